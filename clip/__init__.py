@@ -1,0 +1,25 @@
+"""The frozen CLIP: towers, tokenizer, weights. Knows nothing of training."""
+
+from clip.dims import CLIPDims, dims_from_state_dict
+from clip.errors import ClipError, TokenizeError, WeightsError
+from clip.model import CLIP, build_model
+from clip.resnet import ModifiedResNet
+from clip.simple_tokenizer import tokenize
+from clip.state import round_to_half
+from clip.text import TextTower
+from clip.vit import VisionTransformer
+
+__all__ = [
+    "CLIP",
+    "CLIPDims",
+    "ClipError",
+    "ModifiedResNet",
+    "TextTower",
+    "TokenizeError",
+    "VisionTransformer",
+    "WeightsError",
+    "build_model",
+    "dims_from_state_dict",
+    "round_to_half",
+    "tokenize",
+]

@@ -1,0 +1,191 @@
+"""The transformer that both towers are made of (CLIP, arXiv:2103.00020), batch-first.
+
+Shape letters: B sequences, L positions, W width, H heads, K = W / H; T = any number of positions
+laid end to end.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clip.errors import ClipError
+
+# (q [..., Lq, H, K], k [..., L, H, K], v [..., L, H, K]) -> [..., Lq, H, K]
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+EVERY_POSITION = slice(None)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm computed in float32 and cast back to the dtype of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).to(x.dtype)
+
+
+class QuickGELU(nn.Module):
+    """x * sigmoid(1.702 x), the activation that the public weights were trained with."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
+
+def self_attention(
+    q: Tensor, k: Tensor, v: Tensor, *, causal: bool = False, mask: Tensor | None = None
+) -> Tensor:
+    """Scaled dot-product attention of [B, Lq, H, K] queries over [B, L, H, K] keys and values.
+
+    ``mask`` is boolean, [Lq, L], True where a query may look. Returns [B, Lq, H, K].
+    """
+    q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # [B, H, L, K], as PyTorch wants
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+    return out.transpose(1, 2)
+
+
+class SharedPrefixAttention:
+    """Causal attention of rows that continue a few shared prefix streams.
+
+    Works on the positions of G prefixes of length P, then of R suffixes of length S, laid end to
+    end (T = G*P + R*S). A prefix attends to itself; a suffix to the keys and values of its own
+    prefix and to itself.
+
+    Args:
+        streams: G.  prefix_length: P.  suffix_length: S.
+        group: [R], the stream that each row continues.
+    """
+
+    def __init__(self, streams: int, prefix_length: int, suffix_length: int, group: Tensor):
+        self.streams = streams
+        self.group = group
+        self.boundary = streams * prefix_length
+        self.prefix_shape = (streams, prefix_length)
+        self.suffix_shape = (group.shape[0], suffix_length)
+        whole = prefix_length + suffix_length
+        self.mask = torch.ones(suffix_length, whole, dtype=torch.bool, device=group.device)
+        self.mask = self.mask.tril(prefix_length)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """[T, ...] -> prefixes [G, P, ...], suffixes [R, S, ...]."""
+        prefix, suffix = x[: self.boundary], x[self.boundary :]
+        return prefix.unflatten(0, self.prefix_shape), suffix.unflatten(0, self.suffix_shape)
+
+    @staticmethod
+    def join(prefix: Tensor, suffix: Tensor) -> Tensor:
+        """Inverse of split."""
+        return torch.cat([prefix.flatten(0, 1), suffix.flatten(0, 1)])
+
+    def per_row(self, prefix: Tensor) -> Tensor:
+        """[G, P, ...] -> [R, P, ...]: to each row its prefix; a view where there is only one."""
+        if self.streams == 1:
+            return prefix.expand(self.group.shape[0], *prefix.shape[1:])
+        return prefix.index_select(0, self.group)
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        (q_prefix, q_suffix), (k_prefix, k_suffix), (v_prefix, v_suffix) = map(
+            self.split, (q, k, v)
+        )
+        prefix = self_attention(q_prefix, k_prefix, v_prefix, causal=True)
+        k_row = torch.cat([self.per_row(k_prefix), k_suffix], dim=1)  # [R, P+S, H, K]
+        v_row = torch.cat([self.per_row(v_prefix), v_suffix], dim=1)
+        suffix = self_attention(q_suffix, k_row, v_row, mask=self.mask)
+        return self.join(prefix, suffix)
+
+
+class Attention(nn.Module):
+    """Multi-head attention with the parameter names of nn.MultiheadAttention; who sees whom is an
+    argument."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))  # q, k, v
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, x: Tensor, attend: Attend, keep: slice = EVERY_POSITION) -> Tensor:
+        """[..., L, W] -> [..., len(keep), W]: output of the positions in ``keep``."""
+        projected = F.linear(x, self.in_proj_weight, self.in_proj_bias).unflatten(
+            -1, (3, self.heads, -1)
+        )
+        q, k, v = projected.unbind(-3)  # each [..., L, H, K]
+        return self.out_proj(attend(q[..., keep, :, :], k, v).flatten(-2))
+
+
+class MLP(nn.Module):
+    """Two linear layers, W -> 4W -> W."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.c_fc = nn.Linear(width, 4 * width)
+        self.gelu = QuickGELU()
+        self.c_proj = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(self.gelu(self.c_fc(x)))
+
+
+class Block(nn.Module):
+    """x + attention(ln_1 x), then x + mlp(ln_2 x)."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.attn = Attention(width, heads)
+        self.ln_1 = LayerNorm(width)
+        self.mlp = MLP(width)
+        self.ln_2 = LayerNorm(width)
+
+    def forward(self, x: Tensor, attend: Attend, keep: slice = EVERY_POSITION) -> Tensor:
+        """[..., L, W] -> [..., len(keep), W]; all positions serve as keys, those in ``keep`` go
+        on."""
+        x = x[..., keep, :] + self.attn(self.ln_1(x), attend, keep)
+        return x + self.mlp(self.ln_2(x))
+
+
+class Transformer(nn.Module):
+    """A list of blocks under the public name ``resblocks``; the towers step through it
+    themselves."""
+
+    def __init__(self, width: int, layers: int, heads: int):
+        super().__init__()
+        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+
+    def init_like_clip(self) -> None:
+        """CLIP's initialisation of the text blocks: residual outputs are shrunk with the depth."""
+        for block in self.resblocks:
+            width = block.ln_1.normalized_shape[0]
+            out_std = 1 / math.sqrt(width * 2 * len(self.resblocks))
+            nn.init.normal_(block.attn.in_proj_weight, std=width**-0.5)
+            nn.init.normal_(block.attn.out_proj.weight, std=out_std)
+            nn.init.normal_(block.mlp.c_fc.weight, std=(2 * width) ** -0.5)
+            nn.init.normal_(block.mlp.c_proj.weight, std=out_std)
+
+
+def steps(
+    blocks: nn.ModuleList, deep: Iterable[Tensor | None]
+) -> list[tuple[Block, Tensor | None]]:
+    """Pairs each block with the prompt to put in before it: none for the first, deep[i-1] for block
+    i.
+
+    Entries beyond the last block are ignored.
+    """
+    entries = [None, *deep][: len(blocks)]
+    return list(zip(blocks, entries + [None] * (len(blocks) - len(entries)), strict=True))
+
+
+def pixels(images: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Images [B, 3, size, size] in the working dtype of a visual tower.
+
+    Raises:
+        ClipError: images of another size.
+    """
+    if tuple(images.shape[-2:]) != (size, size):
+        height, width = images.shape[-2:]
+        raise ClipError(
+            f"images of {height} x {width} pixels: this CLIP takes {size} x {size}; "
+            f"set INPUT.SIZE to ({size}, {size})"
+        )
+    return images.to(dtype)

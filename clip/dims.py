@@ -1,0 +1,138 @@
+"""The sizes of a CLIP, and how they are read from the tensors of a state dict."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from clip.errors import ClipError, WeightsError
+
+HEAD_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class CLIPDims:
+    """Sizes of both towers. A vision tower with a patch size is a ViT, one without a ResNet.
+
+    Attributes:
+        embed_dim: D, the joint width.
+        image_resolution: side of the square input in pixels.
+        vision_layers: blocks of a ViT, or the bottlenecks in each stage of a ResNet.
+        vision_width: width of a ViT's blocks, or the stem width of a ResNet.
+        patch_size: side of a ViT's patch in pixels; None for a ResNet.
+        context_length: positions of the text tower.
+        vocab_size: rows of the token embedding.
+        text_width: width of the text blocks.
+        text_layers: number of text blocks.
+
+    Raises:
+        ClipError: sizes that do not fit together.
+    """
+
+    embed_dim: int
+    image_resolution: int
+    vision_layers: int | tuple[int, ...]
+    vision_width: int
+    patch_size: int | None
+    context_length: int = 77
+    vocab_size: int = 49408
+    text_width: int = 512
+    text_layers: int = 12
+
+    def __post_init__(self) -> None:
+        if self.is_vit != isinstance(self.vision_layers, int):
+            raise ClipError(
+                f"CLIPDims: patch_size {self.patch_size}, vision_layers {self.vision_layers}; "
+                "a ViT takes a patch size and one number, a ResNet None and one number per stage"
+            )
+        unit, name = (self.patch_size, "patch size") if self.is_vit else (32, "stride")
+        if self.image_resolution % unit:
+            raise ClipError(
+                f"CLIPDims: image_resolution {self.image_resolution} is no multiple of the {name} {unit}"
+            )
+        for part, width, heads in (
+            ("vision", self.vision_width * (1 if self.is_vit else 32), self.vision_heads),
+            ("text", self.text_width, self.text_heads),
+        ):
+            if width % heads:
+                raise ClipError(f"CLIPDims: {part} width {width} is no multiple of {HEAD_WIDTH}")
+
+    @property
+    def is_vit(self) -> bool:
+        return self.patch_size is not None
+
+    @property
+    def vision_heads(self) -> int:
+        """Heads of a ViT's blocks, or of a ResNet's attention pool."""
+        width = self.vision_width if self.is_vit else self.vision_width * 32
+        return max(1, width // HEAD_WIDTH)
+
+    @property
+    def text_heads(self) -> int:
+        return max(1, self.text_width // HEAD_WIDTH)
+
+
+def dims_from_state_dict(state: Mapping[str, Tensor]) -> CLIPDims:
+    """Reads the sizes from the shapes of a state dict in OpenAI's layout.
+
+    Raises:
+        WeightsError: a tensor that tells a size is missing or has an impossible shape.
+    """
+    try:
+        vision = _vit_dims(state) if "visual.proj" in state else _resnet_dims(state)
+        return CLIPDims(
+            **vision,
+            embed_dim=state["text_projection"].shape[1],
+            context_length=state["positional_embedding"].shape[0],
+            vocab_size=state["token_embedding.weight"].shape[0],
+            text_width=state["ln_final.weight"].shape[0],
+            text_layers=len(_numbers(state, r"transformer\.resblocks\.(\d+)\.")),
+        )
+    except KeyError as error:
+        raise WeightsError(f"not a CLIP: tensor {error.args[0]} is missing") from None
+    except IndexError:
+        raise WeightsError("not a CLIP: a tensor has too few dimensions") from None
+    except ClipError as error:
+        raise WeightsError(f"not a CLIP: {error}") from None
+
+
+def _vit_dims(state: Mapping[str, Tensor]) -> dict:
+    width, _, _, patch = _shape4(state, "visual.conv1.weight")
+    return {
+        "image_resolution": _grid_side(state, "visual.positional_embedding") * patch,
+        "vision_layers": len(_numbers(state, r"visual\.transformer\.resblocks\.(\d+)\.")),
+        "vision_width": width,
+        "patch_size": patch,
+    }
+
+
+def _resnet_dims(state: Mapping[str, Tensor]) -> dict:
+    stages = range(1, 5)
+    return {
+        "image_resolution": 32 * _grid_side(state, "visual.attnpool.positional_embedding"),
+        "vision_layers": tuple(len(_numbers(state, rf"visual\.layer{s}\.(\d+)\.")) for s in stages),
+        "vision_width": _shape4(state, "visual.layer1.0.conv1.weight")[0],
+        "patch_size": None,
+    }
+
+
+def _grid_side(state: Mapping[str, Tensor], name: str) -> int:
+    """Side of the square of positions behind the first."""
+    rows = state[name].shape[0]
+    side = round(max(rows - 1, 0) ** 0.5)
+    if side == 0 or side * side + 1 != rows:
+        raise ClipError(f"{name} has {rows} rows, not 1 + a square")
+    return side
+
+
+def _shape4(state: Mapping[str, Tensor], name: str) -> tuple[int, ...]:
+    shape = tuple(state[name].shape)
+    if len(shape) != 4 or 0 in shape:
+        raise ClipError(f"{name} has shape {list(shape)}, a convolution has four dimensions")
+    return shape
+
+
+def _numbers(state: Mapping[str, Tensor], pattern: str) -> set[str]:
+    matches = (re.match(pattern, name) for name in state)
+    return {match[1] for match in matches if match}
