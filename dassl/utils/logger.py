@@ -110,8 +110,8 @@ def setup_logger(output: str | os.PathLike[str] | None = None) -> Logger | None:
     """Send stdout to a file too; returns the new `sys.stdout`, or None when `output` is None.
 
     Args:
-        output: a path ending in .txt or .log, else a folder that gets `log.txt`. If the file exists,
-            the new one is `<file>-YYYY-mm-dd-HH-MM-SS`.
+        output: a path ending in .txt or .log, else a folder that gets `log.txt`. If the file
+            exists, the new one is `<file>-YYYY-mm-dd-HH-MM-SS`.
     """
     if output is None:
         return None

@@ -42,7 +42,7 @@ def tolist_if_not(x: Any) -> list[Any]:
 
 
 def get_most_similar_str_to_a_from_b(a: str, b: Iterable[str]) -> str | None:
-    """The string of `b` with the highest difflib ratio to `a`, of equals the last; None if empty."""
+    """The string of `b` most like `a` by difflib ratio, of equals the last; None if empty."""
     best, best_ratio = None, 0.0
     for candidate in b:
         ratio = difflib.SequenceMatcher(None, a, candidate).ratio()

@@ -1,0 +1,165 @@
+"""Loaders of a run."""
+
+import logging
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from dassl.data.dataset_wrapper import DatasetWrapper
+from dassl.data.datasets import build_dataset
+from dassl.data.samplers import build_sampler
+from dassl.data.transforms import build_transform
+from dassl.utils.errors import CheckFailedError
+
+__all__ = [
+    "DataManager",
+    "DatasetWrapper",
+    "build_data_loader",
+    "build_transform",
+]
+
+logger = logging.getLogger(__name__)
+
+
+def build_data_loader(
+    cfg: Any,
+    sampler_type: str = "SequentialSampler",
+    data_source: Any = None,
+    batch_size: int = 64,
+    n_domain: int = 0,
+    n_ins: int = 2,
+    tfm: Any = None,
+    is_train: bool = True,
+    dataset_wrapper: Any = None,
+) -> DataLoader:
+    """A loader of `DATALOADER.NUM_WORKERS` workers.
+
+    The last short batch is dropped in training, unless it is the only one; tests never drop.
+
+    Raises:
+        CheckFailedError: (an AssertionError) there is no image.
+    """
+    if not data_source:
+        use = "training" if is_train else "evaluation"
+        raise CheckFailedError(
+            f"dataset {cfg.DATASET.NAME}: no images for {use}; "
+            f"check DATASET.ROOT ({cfg.DATASET.ROOT or 'empty'}) and the split file"
+        )
+    sampler = build_sampler(
+        sampler_type,
+        cfg=cfg,
+        data_source=data_source,
+        batch_size=batch_size,
+        n_domain=n_domain,
+        n_ins=n_ins,
+    )
+    wrapper = DatasetWrapper if dataset_wrapper is None else dataset_wrapper
+    loader = DataLoader(
+        wrapper(cfg, data_source, transform=tfm, is_train=is_train),
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        drop_last=is_train and len(data_source) >= batch_size,
+        pin_memory=torch.cuda.is_available() and cfg.USE_CUDA,
+    )
+    if len(loader) == 0:
+        raise CheckFailedError(
+            f"dataset {cfg.DATASET.NAME}: {len(data_source)} images give no batch of {batch_size}; "
+            "lower the batch size"
+        )
+    return loader
+
+
+class DataManager:
+    """The dataset of a run and its loaders.
+
+    Args:
+        cfg: the whole tree.
+        custom_tfm_train, custom_tfm_test: used instead of those of INPUT; a list gives several
+            views.
+        dataset_wrapper: used instead of `DatasetWrapper`.
+
+    Attributes:
+        dataset, train_loader_x, train_loader_u (or None), val_loader (or None), test_loader,
+        num_classes, num_source_domains, lab2cname.
+    """
+
+    def __init__(
+        self,
+        cfg: Any,
+        custom_tfm_train: Any = None,
+        custom_tfm_test: Any = None,
+        dataset_wrapper: Any = None,
+    ) -> None:
+        dataset = build_dataset(cfg)
+        tfm_train = self._transform(cfg, custom_tfm_train, is_train=True)
+        tfm_test = self._transform(cfg, custom_tfm_test, is_train=False)
+
+        def test_loader(data_source: Any) -> DataLoader:
+            return build_data_loader(
+                cfg,
+                sampler_type=cfg.DATALOADER.TEST.SAMPLER,
+                data_source=data_source,
+                batch_size=cfg.DATALOADER.TEST.BATCH_SIZE,
+                tfm=tfm_test,
+                is_train=False,
+                dataset_wrapper=dataset_wrapper,
+            )
+
+        def train_loader(data_source: Any, node: Any) -> DataLoader:
+            return build_data_loader(
+                cfg,
+                sampler_type=node.SAMPLER,
+                data_source=data_source,
+                batch_size=node.BATCH_SIZE,
+                n_domain=node.N_DOMAIN,
+                n_ins=node.N_INS,
+                tfm=tfm_train,
+                is_train=True,
+                dataset_wrapper=dataset_wrapper,
+            )
+
+        nodes = cfg.DATALOADER
+        train_u, val = getattr(dataset, "train_u", None), getattr(dataset, "val", None)
+        self.train_loader_x = train_loader(dataset.train_x, nodes.TRAIN_X)
+        self.train_loader_u = None
+        if train_u:
+            node = nodes.TRAIN_X if nodes.TRAIN_U.SAME_AS_X else nodes.TRAIN_U
+            self.train_loader_u = train_loader(train_u, node)
+        self.val_loader = test_loader(val) if val else None
+        self.test_loader = test_loader(dataset.test)
+        self.dataset = dataset
+        self.num_classes = dataset.num_classes
+        self.num_source_domains = len(cfg.DATASET.SOURCE_DOMAINS)
+        self.lab2cname = dataset.lab2cname
+        if cfg.VERBOSE:
+            self.show_dataset_summary(cfg)
+
+    @staticmethod
+    def _transform(cfg: Any, custom: Any, *, is_train: bool) -> Any:
+        if custom is None:
+            return build_transform(cfg, is_train=is_train)
+        logger.info("* Using custom transform for %s", "training" if is_train else "testing")
+        return custom
+
+    def show_dataset_summary(self, cfg: Any) -> None:
+        """Print name, domains and sizes as a table."""
+        from tabulate import tabulate
+
+        dataset = self.dataset
+        rows = [["Dataset", cfg.DATASET.NAME]]
+        for title, domains in (
+            ("Source", cfg.DATASET.SOURCE_DOMAINS),
+            ("Target", cfg.DATASET.TARGET_DOMAINS),
+        ):
+            if domains:
+                rows.append([title, str(domains)])
+        rows.append(["# classes", f"{self.num_classes:,}"])
+        rows.append(["# train_x", f"{len(dataset.train_x):,}"])
+        for split in ("train_u", "val"):
+            items = getattr(dataset, split, None)
+            if items:
+                rows.append([f"# {split}", f"{len(items):,}"])
+        rows.append(["# test", f"{len(dataset.test):,}"])
+        logger.info("%s", tabulate(rows, tablefmt="simple"))

@@ -1,0 +1,225 @@
+"""`TrainerBase`: registered models, the skeleton of a run, checkpoints, scalars."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from dassl.engine import resume_state
+from dassl.engine.checkpointing import CheckpointMixin
+from dassl.utils.errors import CheckFailedError, NonFiniteLossError, NotRegisteredError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TestRecord:
+    """What the last `test()` found.
+
+    Attributes:
+        split: "test" or "val".
+        results: name -> percent, as the evaluator returned them.
+        num_images: images tested.
+    """
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    split: str
+    results: dict[str, float] = field(default_factory=dict)
+    num_images: int = 0
+
+
+class TrainerBase(CheckpointMixin):
+    """Iterates over epochs; knows nothing of batches.
+
+    Attributes:
+        test_record: `TestRecord` of the last test, or None.
+        best_result, best_epoch: best validation result so far and the epoch (from 1) that gave it.
+    """
+
+    # class attributes, so that a trainer which fills `_models` by hand has them too
+    test_record: TestRecord | None = None
+    best_result: float = -float("inf")
+    best_epoch: int | None = None
+    _resumed_generators: dict[str, Any] | None = None
+
+    def __init__(self) -> None:
+        self._models: OrderedDict[str, nn.Module] = OrderedDict()
+        self._optims: OrderedDict[str, Any] = OrderedDict()
+        self._scheds: OrderedDict[str, Any] = OrderedDict()
+        self._writer: Any = None
+
+    # models
+
+    def register_model(
+        self, name: str = "model", model: Any = None, optim: Any = None, sched: Any = None
+    ) -> None:
+        """Make a model known to saving, loading, mode switches and updates.
+
+        Raises:
+            AttributeError: called before the base `__init__`.
+            CheckFailedError: (an AssertionError) the name is taken.
+        """
+        if "_models" not in self.__dict__:
+            raise AttributeError("cannot register a model before super().__init__() was called")
+        if name in self._models:
+            raise CheckFailedError(f'a model named "{name}" is already registered')
+        self._models[name] = model
+        self._optims[name] = optim
+        self._scheds[name] = sched
+
+    def get_model_names(self, names: str | Sequence[str] | None = None) -> list[str]:
+        """All registered names, or the given ones.
+
+        Raises:
+            CheckFailedError: (an AssertionError) a name is not registered.
+        """
+        known = list(self._models)
+        if names is None:
+            return known
+        wanted = [names] if isinstance(names, str) else list(names)
+        unknown = [name for name in wanted if name not in known]
+        if unknown:
+            raise CheckFailedError(
+                f"no model {', '.join(unknown)} is registered, only {', '.join(known) or 'none'}"
+            )
+        return wanted
+
+    def set_model_mode(self, mode: str = "train", names: str | Sequence[str] | None = None) -> None:
+        """Switch registered models to `train`, or to `test` / `eval`.
+
+        Raises:
+            NotRegisteredError: (a KeyError) another mode.
+        """
+        if mode not in ("train", "test", "eval"):
+            raise NotRegisteredError(f"mode {mode!r}: not one of train, test, eval")
+        for name in self.get_model_names(names):
+            self._models[name].train(mode == "train")
+
+    # one update
+
+    def detect_anomaly(self, loss: torch.Tensor) -> None:
+        """Check that a loss is finite.
+
+        Raises:
+            NonFiniteLossError: (a FloatingPointError).
+        """
+        if not torch.isfinite(loss).all():
+            raise NonFiniteLossError(
+                "the loss is infinite or not a number; lower OPTIM.LR or compute in fp32"
+            )
+
+    def model_zero_grad(self, names: str | Sequence[str] | None = None) -> None:
+        """Drop the gradients of the named models' optimizers."""
+        for name in self.get_model_names(names):
+            if self._optims[name] is not None:
+                self._optims[name].zero_grad()
+
+    def model_backward(self, loss: torch.Tensor) -> None:
+        """Check that the loss is finite, then compute gradients."""
+        self.detect_anomaly(loss)
+        loss.backward()
+
+    def model_update(self, names: str | Sequence[str] | None = None) -> None:
+        """Step the named models' optimizers."""
+        for name in self.get_model_names(names):
+            if self._optims[name] is not None:
+                self._optims[name].step()
+
+    def model_backward_and_update(
+        self, loss: torch.Tensor, names: str | Sequence[str] | None = None
+    ) -> None:
+        """One step on `loss` for the named models (default: all)."""
+        self.model_zero_grad(names)
+        self.model_backward(loss)
+        self.model_update(names)
+
+    def update_lr(self, names: str | Sequence[str] | None = None) -> None:
+        """Step the named models' schedules; a trainer calls it after the last batch of an epoch."""
+        for name in self.get_model_names(names):
+            if self._scheds[name] is not None:
+                self._scheds[name].step()
+
+    def get_current_lr(self, names: str | Sequence[str] | None = None) -> float:
+        """LR of the first group of the first model that has an optimizer."""
+        for name in self.get_model_names(names):
+            if self._optims[name] is not None:
+                return self._optims[name].param_groups[0]["lr"]
+        raise CheckFailedError("no registered model has an optimizer, so there is no learning rate")
+
+    # scalars
+
+    def init_writer(self, log_dir: str) -> None:
+        """Open a TensorBoard writer, once."""
+        if getattr(self, "_writer", None) is None:
+            from dassl.engine import trainer
+
+            logger.info("Initialize tensorboard (log_dir=%s)", log_dir)
+            self._writer = trainer.SummaryWriter(log_dir=log_dir)
+
+    def close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write_scalar(self, tag: str, scalar_value: Any, global_step: int | None = None) -> None:
+        """Write a value to TensorBoard; does nothing before `init_writer`."""
+        if self._writer is not None:
+            self._writer.add_scalar(tag, scalar_value, global_step)
+
+    # the run
+
+    def train(self, start_epoch: int, max_epoch: int) -> None:
+        """Epochs `start_epoch` to `max_epoch` - 1; a stopped run of the same folder goes on."""
+        self.start_epoch = start_epoch
+        self.max_epoch = max_epoch
+        self.before_train()
+        self._restore_generators()
+        # a finished run trains nothing; its test still belongs to the last epoch
+        self.epoch = min(self.start_epoch, self.max_epoch - 1)
+        for epoch in range(self.start_epoch, self.max_epoch):
+            self.epoch = epoch
+            self.before_epoch()
+            self.run_epoch()
+            self.after_epoch()
+            resume_state.save_resume_state(self, epoch + 1)
+        self.after_train()
+
+    def _restore_generators(self) -> None:
+        # last thing before the epochs, so that nothing in between moves the generators
+        if self._resumed_generators is not None:
+            resume_state.restore_generators(self._resumed_generators)
+            self._resumed_generators = None
+
+    def before_train(self) -> None:
+        pass
+
+    def after_train(self) -> None:
+        pass
+
+    def before_epoch(self) -> None:
+        pass
+
+    def after_epoch(self) -> None:
+        pass
+
+    def run_epoch(self) -> None:
+        raise NotImplementedError
+
+    def test(self, split: str | None = None) -> float:
+        raise NotImplementedError
+
+    def parse_batch_train(self, batch: Any) -> Any:
+        raise NotImplementedError
+
+    def parse_batch_test(self, batch: Any) -> Any:
+        raise NotImplementedError
+
+    def forward_backward(self, batch: Any) -> dict[str, Any] | None:
+        raise NotImplementedError
+
+    def model_inference(self, input: Any) -> Any:
+        raise NotImplementedError

@@ -1,0 +1,152 @@
+"""`SimpleTrainer`: data, model, evaluator, test; what happens before, between, after epochs."""
+
+import logging
+import os
+import time
+from datetime import timedelta
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from dassl.data import DataManager
+from dassl.engine.base import TestRecord, TrainerBase
+from dassl.engine.simple_net import SimpleNet
+from dassl.evaluation import build_evaluator
+from dassl.optim import build_lr_scheduler, build_optimizer
+from dassl.utils.files import mkdir_if_missing
+from dassl.utils.torchtools import count_num_param, load_pretrained_weights
+
+logger = logging.getLogger(__name__)
+
+
+class SimpleTrainer(TrainerBase):
+    """Builds everything from the configuration.
+
+    Args:
+        cfg: the whole tree, frozen.
+
+    Attributes:
+        cfg, device, start_epoch, epoch, max_epoch, output_dir, dm (the `DataManager`),
+        train_loader_x, train_loader_u, val_loader, test_loader, num_classes, num_source_domains,
+        lab2cname, evaluator, best_result.
+    """
+
+    def __init__(self, cfg: Any) -> None:
+        super().__init__()
+        self.check_cfg(cfg)
+        use_cuda = torch.cuda.is_available() and cfg.USE_CUDA
+        self.device = torch.device("cuda" if use_cuda else "cpu")
+        self.start_epoch = self.epoch = 0
+        self.max_epoch = cfg.OPTIM.MAX_EPOCH
+        self.output_dir = cfg.OUTPUT_DIR
+        self.cfg = cfg
+        self.build_data_loader()
+        self.build_model()
+        self.evaluator = build_evaluator(cfg, lab2cname=self.lab2cname)
+        self.best_result = -float("inf")
+
+    def check_cfg(self, cfg: Any) -> None:
+        """Refuse a configuration that the trainer cannot work with; called first. Default: none."""
+
+    def build_data_loader(self) -> None:
+        """Make `dm` and take its loaders and class names."""
+        dm = DataManager(self.cfg)
+        self.train_loader_x = dm.train_loader_x
+        self.train_loader_u = dm.train_loader_u
+        self.val_loader = dm.val_loader
+        self.test_loader = dm.test_loader
+        self.num_classes = dm.num_classes
+        self.num_source_domains = dm.num_source_domains
+        self.lab2cname = dm.lab2cname
+        self.dm = dm
+
+    def build_model(self) -> None:
+        """Build and register the models; default a `SimpleNet` named "model"."""
+        cfg = self.cfg
+        self.model = SimpleNet(cfg, cfg.MODEL, self.num_classes)
+        if cfg.MODEL.INIT_WEIGHTS:
+            load_pretrained_weights(self.model, cfg.MODEL.INIT_WEIGHTS)
+        self.model.to(self.device)
+        logger.info("# params: %s", f"{count_num_param(self.model):,}")
+        self.optim = build_optimizer(self.model, cfg.OPTIM)
+        self.sched = build_lr_scheduler(self.optim, cfg.OPTIM)
+        self.register_model("model", self.model, self.optim, self.sched)
+
+    def train(self) -> None:  # type: ignore[override]
+        """Train for OPTIM.MAX_EPOCH epochs; a stopped run of the same folder goes on."""
+        super().train(self.start_epoch, self.max_epoch)
+
+    def before_train(self) -> None:
+        """Resume if there is something, open TensorBoard, start the clock."""
+        self.start_epoch = self.resume_model_if_exist(self.cfg.RESUME or self.cfg.OUTPUT_DIR)
+        writer_dir = os.path.join(self.output_dir, "tensorboard")
+        mkdir_if_missing(writer_dir)
+        self.init_writer(writer_dir)
+        self.time_start = time.time()
+
+    def after_epoch(self) -> None:
+        """Validate and keep the best model (best_val); save when it is time."""
+        last_epoch = self.epoch + 1 == self.max_epoch
+        frequency = self.cfg.TRAIN.CHECKPOINT_FREQ
+        if not self.cfg.TEST.NO_TEST and self.cfg.TEST.FINAL_MODEL == "best_val":
+            result = self.test(split="val")
+            if result > self.best_result:
+                self.best_result, self.best_epoch = result, self.epoch + 1
+                self.save_model(
+                    self.epoch,
+                    self.output_dir,
+                    val_result=result,
+                    model_name="model-best.pth.tar",
+                )
+        if last_epoch or (frequency > 0 and (self.epoch + 1) % frequency == 0):
+            self.save_model(self.epoch, self.output_dir)
+
+    def after_train(self) -> None:
+        """Test the model that TEST.FINAL_MODEL names, print the time, close TensorBoard."""
+        logger.info("Finish training")
+        if not self.cfg.TEST.NO_TEST:
+            if self.cfg.TEST.FINAL_MODEL == "best_val":
+                logger.info("Deploy the model with the best val performance")
+                self.load_model(self.output_dir)
+            else:
+                logger.info("Deploy the last-epoch model")
+            self.test()
+        elapsed = timedelta(seconds=round(time.time() - self.time_start))
+        logger.info("Elapsed: %s", elapsed)
+        self.close_writer()
+
+    @torch.no_grad()
+    def test(self, split: str | None = None) -> float:
+        """Evaluate all images of a split; returns accuracy in percent, unrounded.
+
+        Args:
+            split: "val" or "test", default TEST.SPLIT; without validation images "val" is the
+                test set.
+        """
+        self.set_model_mode("eval")
+        self.evaluator.reset()
+        split = split or self.cfg.TEST.SPLIT
+        if split == "val" and self.val_loader is not None:
+            loader = self.val_loader
+        else:
+            split, loader = "test", self.test_loader
+        logger.info("Evaluate on the *%s* set", split)
+        num_images = 0
+        for batch in tqdm(loader, disable=None):  # on stderr, and only on a terminal
+            images, labels = self.parse_batch_test(batch)
+            self.evaluator.process(self.model_inference(images), labels)
+            num_images += len(labels)
+        results = self.evaluator.evaluate()
+        for key, value in results.items():
+            self.write_scalar(f"{split}/{key}", value, self.epoch)
+        self.test_record = TestRecord(split, dict(results), num_images)
+        return next(iter(results.values()))
+
+    def model_inference(self, input: Any) -> Any:
+        """Images -> outputs `[B, C]`."""
+        return self.model(input)
+
+    def parse_batch_test(self, batch: dict[str, Any]) -> tuple[Any, Any]:
+        """(images, labels) on the device."""
+        return batch["img"].to(self.device), batch["label"].to(self.device)

@@ -1,0 +1,13 @@
+"""Networks that are neither backbone nor head. None is built in."""
+
+from typing import Any
+
+from dassl.modeling.build import build_part
+from dassl.utils.registry import Registry
+
+NETWORK_REGISTRY = Registry("NETWORK")
+
+
+def build_network(name: str, verbose: bool = True, **kwargs: Any) -> Any:
+    """The network of that name."""
+    return build_part(NETWORK_REGISTRY, "Network", name, verbose, **kwargs)

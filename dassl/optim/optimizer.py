@@ -1,0 +1,87 @@
+"""`build_optimizer`: the optimizers of the configuration node OPTIM."""
+
+import logging
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from dassl.optim.radam import RAdam
+from dassl.utils.errors import UnknownNameError, WrongTypeError
+from dassl.utils.tools import get_most_similar_str_to_a_from_b
+
+logger = logging.getLogger(__name__)
+
+OPTIMIZERS = ["adam", "amsgrad", "sgd", "rmsprop", "radam", "adamw"]
+
+
+def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Optimizer:
+    """The optimizer `optim_cfg.NAME`.
+
+    Args:
+        model: a module (all its parameters, frozen ones too), or parameters or groups.
+        optim_cfg: the node OPTIM.
+        param_groups: used instead of `model`'s parameters; STAGED_LR is then ignored
+            with a warning.
+
+    Raises:
+        UnknownNameError: (a ValueError) no such optimizer.
+        WrongTypeError: (a TypeError) STAGED_LR without a module.
+    """
+    name = optim_cfg.NAME
+    if name not in OPTIMIZERS:
+        nearest = get_most_similar_str_to_a_from_b(str(name), OPTIMIZERS)
+        raise UnknownNameError(
+            f"OPTIM.NAME = {name!r}: not one of {', '.join(OPTIMIZERS)} (did you mean {nearest}?)"
+        )
+    if param_groups is not None:
+        if optim_cfg.STAGED_LR:
+            logger.warning("OPTIM.STAGED_LR is ignored: parameter groups are given")
+        params = param_groups
+    elif optim_cfg.STAGED_LR:
+        params = _staged_groups(model, optim_cfg)
+    else:
+        params = model.parameters() if isinstance(model, nn.Module) else model
+    return _make(name, params, optim_cfg)
+
+
+def _staged_groups(model: Any, optim_cfg: Any) -> list[dict[str, Any]]:
+    """Children named in NEW_LAYERS get LR, the others LR * BASE_LR_MULT; base group first."""
+    if not isinstance(model, nn.Module):
+        raise WrongTypeError("OPTIM.STAGED_LR needs a module, got parameters; set it to False")
+    if isinstance(model, nn.DataParallel):
+        model = model.module
+    new_layers = optim_cfg.NEW_LAYERS
+    if isinstance(new_layers, str):
+        new_layers = [new_layers]
+    if not new_layers:
+        logger.warning("OPTIM.NEW_LAYERS is empty: OPTIM.STAGED_LR lowers the LR of every layer")
+    base: list[torch.Tensor] = []
+    new: list[torch.Tensor] = []
+    for name, child in model.named_children():
+        (new if name in new_layers else base).extend(child.parameters())
+    return [
+        {"params": base, "lr": optim_cfg.LR * optim_cfg.BASE_LR_MULT},
+        {"params": new},
+    ]
+
+
+def _make(name: str, params: Any, cfg: Any) -> Optimizer:
+    common = {"lr": cfg.LR, "weight_decay": cfg.WEIGHT_DECAY}
+    betas = (cfg.ADAM_BETA1, cfg.ADAM_BETA2)
+    if name == "sgd":
+        return torch.optim.SGD(
+            params,
+            momentum=cfg.MOMENTUM,
+            dampening=cfg.SGD_DAMPNING,
+            nesterov=cfg.SGD_NESTEROV,
+            **common,
+        )
+    if name == "rmsprop":
+        return torch.optim.RMSprop(params, momentum=cfg.MOMENTUM, alpha=cfg.RMSPROP_ALPHA, **common)
+    if name == "radam":
+        return RAdam(params, betas=betas, **common)
+    if name == "adamw":
+        return torch.optim.AdamW(params, betas=betas, **common)
+    return torch.optim.Adam(params, betas=betas, amsgrad=name == "amsgrad", **common)
