@@ -8,6 +8,7 @@ from clip.simple_tokenizer import tokenize
 from clip.state import round_to_half
 from clip.text import TextTower
 from clip.vit import VisionTransformer
+from clip.weights import available_models, load, load_state_dict
 
 __all__ = [
     "CLIP",
@@ -18,8 +19,11 @@ __all__ = [
     "TokenizeError",
     "VisionTransformer",
     "WeightsError",
+    "available_models",
     "build_model",
     "dims_from_state_dict",
+    "load",
+    "load_state_dict",
     "round_to_half",
     "tokenize",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from clip.errors import ClipError, WeightsError
+from clip.errors import ClipError, not_a_clip
 
 HEAD_WIDTH = 64
 
@@ -49,7 +49,8 @@ class CLIPDims:
         unit, name = (self.patch_size, "patch size") if self.is_vit else (32, "stride")
         if self.image_resolution % unit:
             raise ClipError(
-                f"CLIPDims: image_resolution {self.image_resolution} is no multiple of the {name} {unit}"
+                f"CLIPDims: image_resolution {self.image_resolution} is no multiple of "
+                f"the {name} {unit}"
             )
         for part, width, heads in (
             ("vision", self.vision_width * (1 if self.is_vit else 32), self.vision_heads),
@@ -80,7 +81,7 @@ def dims_from_state_dict(state: Mapping[str, Tensor]) -> CLIPDims:
         WeightsError: a tensor that tells a size is missing or has an impossible shape.
     """
     try:
-        vision = _vit_dims(state) if "visual.proj" in state else _resnet_dims(state)
+        vision = _vit_dims(state) if _has_vit(state) else _resnet_dims(state)
         return CLIPDims(
             **vision,
             embed_dim=state["text_projection"].shape[1],
@@ -90,11 +91,15 @@ def dims_from_state_dict(state: Mapping[str, Tensor]) -> CLIPDims:
             text_layers=len(_numbers(state, r"transformer\.resblocks\.(\d+)\.")),
         )
     except KeyError as error:
-        raise WeightsError(f"not a CLIP: tensor {error.args[0]} is missing") from None
+        raise not_a_clip(f"missing {error.args[0]}") from None
     except IndexError:
-        raise WeightsError("not a CLIP: a tensor has too few dimensions") from None
+        raise not_a_clip("a tensor has too few dimensions") from None
     except ClipError as error:
-        raise WeightsError(f"not a CLIP: {error}") from None
+        raise not_a_clip(str(error)) from None
+
+
+def _has_vit(state: Mapping[str, Tensor]) -> bool:
+    return "visual.proj" in state or "visual.class_embedding" in state
 
 
 def _vit_dims(state: Mapping[str, Tensor]) -> dict:

@@ -10,5 +10,12 @@ class WeightsError(ClipError):
     name."""
 
 
+def not_a_clip(fault: str) -> WeightsError:
+    """The error for tensors that do not make up a CLIP."""
+    return WeightsError(
+        f"not a CLIP in OpenAI's layout: {fault}; give the state dict of a whole CLIP model"
+    )
+
+
 class TokenizeError(ClipError, RuntimeError):
     """A text with more tokens than the context holds (RuntimeError in OpenAI's tokenizer)."""

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip.dims import CLIPDims, dims_from_state_dict
-from clip.errors import ClipError, WeightsError
+from clip.errors import ClipError, not_a_clip
 from clip.resnet import ModifiedResNet
 from clip.state import cast_to_precision, openai_layout, round_to_half
 from clip.text import TextTower
@@ -121,7 +121,7 @@ def empty_model(state: Mapping[str, Tensor]) -> CLIP:
         ],
     )
     if faults:
-        raise WeightsError("not a CLIP: " + "; ".join(faults))
+        raise not_a_clip("; ".join(faults))
     return model
 
 

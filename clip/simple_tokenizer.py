@@ -136,7 +136,8 @@ def tokenize(
         if len(ids) > context_length:
             if not truncate:
                 raise TokenizeError(
-                    f"text of {len(ids)} tokens: {text[:60]!r}; the context holds {context_length}; "
+                    f"text of {len(ids)} tokens: {text[:60]!r}; the context holds "
+                    f"{context_length}; "
                     "shorten it or call tokenize(..., truncate=True)"
                 )
             ids = [*ids[: context_length - 1], tokenizer.end]

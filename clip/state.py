@@ -18,7 +18,8 @@ EXTRA_ENTRIES = ("input_resolution", "context_length", "vocab_size")
 HALF_TENSORS = re.compile(
     r"text_projection"
     r"|visual\.proj"
-    r"|(visual\.)?transformer\.resblocks\.\d+\.(attn\.(in_proj_|out_proj\.)|mlp\.c_(fc|proj)\.)(weight|bias)"
+    r"|(visual\.)?transformer\.resblocks\.\d+\.attn\.(in_proj_|out_proj\.)(weight|bias)"
+    r"|(visual\.)?transformer\.resblocks\.\d+\.mlp\.c_(fc|proj)\.(weight|bias)"
     r"|visual\.(layer\d+\.\d+\.)?conv\d\.(weight|bias)"
     r"|visual\.layer\d+\.\d+\.downsample\.0\.(weight|bias)"
     r"|visual\.attnpool\.[qkvc]_proj\.(weight|bias)"

@@ -148,7 +148,8 @@ def replace_behind_first(x: Tensor, prompt: Tensor) -> Tensor:
     count = prompt.shape[-2]
     if count >= x.shape[1]:
         raise ClipError(
-            f"deep text prompt of {count} vectors: only {x.shape[1] - 1} positions follow the first; "
+            f"deep text prompt of {count} vectors: only {x.shape[1] - 1} positions follow "
+            f"the first; "
             "use fewer"
         )
     prompt = prompt.to(x.dtype).expand(x.shape[0], -1, -1)

@@ -1,0 +1,32 @@
+"""The image transform of the public models."""
+
+from collections.abc import Callable
+
+from PIL import Image
+from torch import Tensor
+
+# Mean and standard deviation of CLIP's training images, red, green, blue.
+PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
+PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def image_transform(size: int) -> Callable[[Image.Image], Tensor]:
+    """Picture to [3, size, size]: shorter edge to ``size`` (bicubic), centre crop, RGB,
+    normalised."""  # torchvision takes seconds to import and only callers of clip.load need it
+    from torchvision import transforms
+
+    return transforms.Compose(
+        [
+            transforms.Resize(size, interpolation=transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(size),
+            transforms.Lambda(to_rgb),
+            transforms.ToTensor(),
+            transforms.Normalize(PIXEL_MEAN, PIXEL_STD),
+        ]
+    )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode in three channels; a named function, so that data workers can pickle
+    it."""
+    return image.convert("RGB")
