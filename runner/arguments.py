@@ -1,0 +1,188 @@
+"""The command line of parallel_runner.py: flags, then KEY VALUE words for train.py."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from runner.errors import UserError, did_you_mean
+
+DESCRIPTION = "Run experiments over datasets, seeds and GPUs, resume what was stopped, tally."
+EPILOG = """\
+From the first word with a dot on, the rest are KEY VALUE words for train.py. Lists take commas or
+blanks. A run counts as done by its result.json, so the same command resumes; tables cover exactly
+what the command names.
+
+examples:
+  python parallel_runner.py --cfg maple maple_dept --demo
+  python parallel_runner.py --cfg maple_dept --data ~/data --seeds 1 2 OPTIM.MAX_EPOCH 20
+"""
+MODES = ("b2n",)
+KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+# Set by the runner for every job: as an option they would contradict the folder of the run.
+TAKEN = {
+    "DATASET.NAME": "--datasets",
+    "DATASET.NUM_SHOTS": "--shots",
+    "DATASET.ROOT": "--data",
+    "DATASET.SUBSAMPLE_CLASSES": "--mode",
+    "TRAINER.NAME": "--cfg",
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The command line, checked."""
+
+    cfg: tuple[str, ...]
+    mode: str
+    data: str
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    shots: tuple[int, ...]
+    gpus: tuple[int, ...]
+    jobs_per_gpu: int | None
+    retries: int
+    launcher: str
+    demo: bool
+    dry_run: bool
+    fresh: bool
+    list_names: bool
+    debug: bool
+    options: tuple[str, ...]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message.removeprefix("argument "))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the flags; `parse` also takes the KEY VALUE words apart."""
+    parser = _Parser(
+        prog="parallel_runner.py",
+        usage="%(prog)s --cfg NAME... [flags] [KEY VALUE ...]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    run = parser.add_argument_group("what to run")
+    run.add_argument("--cfg", nargs="+", default=[], metavar="NAME", help="experiments; see --list")
+    run.add_argument("--mode", choices=MODES, default="b2n", help="protocol: b2n, base-to-new")
+    run.add_argument("--datasets", nargs="+", default=[], metavar="D", help="default: the mode's")
+    run.add_argument("--seeds", nargs="+", default=[], metavar="N", help="default: the entry's")
+    run.add_argument("--shots", nargs="+", default=[], metavar="K", help="default: the entry's")
+    run.add_argument("--data", default="", help="data root; default: environment DATA, configs.py")
+    run.add_argument("--demo", action="store_true", help="the built-in datasets and weights")
+    run.add_argument("--fresh", action="store_true", help="delete the planned runs' folders first")
+    where = parser.add_argument_group("where to run")
+    where.add_argument("--launcher", choices=["local"], default="local", help="default: local")
+    where.add_argument("--gpus", nargs="+", default=[], metavar="I", help="default: all visible")
+    where.add_argument(
+        "--jobs-per-gpu",
+        metavar="N",
+        help="default: 1; without a GPU: number of CPU workers, default the cores",
+    )
+    where.add_argument("--retries", default="0", metavar="N", help="for a failed run; default: 0")
+    show = parser.add_argument_group("show")
+    show.add_argument("--list", action="store_true", help="print the experiments and stop")
+    show.add_argument("--dry-run", action="store_true", help="print the commands and stop")
+    show.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Return the checked command line.
+
+    Raises:
+        UserError: a line for the first mistake that makes the rest meaningless, else one per
+            problem.
+    """
+    flags, options = _split(argv)
+    parser = build_parser()
+    known, rest = parser.parse_known_args(flags)
+    for word in rest:
+        if word.startswith("-"):
+            name = word.split("=")[0]
+            names = [flag for action in parser._actions for flag in action.option_strings]
+            raise UserError(f"{name}: no such flag{did_you_mean(name, names)}")
+        raise UserError(f"{word}: stands alone; options are KEY VALUE, keys have a dot")
+    problems = _option_problems(options)
+    if problems:
+        raise UserError(problems)
+    arguments = Arguments(
+        cfg=_words(known.cfg),
+        mode=known.mode,
+        data=known.data,
+        datasets=_words(known.datasets),
+        seeds=_numbers("--seeds", known.seeds, least=0),
+        shots=_numbers("--shots", known.shots, least=1),
+        gpus=_numbers("--gpus", known.gpus, least=0, repeat=True),
+        jobs_per_gpu=_number("--jobs-per-gpu", known.jobs_per_gpu, least=1),
+        retries=_number("--retries", known.retries, least=0) or 0,
+        launcher=known.launcher,
+        demo=known.demo,
+        dry_run=known.dry_run,
+        fresh=known.fresh,
+        list_names=known.list,
+        debug=known.debug,
+        options=tuple(options),
+    )
+    if not arguments.cfg and not arguments.list_names:
+        raise UserError("--cfg is missing: name an experiment; --list shows them")
+    if arguments.demo and arguments.data:
+        raise UserError(
+            "--data has no effect with --demo, whose datasets have a place of their own"
+        )
+    return arguments
+
+
+def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return flags and options: options start at the first word with a dot that is neither a flag
+    nor the path that --data takes."""
+    for place, word in enumerate(argv):
+        if "." in word and not word.startswith("-") and (not place or argv[place - 1] != "--data"):
+            return list(argv[:place]), list(argv[place:])
+    return list(argv), []
+
+
+def _option_problems(options: Sequence[str]) -> list[str]:
+    problems = [
+        f"{word}: flags stand before the KEY VALUE options" for word in options if word[:2] == "--"
+    ]
+    if problems:
+        return problems
+    for key in options[::2]:
+        if key in ("OUTPUT_DIR", "SEED"):
+            problems.append(f"{key}: set by the runner for every run; use --seeds for seeds")
+        elif key in TAKEN:
+            problems.append(f"{key}: set by the runner for every run; use {TAKEN[key]}")
+        elif not KEY.fullmatch(key) and key not in ("USE_CUDA", "VERBOSE", "VERSION"):
+            problems.append(f"{key}: not a key; options are KEY VALUE, as OPTIM.LR 0.002")
+    if not problems and len(options) % 2:
+        problems.append(f"{options[-1]}: has no value; options are KEY VALUE")
+    return problems
+
+
+def _words(values: Sequence[str]) -> tuple[str, ...]:
+    """Split at commas and drop repetitions."""
+    words = [word.strip() for value in values for word in value.split(",")]
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _numbers(
+    flag: str, values: Sequence[str], *, least: int, repeat: bool = False
+) -> tuple[int, ...]:
+    words = [word.strip() for value in values for word in value.split(",") if word.strip()]
+    numbers = [_number(flag, word, least=least) for word in words]
+    found = [number for number in numbers if number is not None]
+    return tuple(found if repeat else dict.fromkeys(found))
+
+
+def _number(flag: str, word: str | None, *, least: int) -> int | None:
+    if word is None:
+        return None
+    if not word.isdecimal() or int(word) < least:
+        raise UserError(f"{flag} {word}: must be a whole number, {least} or more")
+    return int(word)

@@ -1,0 +1,112 @@
+"""Which places can take a job: GPUs, or CPU workers on a machine without one."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import UserError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one job at a time: a name and what it adds to the job's environment."""
+
+    name: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The GPUs of this machine as values for CUDA_VISIBLE_DEVICES; why there are none, if so."""
+
+    gpus: tuple[str, ...]
+    environment: Mapping[str, str]
+    why_none: str = ""
+
+
+def find_gpus() -> Machine:
+    """Return what CUDA_VISIBLE_DEVICES allows, where it is set, else what nvidia-smi lists."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        # CUDA stops at the first entry that names no device.
+        gpus = []
+        for entry in (word.strip() for word in visible.split(",")):
+            if entry in ("", "-1", "NoDevFiles"):
+                break
+            gpus.append(entry)
+        return Machine(tuple(gpus), {}, f"CUDA_VISIBLE_DEVICES is '{visible}'")
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return Machine((), {}, "nvidia-smi not found")
+    try:
+        answer = subprocess.run(
+            [program, "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Machine((), {}, f"nvidia-smi: {error}")
+    if answer.returncode:
+        lines = (answer.stderr or answer.stdout).strip().splitlines()
+        return Machine((), {}, f"nvidia-smi: {lines[-1] if lines else 'failed'}")
+    indices = tuple(line.strip() for line in answer.stdout.splitlines() if line.strip().isdigit())
+    # nvidia-smi numbers by bus; CUDA by speed unless told otherwise.
+    return Machine(indices, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, "nvidia-smi lists none")
+
+
+def choose_gpus(machine: Machine, indices: Sequence[int]) -> tuple[str, ...]:
+    """Return the GPUs that `--gpus` names, all without it.
+
+    Raises:
+        UserError: no such GPU, or one named twice.
+    """
+    if not indices:
+        return machine.gpus
+    if not machine.gpus:
+        raise UserError(f"--gpus: no GPU here ({machine.why_none}); leave --gpus out to run on CPU")
+    wrong = [
+        f"--gpus {index}: no such GPU; there are {len(machine.gpus)}, counted from 0"
+        for index in indices
+        if index >= len(machine.gpus)
+    ]
+    if len(set(indices)) < len(indices):
+        wrong.append("--gpus names a GPU twice; --jobs-per-gpu puts several jobs on each")
+    if wrong:
+        raise UserError(wrong)
+    return tuple(machine.gpus[index] for index in indices)
+
+
+def make_slots(
+    machine: Machine, gpus: Sequence[str], *, jobs_per_gpu: int | None, num_jobs: int
+) -> list[Slot]:
+    """Return the slots: `jobs_per_gpu` (default 1) on each GPU, or that many CPU workers (default
+    one per core, no more than jobs), which share the cores evenly."""
+    if gpus:
+        return [
+            Slot(f"GPU {gpu}", {**machine.environment, "CUDA_VISIBLE_DEVICES": gpu})
+            for _ in range(jobs_per_gpu or 1)
+            for gpu in gpus
+        ]
+    cores = count_cores()
+    workers = jobs_per_gpu or max(1, min(cores, num_jobs))
+    environment = {
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": str(max(1, cores // workers)),
+    }
+    return [Slot(f"CPU worker {number}", environment) for number in range(workers)]
+
+
+def count_cores() -> int:
+    """Return the cores that this process may use, a container's quota included."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    return cores

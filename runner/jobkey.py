@@ -1,0 +1,112 @@
+"""The job key: what decides whether a finished run is the run that is asked for.
+
+SHA-256 over trainer, the bytes of both YAML files, dataset, seed, normalised options and the
+weights file. The data root, the output folder, workers, print frequency and GPU do not count.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+IGNORED = frozenset(
+    {
+        "DATALOADER.NUM_WORKERS",
+        "DATASET.ROOT",
+        "OUTPUT_DIR",
+        "RESUME",
+        "TRAIN.CHECKPOINT_FREQ",
+        "TRAIN.PRINT_FREQ",
+        "VERBOSE",
+    }
+)
+
+
+def normalise(options: Sequence[str]) -> dict[str, str]:
+    """Return KEY VALUE words as a sorted mapping: the last value of a key wins, as in yacs, and
+    spellings of one value (`0.1`, `.1`, `1e-1`) are one."""
+    pairs = dict(zip(options[::2], options[1::2], strict=True))
+    return {key: _value(pairs[key]) for key in sorted(pairs) if key not in IGNORED}
+
+
+def _value(word: str) -> str:
+    try:
+        value = ast.literal_eval(word)
+    except (ValueError, SyntaxError):
+        value = word
+    if isinstance(value, list | tuple):
+        value = list(value)
+    return repr(value)
+
+
+def job_key(
+    *,
+    trainer: str,
+    dataset: str,
+    seed: int,
+    yamls: Sequence[Path],
+    options: Sequence[str],
+    weights: str,
+    evaluates: str = "",
+    training: str = "",
+) -> str:
+    """Return the key of one job.
+
+    Args:
+        yamls: dataset file, then trainer file.
+        options: KEY VALUE words of the command line, shots and class subset included.
+        weights: what `weights_id` returned.
+        evaluates: `zero-shot` or `model` for a run that does not train.
+        training: key of the training whose model is tested.
+    """
+    content: dict[str, Any] = {
+        "format": 1,
+        "trainer": trainer,
+        "dataset": dataset,
+        "seed": seed,
+        "yamls": [_file_sha256(path) for path in yamls],
+        "options": normalise(options),
+        "weights": weights,
+        "evaluates": evaluates,
+        "training": training,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def weights_id(yamls: Sequence[Path], options: Sequence[str], roots: Iterable[Path]) -> str:
+    """Return the SHA-256 of the weights file that MODEL.BACKBONE.NAME names, else the name.
+
+    Options win over the trainer's YAML (the last file), that over the dataset's. A relative path
+    is looked up below each of `roots`.
+    """
+    pairs = dict(zip(options[::2], options[1::2], strict=True))
+    name = pairs.get("MODEL.BACKBONE.NAME")
+    for path in reversed(yamls):
+        name = name or _backbone(path)
+    if not name:
+        return ""
+    for root in roots:
+        candidate = root / Path(name).expanduser()
+        if candidate.is_file():
+            return _file_sha256(candidate)
+    return name
+
+
+@lru_cache(maxsize=256)
+def _backbone(path: Path) -> str:
+    import yaml
+
+    try:
+        tree = yaml.safe_load(path.read_text())
+        return str(tree["MODEL"]["BACKBONE"]["NAME"])
+    except (yaml.YAMLError, KeyError, TypeError):  # train.py names a broken file better
+        return ""
+
+
+@lru_cache(maxsize=256)
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,171 @@
+"""Start commands and say whether they are pending, running or gone.
+
+A launcher does not know what a run is: whether one is done is read from its files, and retries and
+dependencies are decided above (runner.schedule). Another launcher is one more class of this shape.
+"""
+
+import contextlib
+import enum
+import fcntl
+import heapq
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from runner.gpus import Slot
+
+STARTED_ELSEWHERE = -1000  # exit code of a command whose console another process still holds
+CANNOT_START = -1001
+
+
+class State(enum.Enum):
+    """Where a command stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to start: words, a file for everything that it prints, and its place in the line."""
+
+    argv: tuple[str, ...]
+    console: Path
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Status:
+    """State of a command; exit code once it is gone (negative: killed by that signal)."""
+
+    state: State
+    exit_code: int | None = None
+
+
+class Launcher(Protocol):
+    """What the scheduler needs of a launcher."""
+
+    width: int
+    """How many commands run at once."""
+
+    def submit(self, command: Command) -> int:
+        """Take a command in and return its id; lower priorities start first."""
+
+    def poll(self) -> dict[int, Status]:
+        """Return the status of every command since the last poll; one that is gone is told once."""
+
+    def cancel(self, hurry: Callable[[], bool]) -> None:
+        """End everything and return when it has ended; `hurry` says not to wait any longer."""
+
+
+@dataclass
+class _Running:
+    process: "subprocess.Popen[bytes]"
+    slot: Slot
+    console: BinaryIO
+
+
+class LocalLauncher:
+    """A pool of processes on this machine: one queue, and every free slot takes its next command.
+
+    Each command runs in a session of its own, so that Ctrl-C in the terminal reaches the runner
+    alone and a whole process group can be ended.
+    """
+
+    def __init__(self, slots: Sequence[Slot], *, grace: float = 10.0):
+        """`grace`: seconds between SIGTERM and SIGKILL."""
+        self.width = len(slots)
+        self._free = list(slots)
+        self._grace = grace
+        self._next_id = 0
+        self._pending: list[tuple[int, int, Command]] = []
+        self._running: dict[int, _Running] = {}
+
+    def submit(self, command: Command) -> int:
+        self._next_id += 1
+        heapq.heappush(self._pending, (command.priority, self._next_id, command))
+        return self._next_id
+
+    def poll(self) -> dict[int, Status]:
+        statuses = self._reap()
+        while self._pending and self._free:
+            _, number, command = heapq.heappop(self._pending)
+            refused = self._start(number, command)
+            if refused:
+                statuses[number] = Status(State.GONE, refused)
+        statuses |= {number: Status(State.PENDING) for _, number, _ in self._pending}
+        statuses |= {number: Status(State.RUNNING) for number in self._running}
+        return statuses
+
+    def cancel(self, hurry: Callable[[], bool]) -> None:
+        self._pending.clear()
+        for run in self._running.values():
+            _signal_group(run.process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + self._grace
+        while self._running and time.monotonic() < deadline and not hurry():
+            self._reap()
+            time.sleep(0.05)
+        for run in self._running.values():
+            _signal_group(run.process.pid, signal.SIGKILL)
+        while self._running:
+            self._reap()
+            time.sleep(0.02)
+
+    def _start(self, number: int, command: Command) -> int:
+        """Start a command; return 0, or the exit code that stands for the refusal."""
+        command.console.parent.mkdir(parents=True, exist_ok=True)
+        console = command.console.open("ab")
+        try:
+            # The lock belongs to the open file, which the command inherits as its output: it holds
+            # until the last process of the run has ended, even if this runner is killed.
+            fcntl.flock(console, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            console.close()
+            return STARTED_ELSEWHERE
+        slot = self._free.pop(0)
+        header = f"$ {shlex.join(command.argv)}\n# {time.strftime('%F %T')} on {slot.name}\n"
+        console.write(header.encode())
+        console.flush()
+        try:
+            process = subprocess.Popen(
+                command.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **slot.environment},
+                start_new_session=True,
+            )
+        except OSError as error:
+            console.write(f"{error}\n".encode())
+            console.close()
+            self._free.insert(0, slot)
+            return CANNOT_START
+        self._running[number] = _Running(process, slot, console)
+        return 0
+
+    def _reap(self) -> dict[int, Status]:
+        gone = {}
+        for number, run in list(self._running.items()):
+            pid = run.process.pid
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            # The leader is not yet waited for, so its number cannot be another group's: end what
+            # it left behind (data loader workers hold memory of the GPU).
+            _signal_group(pid, signal.SIGKILL)
+            gone[number] = Status(State.GONE, run.process.wait())
+            run.console.close()
+            self._free.append(run.slot)
+            del self._running[number]
+        return gone
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)

@@ -1,0 +1,77 @@
+"""Read what a run left in its output folder."""
+
+import json
+import math
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ACCURACY = re.compile(r"accuracy: (\d+(?:\.\d+)?)%")
+END_OF_TRAINING = ("Finish training", "Finished training")  # public engine, older engines
+END_OF_TEST = "=> result"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A whole result: accuracy in percent; no job key for a run by hand or an older one."""
+
+    accuracy: float
+    key: str | None
+    from_log: bool = False
+
+
+def read_result(folder: Path) -> RunResult | None:
+    """Return the result of `folder/result.json`, None if there is none or it is not whole."""
+    try:
+        content = json.loads((folder / "result.json").read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    accuracy, key = content.get("accuracy"), content.get("job_key")
+    if isinstance(accuracy, bool) or not isinstance(accuracy, int | float):
+        return None
+    if not math.isfinite(accuracy):
+        return None
+    return RunResult(float(accuracy), key if isinstance(key, str) else None)
+
+
+def read_log(folder: Path, *, kind: str) -> RunResult | None:
+    """Return the last accuracy of the newest log.txt of an older run, None if it did not end.
+
+    An accuracy of a training counts after the line that ends training, since validation prints
+    the same lines during it.
+    """
+    logs = sorted(folder.glob("log.txt*"), key=lambda path: path.stat().st_mtime)
+    if not logs:
+        return None
+    ended, accuracy = False, None
+    for line in logs[-1].read_text(errors="replace").splitlines():
+        text = line.strip()
+        ended = ended or text == END_OF_TEST if kind == "test" else ended or text in END_OF_TRAINING
+        found = ACCURACY.search(text)
+        if ended and found:
+            accuracy = float(found.group(1))
+    return None if accuracy is None else RunResult(accuracy, None, from_log=True)
+
+
+def set_aside(folder: Path) -> None:
+    """Rename a result that no longer holds, so that nothing counts it and nothing is lost."""
+    stamp = time.strftime("%Y-%m-%d-%H-%M-%S")
+    for path in [folder / "result.json", *folder.glob("log.txt*")]:
+        if path.is_file():
+            path.rename(path.with_name(f"old-{path.name}-{stamp}"))
+
+
+def tail(path: Path, lines: int = 15) -> list[str]:
+    """Return the last non-empty lines of a text file, an empty list if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 65536))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    kept = [line.split("\r")[-1].rstrip() for line in text.split("\n")]
+    return [line for line in kept if line][-lines:]

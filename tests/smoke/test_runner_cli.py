@@ -1,0 +1,59 @@
+"""parallel_runner.py and parse_test_res.py as programs: a look needs no torch, GPU or data."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def call(*words, cwd=REPO):
+    return subprocess.run(
+        [sys.executable, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--list"], ["--cfg", "maple_dept", "--demo", "--dry-run"]]
+)
+def test_looking_imports_neither_torch_nor_pandas_nor_matplotlib(words):
+    code = (
+        "import sys, parallel_runner\n"
+        f"try: parallel_runner.main({words!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'tabulate', 'dassl', 'trainers'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    done = call("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_every_module_of_the_runner_imports_without_torch():
+    names = sorted(f"runner.{path.stem}" for path in (REPO / "runner").glob("[!_]*.py"))
+    code = f"import sys, {', '.join(names)}\nprint('torch' in sys.modules)"
+    assert call("-c", code).stdout == "False\n"
+
+
+def test_list_names_the_experiments():
+    lines = call("parallel_runner.py", "--list").stdout.splitlines()
+    names = [line.split()[0] for line in lines]
+    assert {"coop", "coop_dept", "maple", "maple_dept", "zsclip"} <= set(names)
+
+
+def test_dry_run_of_the_whole_protocol():
+    done = call("parallel_runner.py", "--cfg", "maple_dept", "--data", "/d", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 11 * 3 * 2
+    assert all("train.py --root /d --seed" in line for line in lines)
+    assert sum("--eval-only" in line for line in lines) == 33
+
+
+def test_parse_test_res_help_and_mistake(tmp_path):
+    assert call("parse_test_res.py", "--help").returncode == 0
+    done = call("parse_test_res.py", tmp_path / "none")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/none: no such folder\n"

@@ -1,0 +1,133 @@
+"""A small copy of the repository's layout, and the runner over stub jobs in it."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from parallel_runner import main
+
+REPO = Path(__file__).resolve().parents[3]
+STUB = Path(__file__).with_name("stub_train.py")
+DRIVER = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(REPO)!r})
+from parallel_runner import main
+sys.exit(main(sys.argv[1:], repo=Path.cwd(), train_command=[sys.executable, {str(STUB)!r}]))
+"""
+YAMLS = {
+    "CoOp/vit_b16_ep10_bs4_lr35": "ViT-B/16",
+    "CoOp/vit_b16": "ViT-B/16",
+    "CoOp/demo": "weights.pt",
+    "MaPLe/vit_b16_c2_ep10_batch4_2ctx": "ViT-B/16",
+    "MaPLe/demo": "weights.pt",
+}
+DATASETS = ("dtd", "eurosat", "food101", "demo_shapes", "demo_textures", "demo_digits")
+
+
+@dataclass
+class Lab:
+    """A working directory; `rules` are those of stub_train.py."""
+
+    path: Path
+    rules: list[dict] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, backbone in YAMLS.items():
+            file = self.path / f"configs/trainers/{name}.yaml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"MODEL:\n  BACKBONE:\n    NAME: {backbone}\n")
+        for name in DATASETS:
+            file = self.path / f"configs/datasets/{name}.yaml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"DATASET:\n  NAME: {name}\n")
+        (self.path / "data").mkdir()
+        (self.path / "empty_bin").mkdir()
+
+    def environment(self, words: tuple[str, ...], data: bool) -> dict[str, str]:
+        """Return the environment of the runner: no GPU, no DATA but the lab's own."""
+        env = {key: value for key, value in os.environ.items() if not key.startswith("CUDA_")}
+        env |= {
+            "PATH": str(self.path / "empty_bin"),
+            "STUB_LOG": str(self.path / "stub.log"),
+            "STUB_RULES": json.dumps(self.rules),
+            "MPLCONFIGDIR": str(self.path / "mpl"),
+        }
+        env.pop("DATA", None)
+        if data and "--demo" not in words:
+            env["DATA"] = str(self.path / "data")
+        return {**env, **self.env}
+
+    def start(self, *words: str, data: bool = True) -> subprocess.Popen:
+        """Start the runner on the command line `words`."""
+        return subprocess.Popen(
+            [sys.executable, "-c", DRIVER, *words],
+            cwd=self.path,
+            env=self.environment(words, data),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, data: bool = True) -> subprocess.CompletedProcess:
+        """Run the runner to its end, in this process (the imports are paid once)."""
+        out, err = io.StringIO(), io.StringIO()
+        before = dict(os.environ)
+        try:
+            os.environ.clear()
+            os.environ.update(self.environment(words, data))
+            with (
+                contextlib.chdir(self.path),
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+            ):
+                code = main(words, repo=Path.cwd(), train_command=[sys.executable, str(STUB)])
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+    def interrupt_after(self, count: int, *words: str, number: int = signal.SIGINT):
+        """Start the runner, signal it once `count` runs have started, and return how it ended."""
+        process = self.start(*words)
+        deadline = time.monotonic() + 30
+        while len(self.events("start")) < count and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def events(self, event: str) -> list[dict]:
+        """Return what stub jobs noted, in order."""
+        log = self.path / "stub.log"
+        if not log.exists():
+            return []
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return [line for line in lines if line["event"] == event]
+
+    def forget(self) -> None:
+        """Empty the notes of the stub jobs."""
+        (self.path / "stub.log").unlink(missing_ok=True)
+
+    def fake_nvidia_smi(self, script: str) -> None:
+        """Put an nvidia-smi on PATH: a shell script."""
+        file = self.path / "empty_bin/nvidia-smi"
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

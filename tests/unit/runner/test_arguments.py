@@ -1,0 +1,100 @@
+"""The command line: flags, lists, KEY VALUE words, and what a mistake is told."""
+
+import pytest
+
+from runner.arguments import parse
+from runner.errors import UserError
+
+
+def test_options_start_at_the_first_word_with_a_dot():
+    arguments = parse(["--cfg", "coop", "--seeds", "1", "2", "OPTIM.LR", "0.1", "INPUT.SIZE", "4"])
+    assert arguments.seeds == (1, 2)
+    assert arguments.options == ("OPTIM.LR", "0.1", "INPUT.SIZE", "4")
+
+
+def test_lists_take_commas_or_blanks():
+    arguments = parse(["--cfg", "coop,maple", "zsclip", "--datasets", "dtd,", "eurosat"])
+    assert arguments.cfg == ("coop", "maple", "zsclip")
+    assert arguments.datasets == ("dtd", "eurosat")
+
+
+@pytest.mark.parametrize("words", [["--data", "./data.v2"], ["--data=./data.v2"]])
+def test_a_path_with_a_dot_is_no_option(words):
+    arguments = parse(["--cfg", "coop", *words, "--seeds", "1"])
+    assert arguments.data == "./data.v2" and arguments.options == ()
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (["--cfg", "coop", "--seed", "1"], "--seed: no such flag; did you mean --seeds?"),
+        ([], "--cfg is missing: name an experiment; --list shows them"),
+        (["--cfg", "coop", "--seeds", "one"], "--seeds one: must be a whole number, 0 or more"),
+        (["--cfg", "coop", "--shots", "0"], "--shots 0: must be a whole number, 1 or more"),
+        (["--cfg", "coop", "OPTIM.LR"], "OPTIM.LR: has no value; options are KEY VALUE"),
+        (
+            ["--cfg", "coop", "OPTIM.LR", "0.1", "--dry-run"],
+            "--dry-run: flags stand before the KEY VALUE options",
+        ),
+        (
+            ["--cfg", "coop", "DATASET.NUM_SHOTS", "4"],
+            "DATASET.NUM_SHOTS: set by the runner for every run; use --shots",
+        ),
+        (
+            ["--cfg", "coop", "--seeds", "1", "0.5", "2"],
+            "0.5: not a key; options are KEY VALUE, as OPTIM.LR 0.002",
+        ),
+        (["--cfg", "coop", "--mode", "xx"], "--mode: invalid choice: 'xx' (choose from 'b2n')"),
+        (
+            ["--cfg", "coop", "--demo", "--data", "x"],
+            "--data has no effect with --demo, whose datasets have a place of their own",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(words, line):
+    with pytest.raises(UserError) as error:
+        parse(words)
+    assert error.value.problems[0].replace("choose from b2n", "choose from 'b2n'") == line
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (["--cfg", "maple_detp"], "--cfg maple_detp: no such experiment; did you mean maple_dept?"),
+        (
+            ["--cfg", "coop", "--datasets", "eurosatt"],
+            "--datasets eurosatt: no such dataset; did you mean eurosat?",
+        ),
+        (
+            ["--cfg", "coop", "--data", "/nowhere"],
+            "data root /nowhere: no such folder; give --data",
+        ),
+    ],
+)
+def test_unknown_names_end_with_code_2_and_the_nearest(lab, words, line):
+    done = lab.run(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {line}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_a_data_root_nothing_runs(lab):
+    done = lab.run("--cfg", "coop", "--datasets", "dtd", data=False)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "error: no data root: give --data PATH or set DATA (--demo needs neither)\n"
+    )
+
+
+def test_dry_run_prints_commands_and_starts_nothing(lab):
+    words = ["--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "--shots", "4", "--dry-run"]
+    done = lab.run(*words, "OPTIM.LR", "0.1")
+    train, test = done.stdout.splitlines()
+    folder = "CoOp/dtd/shots4/vit_b16_ep10_bs4_lr35/seed1"
+    options = "DATASET.NUM_SHOTS 4 DATASET.SUBSAMPLE_CLASSES {} OPTIM.LR 0.1"
+    assert "--seed 1 --trainer CoOp --dataset-config-file configs/datasets/dtd.yaml" in train
+    assert f"--output-dir outputs/coop/train_base/{folder} --job-key" in train
+    assert train.endswith(options.format("base")) and test.endswith(options.format("new"))
+    tested = f"--model-dir outputs/coop/train_base/{folder} --load-epoch -1 --eval-only"
+    assert f"--output-dir outputs/coop/test_new/{folder} {tested}" in test
+    assert lab.events("start") == [] and not (lab.path / "outputs").exists()

@@ -1,0 +1,58 @@
+"""The local launcher on its own."""
+
+import sys
+import time
+
+from runner.gpus import Slot
+from runner.launcher import Command, LocalLauncher, State
+
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
+)
+
+
+def wait_for(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_it_kills_what_ignores_sigterm_after_the_grace_time(tmp_path):
+    launcher = LocalLauncher([Slot("CPU", {})], grace=0.3)
+    console = tmp_path / "console.txt"
+    launcher.submit(Command((sys.executable, "-uc", DEAF), console))
+    launcher.poll()
+    wait_for(lambda: console.read_text().endswith("\n1\n"))
+    began = time.monotonic()
+    launcher.cancel(lambda: False)
+    assert 0.3 <= time.monotonic() - began < 5
+    assert launcher.poll() == {}
+
+
+def test_lower_priorities_start_first_and_exit_codes_come_back_once(tmp_path):
+    launcher = LocalLauncher([Slot("CPU", {})])
+    words = (sys.executable, "-Sc", "raise SystemExit(3)")
+    late = launcher.submit(Command(words, tmp_path / "late.txt", priority=9))
+    early = launcher.submit(Command(words, tmp_path / "early.txt", priority=1))
+    first = launcher.poll()
+    assert first[early].state is State.RUNNING and first[late].state is State.PENDING
+    codes = {}
+
+    def both_gone():
+        for number, status in launcher.poll().items():
+            if status.state is State.GONE:
+                assert number not in codes
+                codes[number] = status.exit_code
+        return len(codes) == 2
+
+    wait_for(both_gone)
+    assert codes == {early: 3, late: 3}
+
+
+def test_a_program_that_is_not_there_ends_as_gone(tmp_path):
+    launcher = LocalLauncher([Slot("CPU", {})])
+    number = launcher.submit(Command(("/no/such/program",), tmp_path / "console.txt"))
+    status = launcher.poll()[number]
+    assert status.state is State.GONE and status.exit_code != 0
+    assert "No such file" in (tmp_path / "console.txt").read_text()

@@ -1,0 +1,91 @@
+"""parse_test_res.py against output written down by hand from the public parser's description."""
+
+import pytest
+
+from parse_test_res import main
+
+
+def write(folder, seed, text):
+    (folder / seed).mkdir(parents=True)
+    (folder / seed / "log.txt").write_text(text)
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    """Three trained seeds; validation lines stand before the end of training."""
+    for seed, accuracy in (("seed1", "81.0"), ("seed2", "82.0"), ("seed10", "83.0")):
+        text = f"* accuracy: 11.0%\nFinish training\n=> result\n* accuracy: {accuracy}%\n"
+        write(tmp_path / "run", seed, text + "* macro_f1: 70.0%\n")
+    return tmp_path / "run"
+
+
+def test_mean_and_population_deviation(seeds, capsys):
+    assert main([str(seeds)]) == 0
+    assert capsys.readouterr().out == (
+        f"Parsing files in {seeds}\n"
+        f"file: {seeds}/seed1/log.txt. accuracy: 81.00%. \n"
+        f"file: {seeds}/seed10/log.txt. accuracy: 83.00%. \n"
+        f"file: {seeds}/seed2/log.txt. accuracy: 82.00%. \n"
+        "===\n"
+        f"Summary of directory: {seeds}\n"
+        "* accuracy: 82.00% +- 0.82%\n"
+        "===\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (["--ci95"], "* accuracy: 82.00% +- 0.92%"),
+        (["--test-log"], "* accuracy: 82.00% +- 0.82%"),
+        (["--keyword", "macro_f1"], "* macro_f1: 70.00% +- 0.00%"),
+    ],
+)
+def test_flags(seeds, capsys, words, line):
+    assert main([str(seeds), *words]) == 0
+    assert line in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("end", ["Finish training", "Finished training"])
+def test_both_ends_of_training_are_known(tmp_path, capsys, end):
+    write(tmp_path, "seed1", f"{end}\n* accuracy: 81.5%\n")
+    write(tmp_path, "seed2", "no end\n* accuracy: 99.0%\n")  # left out silently
+    assert main([str(tmp_path)]) == 0
+    assert "* accuracy: 81.50% +- 0.00%" in capsys.readouterr().out
+
+
+def test_an_evaluation_needs_test_log(tmp_path, capsys):
+    write(tmp_path, "seed1", "=> result\n* accuracy: 81.5%\n")
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: Nothing found in {tmp_path}; try with --test-log, or another --keyword\n"
+    )
+    assert main([str(tmp_path), "--test-log"]) == 0
+
+
+def test_only_log_txt_is_read_and_hidden_folders_are_passed_over(seeds, capsys):
+    (seeds / "seed1/log.txt-2026-01-01-00-00-00").write_text("Finish training\n* accuracy: 1.0%\n")
+    (seeds / ".cache").mkdir()
+    assert main([str(seeds)]) == 0
+    assert "1.00%" not in capsys.readouterr().out.replace("81.00%", "")
+
+
+def test_several_experiments(seeds, capsys):
+    write(seeds.parent / "sun", "seed1", "Finish training\n* accuracy: 60.0%\n")
+    assert main([str(seeds.parent), "--multi-exp"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["Average performance", "* accuracy: 71.00%"]
+
+
+def test_a_folder_without_a_log_is_named(seeds, capsys):
+    (seeds / "seed3").mkdir()
+    assert main([str(seeds)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {seeds}/seed3/log.txt: no such file;")
+
+
+def test_it_reads_the_folders_of_the_scripts(tmp_path, capsys):
+    folder = tmp_path / "output/base2new/test_new/dtd/shots_16/MaPLe/vit_b16_c2_ep5_batch4_2ctx"
+    write(folder, "seed1", "=> result\n* total: 1,000\n* accuracy: 59.2%\n* error: 40.8%\n")
+    assert main([str(folder), "--test-log"]) == 0
+    assert "* accuracy: 59.20% +- 0.00%" in capsys.readouterr().out
