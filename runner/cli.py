@@ -16,7 +16,7 @@ from runner.experiment import Experiment, read_experiment
 from runner.files import shown
 from runner.gpus import choose_gpus, find_gpus, make_slots
 from runner.jobs import Job, Study
-from runner.launcher import LocalLauncher
+from runner.launcher import LocalLauncher, in_use
 from runner.plan import Selection, Workspace, plan
 from runner.progress import Progress
 from runner.results import RunResult
@@ -51,6 +51,8 @@ def main(
             return 0
         command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
         return _run(arguments, repo, get_config, command)
+    except KeyboardInterrupt:
+        return 130
     except UserError as error:
         if "--debug" in argv:
             traceback.print_exc()
@@ -82,8 +84,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         _print_commands(jobs, arguments)
         return 0
     if arguments.fresh:
-        for job in jobs:
-            shutil.rmtree(job.folder, ignore_errors=True)
+        _delete_folders(jobs)
     found = survey(jobs)
     _refuse_other_settings(studies, found)
     return _launch_and_report(arguments, studies, found)
@@ -137,6 +138,18 @@ def _print_commands(jobs: Sequence[Job], arguments: Arguments) -> None:
         print(shlex.join(job.argv))
     again = ", which --fresh would run again" if arguments.fresh and done else ""
     print(f"{len(jobs)} jobs, {done} of them done{again}", file=sys.stderr)
+
+
+def _delete_folders(jobs: Sequence[Job]) -> None:
+    busy = [f"{job.name} is running; stop it before --fresh" for job in jobs if in_use(job.console)]
+    if busy:
+        raise UserError(busy)
+    for job in jobs:
+        try:
+            if job.folder.exists():
+                shutil.rmtree(job.folder)
+        except OSError as error:
+            raise UserError(f"cannot delete {shown(job.folder)}: {error.strerror}") from error
 
 
 def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:

@@ -166,6 +166,18 @@ class LocalLauncher:
         return gone
 
 
+def in_use(console: Path) -> bool:
+    """Return whether a process still holds the console file of a run."""
+    try:
+        with console.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def _signal_group(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)

@@ -83,6 +83,7 @@ def _plan_study(experiment: Experiment, shots: int, place: Workspace, chosen: Se
     seeds = chosen.seeds or experiment.seeds
     if experiment.zero_shot:
         seeds = seeds[:1]
+    _require_files(place.repo, experiment.name, datasets)
     builder = _JobBuilder(experiment, shots, place, chosen)
     jobs: list[Job] = []
     for dataset in datasets:
@@ -102,6 +103,19 @@ def _plan_study(experiment: Experiment, shots: int, place: Workspace, chosen: Se
         / experiment.name
         / f"{chosen.mode}-{experiment.trainer}-{cfg}{suffix}.csv",
     )
+
+
+def _dataset_yaml(repo: Path, dataset: str) -> Path:
+    return repo / "configs/datasets" / f"{dataset}.yaml"
+
+
+def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:
+    missing = [dataset for dataset in datasets if not _dataset_yaml(repo, dataset).is_file()]
+    if missing:
+        raise UserError(
+            f"{name}: no file in configs/datasets for {', '.join(missing)}; "
+            "choose from those that are there with --datasets"
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +140,7 @@ class _JobBuilder:
         entry, place = self.experiment, self.place
         cfg, opts = entry.settings(self.chosen.mode, self.shots, dataset)
         cfg = DEMO_CFG if self.chosen.demo else cfg
-        yamls = [self._dataset_yaml(dataset), trainer_yaml(place.repo, entry, cfg)]
+        yamls = [_dataset_yaml(place.repo, dataset), trainer_yaml(place.repo, entry, cfg)]
         options = (
             *("DATASET.NUM_SHOTS", str(self.shots)),
             *("DATASET.SUBSAMPLE_CLASSES", subset),
@@ -167,12 +181,3 @@ class _JobBuilder:
             argv=(*place.train_command, *words),
             needs=needs,
         )
-
-    def _dataset_yaml(self, dataset: str) -> Path:
-        path = self.place.repo / "configs/datasets" / f"{dataset}.yaml"
-        if not path.is_file():
-            raise UserError(
-                f"{self.experiment.name}: no file configs/datasets/{dataset}.yaml; "
-                "name other datasets with --datasets"
-            )
-        return path

@@ -53,6 +53,11 @@ class Progress:
         self._out.flush()
         self._shown = True
 
+    def stopping(self) -> None:
+        self._wipe()
+        number = len(self._running)
+        print(f"stopping {number} at work; once more to kill at once", file=self._out, flush=True)
+
     def close(self) -> None:
         """Take the live line away."""
         self._wipe()

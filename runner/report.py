@@ -13,7 +13,7 @@ from runner.tally import in_row_order
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 DRAWING = 1  # raise when the drawing changes, so that pictures are made again
 TITLES = {
-    "base": "base classes (seen in training)",
+    "base": "base classes",
     "new": "new classes",
     "H": "H, harmonic mean of the two",
 }
@@ -38,9 +38,14 @@ def write_picture(path: Path, summaries: Sequence[Summary]) -> None:
     )
     for axis, measure in zip(axes, MEASURES, strict=True):
         _panel(axis, measure, rows, summaries)
+    axes[-1].set_xlim(-0.6, len(rows) - 0.4)
     axes[-1].set_xticks(range(len(rows)), [row.replace("_", " ") for row in rows])
     if len(rows) > 6:
         plt.setp(axes[-1].get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
+    if any(len(each.seeds) > 1 for each in summaries):
+        figure.supxlabel(
+            "error bars: population standard deviation over seeds", fontsize=8, color="#555555"
+        )
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper center", ncols=min(4, len(labels)), frameon=False

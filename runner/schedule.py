@@ -57,6 +57,9 @@ class Watcher(Protocol):
     def tick(self) -> None:
         """Called many times a second."""
 
+    def stopping(self) -> None:
+        """Running jobs are about to be ended."""
+
 
 def survey(jobs: Sequence[Job]) -> dict[str, tuple[Standing, RunResult | None]]:
     """Return for each job, by name, what its folder holds.
@@ -118,6 +121,8 @@ class Scheduler:
                 time.sleep(TICK)
             outcome.stopped = bool(self._stop.count)
         finally:
+            if self._stop.count:
+                self._watcher.stopping()
             self._launcher.cancel(self._stop.hurry)
         return outcome
 

@@ -21,14 +21,14 @@ def call(*words, cwd=REPO):
 def test_looking_imports_neither_torch_nor_pandas_nor_matplotlib(words):
     code = (
         "import sys, parallel_runner\n"
-        f"try: parallel_runner.main({words!r})\n"
-        "except SystemExit: pass\n"
+        f"try: code = parallel_runner.main({words!r})\n"
+        "except SystemExit as end: code = end.code\n"
         "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'tabulate', 'dassl', 'trainers'}\n"
-        "print('heavy:', sorted(heavy & set(sys.modules)))"
+        "print('heavy:', sorted(heavy & set(sys.modules)), code)"
     )
     done = call("-c", code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "heavy: []"
+    assert done.stdout.splitlines()[-1] == "heavy: [] 0"
 
 
 def test_every_module_of_the_runner_imports_without_torch():
@@ -41,15 +41,6 @@ def test_list_names_the_experiments():
     lines = call("parallel_runner.py", "--list").stdout.splitlines()
     names = [line.split()[0] for line in lines]
     assert {"coop", "coop_dept", "maple", "maple_dept", "zsclip"} <= set(names)
-
-
-def test_dry_run_of_the_whole_protocol():
-    done = call("parallel_runner.py", "--cfg", "maple_dept", "--data", "/d", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) == 11 * 3 * 2
-    assert all("train.py --root /d --seed" in line for line in lines)
-    assert sum("--eval-only" in line for line in lines) == 33
 
 
 def test_parse_test_res_help_and_mistake(tmp_path):

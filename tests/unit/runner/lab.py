@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import configs
 from parallel_runner import main
 
 REPO = Path(__file__).resolve().parents[3]
@@ -19,6 +20,7 @@ DRIVER = f"""
 import sys
 from pathlib import Path
 sys.path.insert(0, {str(REPO)!r})
+import configs
 from parallel_runner import main
 sys.exit(main(sys.argv[1:], repo=Path.cwd(), train_command=[sys.executable, {str(STUB)!r}]))
 """
@@ -29,7 +31,10 @@ YAMLS = {
     "MaPLe/vit_b16_c2_ep10_batch4_2ctx": "ViT-B/16",
     "MaPLe/demo": "weights.pt",
 }
-DATASETS = ("dtd", "eurosat", "food101", "demo_shapes", "demo_textures", "demo_digits")
+DATASETS = (
+    *configs.base["data"]["datasets_base_to_new"],
+    *("demo_shapes", "demo_textures", "demo_digits"),
+)
 
 
 @dataclass

@@ -86,6 +86,22 @@ def test_without_a_data_root_nothing_runs(lab):
     )
 
 
+def test_dry_run_of_the_whole_protocol_needs_no_data(lab):
+    done = lab.run("--cfg", "maple_dept", "--dry-run", data=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and len(lines) == 11 * 3 * 2
+    assert all("stub_train.py --root DATA --seed" in line for line in lines)
+    assert sum("--eval-only" in line for line in lines) == 33
+
+
+def test_datasets_of_the_protocol_without_a_file_are_named_together(lab):
+    for name in ("dtd", "sun397"):
+        (lab.path / f"configs/datasets/{name}.yaml").unlink()
+    done = lab.run("--cfg", "coop", "--dry-run")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: coop: no file in configs/datasets for dtd, sun397; ")
+
+
 def test_dry_run_prints_commands_and_starts_nothing(lab):
     words = ["--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "--shots", "4", "--dry-run"]
     done = lab.run(*words, "OPTIM.LR", "0.1")

@@ -203,6 +203,7 @@ def test_a_run_that_goes_on_elsewhere_is_not_started_twice(lab):
     second = lab.run(*ONE)
     assert second.returncode == 1
     assert "already running elsewhere" in second.stdout
+    assert "train base is running; stop it before --fresh" in lab.run(*ONE, "--fresh").stderr
     first.communicate(timeout=30)
     assert first.returncode == 0
     assert len(lab.events("start")) == 2
