@@ -46,19 +46,14 @@ class _ListSampler(Sampler[int]):
         self.length = len(self.draw())
 
 
-class RandomDomainSampler(_ListSampler):
-    """Batches of `batch_size / n_domain` images from each of `n_domain` random domains.
+class _DomainSampler(_ListSampler):
+    """Batches of equally many images of several domains, drawn without replacement.
 
-    Images are drawn without replacement; the epoch ends when a drawn domain runs short.
-
-    Args:
-        data_source: items with a domain.
-        batch_size: images per batch.
-        n_domain: domains per batch; <= 0 means all.
-
-    Raises:
-        CheckFailedError: (an AssertionError) `n_domain` does not divide `batch_size`.
+    The epoch ends when a drawn domain has too few images left for another batch.
     """
+
+    domains: list[int]
+    n_domain: int  # domains in a batch
 
     def __init__(self, data_source: Sequence[Datum], batch_size: int, n_domain: int | None) -> None:
         self.domain_dict = _positions(data_source, lambda item: item.domain)
@@ -71,11 +66,14 @@ class RandomDomainSampler(_ListSampler):
         self.n_img_per_domain = batch_size // self.n_domain
         self._measure()
 
+    def choose_domains(self) -> list[int]:
+        raise NotImplementedError
+
     def draw(self) -> list[int]:
         left = {domain: list(positions) for domain, positions in self.domain_dict.items()}
         order: list[int] = []
         while True:
-            chosen = random.sample(self.domains, self.n_domain)
+            chosen = self.choose_domains()
             for domain in chosen:
                 drawn = random.sample(left[domain], self.n_img_per_domain)
                 order.extend(drawn)
@@ -85,32 +83,34 @@ class RandomDomainSampler(_ListSampler):
                 return order
 
 
-class SeqDomainSampler(_ListSampler):
-    """Batches of `batch_size / (number of domains)` images of each domain, in order.
+class RandomDomainSampler(_DomainSampler):
+    """Batches of `batch_size / n_domain` random images from each of `n_domain` random domains.
+
+    Args:
+        data_source: items with a domain.
+        batch_size: images per batch.
+        n_domain: domains per batch; <= 0 means all.
 
     Raises:
-        CheckFailedError: (an AssertionError) the domains do not divide `batch_size`.
+        CheckFailedError: (an AssertionError) `n_domain` does not divide `batch_size`.
+    """
+
+    def choose_domains(self) -> list[int]:
+        return random.sample(self.domains, self.n_domain)
+
+
+class SeqDomainSampler(_DomainSampler):
+    """Batches of equally many random images of every domain, domains in ascending order.
+
+    Raises:
+        CheckFailedError: (an AssertionError) the number of domains does not divide `batch_size`.
     """
 
     def __init__(self, data_source: Sequence[Datum], batch_size: int) -> None:
-        self.domain_dict = _positions(data_source, lambda item: item.domain)
-        self.domains = sorted(self.domain_dict)
-        if batch_size % len(self.domains):
-            raise CheckFailedError(
-                f"batch size {batch_size} is not a multiple of the {len(self.domains)} domains"
-            )
-        self.n_img_per_domain = batch_size // len(self.domains)
-        self._measure()
+        super().__init__(data_source, batch_size, None)
 
-    def draw(self) -> list[int]:
-        size = self.n_img_per_domain
-        rounds = min(len(positions) for positions in self.domain_dict.values()) // size
-        return [
-            position
-            for start in range(0, rounds * size, size)
-            for domain in self.domains
-            for position in self.domain_dict[domain][start : start + size]
-        ]
+    def choose_domains(self) -> list[int]:
+        return sorted(self.domains)
 
 
 class RandomClassSampler(_ListSampler):

@@ -71,7 +71,7 @@ class GaussianNoise:
         self.p = p
 
     def __call__(self, img: torch.Tensor) -> torch.Tensor:
-        if torch.rand(1) > self.p:
+        if random.uniform(0, 1) > self.p:
             return img
         return img + torch.randn(img.size()) * self.std + self.mean
 
