@@ -114,7 +114,7 @@ def _rebuild_tensor(
 ) -> Tensor:
     """What torch._utils._rebuild_tensor_v2 does, on a flat tensor, refusing to leave it."""
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    if min(offset, *size, *stride) < 0 or (prod(size) and last >= storage.numel()):
+    if min((offset, *size, *stride)) < 0 or (prod(size) and last >= storage.numel()):
         raise pickle.UnpicklingError("a tensor reaches beyond its data")
     if prod(size) > storage.numel():
         raise pickle.UnpicklingError("a tensor repeats its data")
