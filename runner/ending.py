@@ -1,12 +1,13 @@
 """What stands at the end: tables, CSV files, the picture, and the failures by name."""
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.files import atomic_write, shown
 from runner.jobs import Job, Study
-from runner.results import RunResult, tail
+from runner.results import RunResult, mistake_in, tail
 from runner.schedule import USER_MISTAKE, Failure, Outcome
 from runner.stats import summarise
 from runner.tally import base_to_new_csv
@@ -69,9 +70,20 @@ def print_failures(outcome: Outcome) -> None:
     print(f"\n{number} run{'' if number == 1 else 's'} failed:")
     for failure in outcome.failures:
         _print_failure(failure)
-    if outcome.blocked:
-        names = ", ".join(job.name for job in outcome.blocked)
-        print(f"\nnot run, since their training failed: {names}")
+    for reason, jobs in (
+        ("their training failed", outcome.blocked),
+        ("runs like them were refused", outcome.hopeless),
+    ):
+        if jobs:
+            print(f"\nnot run, since {reason}: {', '.join(job.name for job in jobs)}")
+    mistakes = dict.fromkeys(
+        line
+        for failure in outcome.failures
+        if failure.exit_code == USER_MISTAKE
+        for line in mistake_in(failure.job.console)
+    )
+    for line in mistakes:
+        print(line, file=sys.stderr)
 
 
 def _print_failure(failure: Failure) -> None:
@@ -80,7 +92,7 @@ def _print_failure(failure: Failure) -> None:
     print(f"  command: {shlex.join(job.argv)}")
     lines = tail(job.console)
     if failure.exit_code == USER_MISTAKE:
-        lines = [line for line in lines if line.startswith("error:")] or lines
+        lines = list(mistake_in(job.console)) or lines
     print(f"  log:     {shown(job.console)}{', its end:' if lines else ''}")
     for line in lines:
         print(f"  | {line}")

@@ -12,6 +12,7 @@ class Job:
 
     Attributes:
         name: unique over the plan, readable: `maple_dept dtd seed1 train`.
+        experiment: name in configs.py.
         kind: `train` (whose last test counts) or `test` (evaluation only).
         column: which accuracy the job gives to the tally: `base` or `new`.
         folder: its output folder.
@@ -22,6 +23,7 @@ class Job:
     """
 
     name: str
+    experiment: str
     kind: str
     column: str
     dataset: str

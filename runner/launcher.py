@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from runner.gpus import Slot
+from runner.results import STARTED
 
 STARTED_ELSEWHERE = -1000  # exit code of a command whose console another process still holds
 CANNOT_START = -1001
@@ -61,6 +62,9 @@ class Launcher(Protocol):
     def poll(self) -> dict[int, Status]:
         """Return the status of every command since the last poll; one that is gone is told once."""
 
+    def withdraw(self, number: int) -> bool:
+        """Forget a command that has not been started; return whether that was so."""
+
     def cancel(self, hurry: Callable[[], bool]) -> None:
         """End everything and return when it has ended; `hurry` says not to wait any longer."""
 
@@ -94,15 +98,25 @@ class LocalLauncher:
         return self._next_id
 
     def poll(self) -> dict[int, Status]:
-        statuses = self._reap()
+        # Start before looking who has ended: between two polls the caller may put a more urgent
+        # command in, or withdraw one, before a slot that has come free is filled.
+        statuses: dict[int, Status] = {}
         while self._pending and self._free:
             _, number, command = heapq.heappop(self._pending)
             refused = self._start(number, command)
             if refused:
                 statuses[number] = Status(State.GONE, refused)
+        statuses |= self._reap()
         statuses |= {number: Status(State.PENDING) for _, number, _ in self._pending}
         statuses |= {number: Status(State.RUNNING) for number in self._running}
         return statuses
+
+    def withdraw(self, number: int) -> bool:
+        kept = [entry for entry in self._pending if entry[1] != number]
+        found = len(kept) < len(self._pending)
+        heapq.heapify(kept)
+        self._pending = kept
+        return found
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         self._pending.clear()
@@ -130,7 +144,7 @@ class LocalLauncher:
             console.close()
             return STARTED_ELSEWHERE
         slot = self._free.pop(0)
-        header = f"$ {shlex.join(command.argv)}\n# {time.strftime('%F %T')} on {slot.name}\n"
+        header = f"$ {shlex.join(command.argv)}\n{STARTED}{time.strftime('%F %T')}, {slot.name}\n"
         console.write(header.encode())
         console.flush()
         try:

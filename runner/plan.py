@@ -171,6 +171,7 @@ class _JobBuilder:
         shots = "" if self.shots == entry.shots else f" shots{self.shots}"
         return Job(
             name=f"{entry.name} {dataset}{shots} seed{seed} {kind} {subset}",
+            experiment=entry.name,
             kind=kind,
             column=subset,
             dataset=dataset,

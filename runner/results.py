@@ -10,6 +10,7 @@ from pathlib import Path
 ACCURACY = re.compile(r"accuracy: (\d+(?:\.\d+)?)%")
 END_OF_TRAINING = ("Finish training", "Finished training")  # public engine, older engines
 END_OF_TEST = "=> result"
+STARTED = "# started "  # begins the line that heads each run in a console file
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,15 @@ def set_aside(folder: Path) -> None:
             path.rename(path.with_name(f"old-{path.name}-{stamp}"))
 
 
+def mistake_in(console: Path) -> tuple[str, ...]:
+    """Return the lines with which train.py named a mistake of the user, from `error:` on."""
+    lines = tail(console)
+    places = [place for place, line in enumerate(lines) if line.startswith("error:")]
+    return tuple(lines[places[-1] :]) if places else ()
+
+
 def tail(path: Path, lines: int = 15) -> list[str]:
-    """Return the last non-empty lines of a text file, an empty list if it cannot be read."""
+    """Return the last non-empty lines of the last run in a console file, none if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
@@ -74,4 +82,5 @@ def tail(path: Path, lines: int = 15) -> list[str]:
     except OSError:
         return []
     kept = [line.split("\r")[-1].rstrip() for line in text.split("\n")]
-    return [line for line in kept if line][-lines:]
+    starts = [place for place, line in enumerate(kept) if line.startswith(STARTED)]
+    return [line for line in kept[starts[-1] + 1 if starts else 0 :] if line][-lines:]

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from runner.jobs import Job
 from runner.launcher import STARTED_ELSEWHERE, Command, Launcher, State, Status
+from runner.mistakes import Mistakes
 from runner.results import RunResult, read_log, read_result, set_aside
 from runner.stop import StopRequest
 
@@ -34,11 +35,13 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """How the jobs ended: results by job name, failures, and those whose training failed."""
+    """How the jobs ended: results by job name, failures, those whose training failed, and those
+    not tried since runs like them were refused."""
 
     results: dict[str, RunResult] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     blocked: list[Job] = field(default_factory=list)
+    hopeless: list[Job] = field(default_factory=list)
     stopped: bool = False
 
 
@@ -96,6 +99,7 @@ class Scheduler:
         self._watcher = watcher
         self._stop = stop
         self._retries = retries
+        self._mistakes = Mistakes()
         self._tries: dict[str, int] = {}
         self._submitted: dict[int, Job] = {}
         self._running: dict[int, float] = {}
@@ -117,6 +121,7 @@ class Scheduler:
                 if not self._submitted:
                     break
                 self._take(self._launcher.poll(), outcome)
+                self._give_up_hopeless(waiting, outcome)
                 self._watcher.tick()
                 time.sleep(TICK)
             outcome.stopped = bool(self._stop.count)
@@ -135,6 +140,14 @@ class Scheduler:
                 outcome.blocked.append(waiting.pop(name))
             elif needs not in unfinished:
                 self._submit(waiting.pop(name))
+
+    def _give_up_hopeless(self, waiting: dict[str, Job], outcome: Outcome) -> None:
+        for number, job in list(self._submitted.items()):
+            if self._mistakes.covers(job) and self._launcher.withdraw(number):
+                outcome.hopeless.append(self._submitted.pop(number))
+        for name, job in list(waiting.items()):
+            if self._mistakes.covers(job):
+                outcome.hopeless.append(waiting.pop(name))
 
     def _submit(self, job: Job) -> None:
         self._tries[job.name] = self._tries.get(job.name, 0) + 1
@@ -166,6 +179,8 @@ class Scheduler:
             self._submit(job)
         else:
             outcome.failures.append(failure)
+        if code == USER_MISTAKE:
+            self._mistakes.note(job)
 
 
 def _reason(code: int | None) -> str:
