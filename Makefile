@@ -1,0 +1,37 @@
+# Two commands matter: `make demo` and `make test`. Both make the virtual environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One worker per core; each test and each job uses one thread.
+WORKERS ?= auto
+DEMO := zsclip maple maple_dept
+
+.PHONY: demo demo-all test lint format clean
+
+$(VENV)/installed: requirements.txt requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python parallel_runner.py --demo --cfg $(DEMO)
+
+demo-all: $(VENV)/installed
+	$(BIN)/python parallel_runner.py --demo --cfg $(DEMO) coop coop_dept
+
+test: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

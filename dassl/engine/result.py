@@ -1,0 +1,96 @@
+"""`result.json`: what a finished run leaves for machines to read."""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from yacs.config import CfgNode
+
+from dassl.config import config_sha256
+from dassl.utils.files import atomic_write
+
+FORMAT = 1
+
+
+def write_result(
+    cfg: CfgNode, trainer: Any, *, seconds: dict[str, float], job_key: str | None
+) -> Path:
+    """Writes `<OUTPUT_DIR>/result.json`, whole or not at all.
+
+    Accuracy, error rate and macro F1 are percent, unrounded, of the last test; null where nothing
+    was tested.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    record = getattr(trainer, "test_record", None)
+    results = record.results if record else {}
+    content = {
+        "format": FORMAT,
+        "trainer": cfg.TRAINER.NAME,
+        "dataset": cfg.DATASET.NAME,
+        "seed": cfg.SEED,
+        "shots": cfg.DATASET.NUM_SHOTS,
+        "split": record.split if record else None,
+        "subsample_classes": cfg.DATASET.get("SUBSAMPLE_CLASSES", "all"),
+        "accuracy": results.get("accuracy"),
+        "error_rate": results.get("error_rate"),
+        "macro_f1": results.get("macro_f1"),
+        "num_test": record.num_images if record else None,
+        "precision": getattr(getattr(trainer, "precision", None), "name", None),
+        "device": device_name(trainer.device),
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_memory_mb": round(peak_memory_mb(trainer.device), 1),
+        "versions": versions(),
+        "commit": git_commit(),
+        "config_sha256": config_sha256(cfg),
+        "job_key": job_key,
+    }
+    path = Path(cfg.OUTPUT_DIR) / "result.json"
+    atomic_write(path, json.dumps(content, indent=2) + "\n")
+    return path
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or the processor's architecture."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Most memory in use so far, MiB: of the GPU's allocator, or resident on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
+
+
+def versions() -> dict[str, str | None]:
+    """Of what the numbers may depend on."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": np.__version__,
+        "cuda": torch.version.cuda,
+    }
+
+
+def git_commit() -> str | None:
+    """The commit of the working copy this module stands in; None outside a repository."""
+    folder = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return found.stdout.strip() or None if found.returncode == 0 else None

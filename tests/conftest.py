@@ -1,0 +1,23 @@
+"""Fixtures and settings that all tests share."""
+
+import pytest
+import torch
+
+from tests.support import tiny_clip
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_vit(tmp_path_factory):
+    """Path of the golden data's small ViT CLIP: 3 blocks a tower, ViT-B/16's widths, 32 pixels."""
+    return tiny_clip.saved(tmp_path_factory.mktemp("weights") / "tiny_vit.pt")
+
+
+@pytest.fixture(scope="session")
+def small_vit(tmp_path_factory):
+    """Path of a smaller one for tests that need no golden numbers: 2 narrow blocks a tower."""
+    path = tmp_path_factory.mktemp("weights") / "small_vit.pt"
+    return tiny_clip.saved(
+        path, layers=2, text_layers=2, vision_width=64, text_width=64, embed_dim=32
+    )

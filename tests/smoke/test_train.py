@@ -1,0 +1,146 @@
+"""train.py as a user runs it: small pictures in OxfordPets' format, a small CLIP, two epochs."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from tests.support import command, small_pets
+
+
+@pytest.fixture
+def pets(tmp_path):
+    return small_pets.write(tmp_path / "data")
+
+
+@pytest.fixture
+def train(pets, small_vit, tmp_path):
+    """Runs a trainer into tmp_path/<output>: flags first, config pairs as `settings`."""
+
+    def call(trainer, output, *flags, settings=(), **env):
+        words, pairs = command.train_words(trainer, pets, small_vit, tmp_path / output, *settings)
+        return command.python("train.py", *words, *flags, *pairs, **env)
+
+    return call
+
+
+def checkpoint(folder, name, epoch):
+    path = folder / name / f"model.pth.tar-{epoch}"
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_base_to_new_run_leaves_log_checkpoint_and_result(train, tmp_path):
+    base = train("MaPLeDePT", "base", "--seed", 1, settings=("DATASET.SUBSAMPLE_CLASSES", "base"))
+    assert base.returncode == 0, base.stderr
+    log = (tmp_path / "base" / "log.txt").read_text()
+    assert "Loading trainer: MaPLeDePT" in log and "epoch [2/2] batch [2/2]" in log
+    result = json.loads((tmp_path / "base" / "result.json").read_text())
+    assert f"* accuracy: {result['accuracy']:.1f}%" in log
+    assert result["trainer"] == "MaPLeDePT" and result["dataset"] == "OxfordPets"
+    assert (result["seed"], result["shots"], result["subsample_classes"]) == (1, 2, "base")
+    assert result["num_test"] == 4 and result["precision"] == "fp32"
+    assert re.search(r"Notice: precision fp16 needs a GPU; this run uses fp32", log)
+    assert {"build", "train", "test"} == set(result["seconds"])
+    assert result["peak_memory_mb"] > 0 and len(result["config_sha256"]) == 64
+
+    new = train(
+        "MaPLeDePT",
+        "new",
+        *("--model-dir", tmp_path / "base", "--load-epoch", 2, "--eval-only", "--job-key", "abc"),
+        settings=("DATASET.SUBSAMPLE_CLASSES", "new"),
+    )
+    assert new.returncode == 0, new.stderr
+    assert 'Loading weights to MultiModalPromptLearner from "' in new.stdout
+    result = json.loads((tmp_path / "new" / "result.json").read_text())
+    assert result["subsample_classes"] == "new" and result["job_key"] == "abc"
+
+
+def test_the_same_seed_gives_the_same_tensors_and_seed_0_counts(train, tmp_path):
+    for output in ("first", "second"):
+        done = train("CoOp", output, "--seed", 0)
+        assert done.returncode == 0, done.stderr
+        assert "Setting fixed seed: 0" in done.stdout
+    first, second = (checkpoint(tmp_path / o, "prompt_learner", 2) for o in ("first", "second"))
+    assert torch.equal(first["ctx"], second["ctx"])
+
+
+def test_data_root_comes_from_the_environment_and_transforms_from_the_flag(
+    train, pets, small_vit, tmp_path
+):
+    words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out")
+    flags = ["--no-train", "--transforms", "random_flip", "normalize", "--seed", "1"]
+    done = command.python("train.py", *words[2:], *flags, *pairs, DATA=str(pets))
+    assert done.returncode == 0, done.stderr
+    assert "+ random flip" in done.stdout and "random resized crop" not in done.stdout
+    assert not (tmp_path / "out" / "prompt_learner").exists()
+    missing = command.python("train.py", *words[2:], *flags, *pairs)
+    assert missing.returncode == 2
+    assert missing.stderr.strip().endswith("give --root or set the environment variable DATA")
+
+
+def test_zero_shot_tests_without_a_model(pets, small_vit, tmp_path):
+    words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out")
+    words[words.index("CoOp")] = "ZeroshotCLIP"
+    done = command.python("train.py", *words, "--eval-only", *pairs)
+    assert done.returncode == 0, done.stderr
+    assert "a photo of a great pyrenees, a type of pet." in done.stdout
+    refused = command.python("train.py", *words, *pairs)
+    assert refused.returncode == 2 and "has nothing to train" in refused.stderr
+
+
+@pytest.mark.parametrize(("trainer", "folder"), [("CoOp", "prompt_learner"), ("MaPLeDePT", None)])
+def test_killed_run_ends_with_the_tensors_of_an_unbroken_one(
+    trainer, folder, train, pets, small_vit, tmp_path
+):
+    folder = folder or "MultiModalPromptLearner"
+    settings = ("OPTIM.MAX_EPOCH", 6)
+    whole = train(trainer, "whole", "--seed", 3, settings=settings)
+    assert whole.returncode == 0, whole.stderr
+    words, pairs = command.train_words(trainer, pets, small_vit, tmp_path / "cut", *settings)
+    line = [sys.executable, "-u", "train.py", *words, "--seed", "3", *pairs]
+    process = subprocess.Popen(
+        line,
+        cwd=command.PROJECT,
+        env=command.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    for text in process.stdout:
+        if text.startswith("epoch [3/6]"):
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait(timeout=60)
+    time.sleep(1.1)  # the second log's name has the time in seconds
+    again = train(trainer, "cut", "--seed", 3, settings=settings)
+    assert again.returncode == 0, again.stderr
+    epochs = [int(n) for n in re.findall(r"epoch \[(\d)/6\]", again.stdout)]
+    assert epochs and min(epochs) >= 3 and max(epochs) == 6
+    expected, actual = (checkpoint(tmp_path / o, folder, 6) for o in ("whole", "cut"))
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(expected[key], actual[key]) for key in expected)
+
+
+def test_a_resume_state_of_another_configuration_is_refused(train, tmp_path):
+    assert train("CoOp", "out", "--seed", 1).returncode == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*.pth.tar*")}
+    other = train("CoOp", "out", "--seed", 1, settings=("OPTIM.LR", "0.5"))
+    assert other.returncode == 2 and "resume.pth.tar" in other.stderr
+    assert before == {p: p.read_bytes() for p in (tmp_path / "out").rglob("*.pth.tar*")}
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys, train\n"
+        "try: train.build_parser().parse_args(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = command.python("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert "--dataset-config-file" in done.stdout

@@ -1,0 +1,37 @@
+"""Runs the command lines as a user does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def environment(**extra):
+    """The environment of a run: one thread, no GPU, nothing of the user's own data."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("DATA",)}
+    return {**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **extra}
+
+
+def python(script, *words, timeout=300, **env):
+    """`python <script> <words>` from the project's folder -> the finished process with its text."""
+    return subprocess.run(
+        [sys.executable, script, *map(str, words)],
+        cwd=PROJECT,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def train_words(trainer, root, weights, output, *options, epochs=2, config="vit_b16_ep50"):
+    """Words of a short CoOp or MaPLe run on the small pets and a small CLIP."""
+    config = {"MaPLe": "vit_b16_c2_ep5_batch4_2ctx"}.get(trainer.removesuffix("DePT"), config)
+    words = ["--root", root, "--trainer", trainer, "--output-dir", output, "--backbone", weights]
+    words += ["--dataset-config-file", "configs/datasets/oxford_pets.yaml"]
+    words += ["--config-file", f"configs/trainers/{trainer}/{config}.yaml"]
+    settings = ["INPUT.SIZE", "(32, 32)", "DATALOADER.NUM_WORKERS", 0, "OPTIM.MAX_EPOCH", epochs]
+    settings += ["DATALOADER.TRAIN_X.BATCH_SIZE", 2, "DATASET.NUM_SHOTS", 2]
+    return [str(word) for word in words], [str(word) for word in [*settings, *options]]

@@ -1,0 +1,151 @@
+"""DePT as a wrapper: what its formula promises for every method it wraps."""
+
+import pytest
+import torch
+
+from tests.support import prompt_run
+from tests.unit.trainers.conftest import NAMES
+
+METHODS = ["CoOp", "MaPLe"]
+OTHER = ["blue jay", "tulip", "pizza"]
+
+
+def wander(trainer, seed=3):
+    """Moves every trained tensor away from its special start (FiLM is the identity there)."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for tensor in trainer.model.parameters():
+            tensor += 0.05 * torch.randn(tensor.shape, generator=generator)
+    return trainer
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_weight_0_gives_the_base_methods_loss_and_gradients(method, make, batch):
+    plain = make(method)
+    dept = make(f"{method}DePT", "TRAINER.LINEAR_PROBE.WEIGHT", 0.0)
+    state = plain.model.state_dict()
+    dept.model.load_state_dict(state, strict=False)
+    losses = [prompt_run.step(t, batch.image, batch.label)["loss"] for t in (plain, dept)]
+    assert torch.equal(*losses)
+    gradients = {name: p.grad for name, p in dept.model.named_parameters()}
+    for name, tensor in plain.model.named_parameters():
+        if tensor.grad is not None:
+            assert torch.equal(tensor.grad, gradients[name]), name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_loss_is_the_published_mixture(method, make, batch):
+    report = prompt_run.step(make(f"{method}DePT"), batch.image, batch.label)
+    mixed = 0.3 * report["ce"] + 0.7 * report["lp"]
+    torch.testing.assert_close(report["loss"], mixed, rtol=1e-6, atol=0)
+
+
+def test_folded_head_equals_film_then_linear(make, batch):
+    model = wander(make("CoOpDePT")).model
+    with torch.no_grad():
+        features = model.features(batch.image)
+        plain = model.linear_logits(model.film_lp_img(features.image))
+        folded = model.head_logits(features, model.head_rows())
+    torch.testing.assert_close(folded, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_without_fusion_the_linear_head_decides_alone(make, batch):
+    model = wander(make("CoOpDePT", "TRAINER.LINEAR_PROBE.TEST_TIME_FUSION", False)).model
+    with torch.no_grad():
+        features = model.features(batch.image)
+        head = model.linear_logits(model.film_lp_img(features.image))
+        torch.testing.assert_close(model.logits(features), head, rtol=1e-4, atol=1e-4)
+
+
+def test_order_of_classes_does_not_change_the_loss(make, batch):
+    order = [3, 0, 4, 1, 2]
+    first = wander(make("CoOpDePT"))
+    second = make("CoOpDePT", names=[NAMES[i] for i in order])
+    state = dict(first.model.state_dict())
+    for key in ("linear_probe_proj.weight", "linear_probe_proj.bias"):
+        state[key] = state[key][order]
+    second.model.load_state_dict(state)
+    label = torch.tensor([order.index(int(y)) for y in batch.label])
+    losses = [
+        prompt_run.step(first, batch.image, batch.label)["loss"],
+        prompt_run.step(second, batch.image, label)["loss"],
+    ]
+    torch.testing.assert_close(*losses, rtol=1e-5, atol=0)
+
+
+def test_other_classes_are_scored_by_similarity_alone(make, batch, tmp_path):
+    trained = wander(make("CoOpDePT"))
+    trained.save_model(0, str(tmp_path))
+    new = make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "new", names=OTHER, seed=2)
+    new.load_model(str(tmp_path))
+    before = prompt_run.logits(new, batch.image)
+    with torch.no_grad():
+        new.model.linear_probe_proj.weight += 1
+        new.model.film_lp_img.scale *= 2
+    assert torch.equal(before, prompt_run.logits(new, batch.image))
+
+
+def test_classes_of_the_head_are_fused_whatever_the_subset_is_called(make, batch, tmp_path):
+    trained = wander(make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "all"))
+    trained.save_model(0, str(tmp_path))
+    again = make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "all", seed=2)
+    again.load_model(str(tmp_path))
+    expected = prompt_run.logits(trained, batch.image)
+    torch.testing.assert_close(prompt_run.logits(again, batch.image), expected)
+    features = again.model.features(batch.image)
+    assert not torch.allclose(again.model.similarity(features), expected)
+
+
+def test_a_subset_by_folder_id_reads_its_rows_of_the_head(make, batch, tmp_path):
+    ids = ["n1", "n2", "n3", "n4", "n5"]
+    trained = wander(make("CoOpDePT", class_ids=ids))
+    trained.save_model(0, str(tmp_path))
+    part = make("CoOpDePT", names=[NAMES[3], NAMES[1]], class_ids=["n4", "n2"], seed=2)
+    part.load_model(str(tmp_path))
+    expected = prompt_run.logits(trained, batch.image)[:, [3, 1]]
+    torch.testing.assert_close(prompt_run.logits(part, batch.image), expected, rtol=1e-4, atol=1e-4)
+
+
+def published_file(trainer, folder, epoch=1):
+    """Writes a checkpoint as the DePT repository does: the whole model, towers included, no class
+    list."""
+    state = dict(trainer.model.state_dict())
+    state["prompt_learner.token_prefix"] = torch.zeros(5, 1, 64)
+    state["prompt_learner.token_suffix"] = torch.zeros(5, 60, 64)
+    state["image_encoder.conv1.weight"] = torch.zeros(2, 2)
+    state["text_encoder.ln_final.weight"] = torch.zeros(2)
+    state["logit_scale"] = torch.tensor(4.6)
+    place = folder / "PromptLearner"
+    place.mkdir(parents=True)
+    content = {"state_dict": state, "epoch": epoch, "optimizer": None, "scheduler": None}
+    torch.save(content, place / f"model.pth.tar-{epoch}")
+
+
+def test_published_file_is_fused_by_the_rule_on_names(make, batch, tmp_path):
+    trained = wander(make("CoOpDePT"))
+    published_file(trained, tmp_path)
+    base = make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "base", seed=2)
+    base.load_model(str(tmp_path), epoch=-1)
+    expected = prompt_run.logits(trained, batch.image)
+    torch.testing.assert_close(prompt_run.logits(base, batch.image), expected)
+    new = make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "new", names=OTHER, seed=2)
+    new.load_model(str(tmp_path), epoch=1)
+    assert prompt_run.logits(new, batch.image).shape == (4, 3)
+
+
+def test_published_head_of_another_class_count_is_refused(make, tmp_path):
+    from dassl.utils.errors import UserError
+
+    published_file(make("CoOpDePT"), tmp_path)
+    base = make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "base", names=OTHER)
+    with pytest.raises(UserError, match="has 5 classes, this run has 3"):
+        base.load_model(str(tmp_path))
+
+
+def test_head_and_film_run_at_their_own_rate_and_only_named_tensors_train(make, batch):
+    trainer = make("MaPLeDePT", "OPTIM.LR", 0.002, "OPTIM.LR_EXP", 5.0, "OPTIM.WARMUP_EPOCH", -1)
+    assert [group["lr"] for group in trainer.optim.param_groups] == pytest.approx([0.002, 0.01])
+    narrow = make("MaPLeDePT", "TRAINER.NAMES_TO_UPDATE", "['film', 'linear_probe']")
+    prompt_run.step(narrow, batch.image, batch.label)
+    moved = {name for name, p in narrow.model.named_parameters() if p.grad is not None}
+    assert moved == {n for n, _ in narrow.model.named_parameters() if "prompt_learner" not in n}

@@ -1,0 +1,164 @@
+"""The methods give the numbers of the published DePT code (tests/golden/dept, fp32, small CLIP).
+
+How the arrays were made: tests/golden/README.md. Tolerance: 1e-4 of the largest element; trained
+tensors by 1e-4 of their largest movement plus the float32 grid.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support import prompt_run
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "dept"
+CASES = sorted(p.stem for p in GOLDEN.glob("*.npz") if p.stem not in ("inputs", "lr_10_epochs"))
+SAMPLE_SEED, SAMPLE_SIZE = 13, 10_000
+# Projections that start from a numpy recipe because they are too big to store: name word -> seed.
+RECIPE_SEEDS = {"prompt_learner.proj.weight": 11, "compound_prompt_projections": 12}
+
+
+class Case:
+    """One golden case: its facts and arrays, and a trainer brought to its start."""
+
+    def __init__(self, name, weights, monkeypatch):
+        self.facts = json.loads((GOLDEN / f"{name}.json").read_text())
+        self.arrays = np.load(GOLDEN / f"{name}.npz")
+        self.inputs = {k: torch.from_numpy(v) for k, v in np.load(GOLDEN / "inputs.npz").items()}
+        self.weights, self.monkeypatch = weights, monkeypatch
+
+    def build(self, classnames, subsample, seed=1):
+        facts = self.facts
+        options = [*facts["overrides"], "DATASET.SUBSAMPLE_CLASSES", subsample]
+        if facts["case"].endswith("_xd") and classnames is facts["classnames"]:
+            options += ["DATASET.NAME", "ImageNet"]
+        cfg = prompt_run.config(facts["trainer"], facts["config_file"], self.weights, options)
+        return prompt_run.build(self.monkeypatch, cfg, classnames, seed)
+
+    def start(self):
+        overrides = self.facts["overrides"]
+        subsample = overrides[overrides.index("DATASET.SUBSAMPLE_CLASSES") + 1]
+        trainer = self.build(self.facts["classnames"], subsample)
+        with torch.no_grad():
+            for name, tensor in trainer.model.named_parameters():
+                tensor.copy_(torch.from_numpy(self.initial(name, tensor)))
+        return trainer
+
+    def initial(self, name, tensor):
+        if f"init/{name}" in self.arrays:
+            return self.arrays[f"init/{name}"]
+        seed = next(seed for word, seed in RECIPE_SEEDS.items() if word in name)
+        draw = np.random.RandomState(seed).standard_normal(tuple(tensor.shape))
+        return (draw * 0.02).astype(np.float32)
+
+    def train(self, trainer):
+        """Runs the four steps; returns losses, learning rates and the first gradients."""
+        losses, rates, gradients = [], [], {}
+        for number, (image, label) in enumerate(
+            zip(self.inputs["images"], self.inputs["labels"], strict=True)
+        ):
+            rates.append([group["lr"] for group in trainer.optim.param_groups])
+            report = prompt_run.step(trainer, image, label.long(), number % 2)
+            losses.append(float(report["loss"]))
+            if number == 0:
+                gradients = {
+                    name: tensor.grad.numpy().copy()
+                    for name, tensor in trainer.model.named_parameters()
+                    if tensor.grad is not None
+                }
+        return losses, rates, gradients
+
+    def stored(self, kind, name, value):
+        """The golden array of a tensor, and the same elements of `value` [flat sample for big
+        ones]."""
+        key = f"{kind}/{name}"
+        if key in self.arrays:
+            return self.arrays[key], value
+        order = np.random.RandomState(SAMPLE_SEED)
+        places = np.sort(order.choice(value.size, SAMPLE_SIZE, replace=False))
+        return self.arrays[f"{key}@sample"], value.reshape(-1)[places]
+
+
+def assert_near(actual, golden, what):
+    error = np.abs(np.asarray(actual) - golden).max()
+    assert error <= 1e-4 * np.abs(golden).max(), f"{what}: off by {error}"
+
+
+@pytest.fixture(params=CASES)
+def case(request, tiny_vit, monkeypatch):
+    return Case(request.param, tiny_vit, monkeypatch)
+
+
+def test_training_and_evaluation_match_the_published_code(case, tmp_path):
+    arrays, facts = case.arrays, case.facts
+    trainer = case.start()
+    assert np.array_equal(trainer.model.prompt_learner.tokenized_prompts, arrays["tokens_base"])
+    images = case.inputs["eval_images"]
+    assert_near(prompt_run.logits(trainer, images), arrays["logits_init"], "logits before training")
+
+    losses, rates, gradients = case.train(trainer)
+    assert_near(losses, arrays["loss"], "losses")
+    groups = len(rates[0])
+    np.testing.assert_allclose(rates, arrays["lr"][:, :groups], rtol=1e-9)
+    trained = dict(trainer.model.named_parameters())
+    assert set(trained) == set(facts["trainable"])
+    assert set(trained) - set(gradients) == set(facts["no_gradient"])
+    for name, gradient in gradients.items():
+        golden, actual = case.stored("grad0", name, gradient)
+        assert_near(actual, golden, f"gradient of {name}")
+    for name in facts["no_gradient"]:
+        assert np.array_equal(trained[name].detach(), case.initial(name, trained[name]))
+    for name in gradients:
+        start = case.initial(name, trained[name])
+        golden, actual = case.stored("final", name, trained[name].detach().numpy())
+        _, start = case.stored("final", name, start)
+        allowed = 1e-4 * np.abs(golden - start).max() + 2.5e-7 * np.abs(golden).max()
+        assert np.abs(actual - golden).max() <= allowed, f"{name} after training"
+    assert_near(prompt_run.logits(trainer, images), arrays["logits"], "logits after training")
+
+    trainer.save_model(1, str(tmp_path))
+    (folder,) = facts["registered_models"]
+    assert (tmp_path / folder / "model.pth.tar-2").is_file()
+    if "logits_new" in arrays:
+        other = case.build(facts["new_classnames"], facts["test_subsample_classes"], seed=5)
+        other.load_model(str(tmp_path), epoch=2)
+        assert_near(prompt_run.logits(other, images), arrays["logits_new"], "logits, other classes")
+    if "logits_newsame" in arrays:
+        other = case.build(facts["newsame_classnames"], "new", seed=5)
+        other.load_model(str(tmp_path), epoch=2)
+        assert_near(
+            prompt_run.logits(other, images), arrays["logits_newsame"], "logits, same count"
+        )
+
+
+@pytest.mark.parametrize("name", [c for c in CASES if c.startswith("elp")])
+def test_both_heads_of_dept_match(name, tiny_vit, monkeypatch):
+    case = Case(name, tiny_vit, monkeypatch)
+    trainer = case.start()
+    model = trainer.model
+    features = model.features(case.inputs["images"][0])
+    assert_near(
+        model.similarity(features).detach(), case.arrays["step0_logits_similarity"], "similarity"
+    )
+    case.train(trainer)
+    with torch.no_grad():
+        features = model.features(case.inputs["eval_images"])
+        assert_near(model.similarity(features), case.arrays["logits_similarity"], "similarity")
+        rows = model.head_rows()
+        assert_near(model.head_logits(features, rows), case.arrays["logits_linear"], "linear")
+
+
+@pytest.mark.parametrize("name", ["coop", "maple", "elp_coop", "elp_maple"])
+def test_learning_rates_follow_the_published_schedule(name, tiny_vit, monkeypatch):
+    case = Case(name, tiny_vit, monkeypatch)
+    golden = np.load(GOLDEN / "lr_10_epochs.npz")[case.facts["trainer"]]
+    case.facts["overrides"] += ["OPTIM.MAX_EPOCH", "10"]
+    trainer = case.start()
+    rates = []
+    for _ in range(10):
+        rates.append([group["lr"] for group in trainer.optim.param_groups])
+        trainer.optim.step()  # moves nothing: there are no gradients
+        trainer.update_lr()
+    np.testing.assert_allclose(rates, golden[:, : len(rates[0])], rtol=1e-9)

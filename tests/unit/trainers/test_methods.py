@@ -1,0 +1,126 @@
+"""What holds for every trained method: a new one is a row of METHODS."""
+
+import pytest
+import torch
+
+from dassl.engine import TRAINER_REGISTRY
+from dassl.utils.errors import UserError
+from tests.support import prompt_run
+from tests.unit.trainers.conftest import NAMES
+
+METHODS = ["CoOp", "CoOpDePT", "MaPLe", "MaPLeDePT"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_only_the_methods_own_tensors_train(name, make, batch):
+    trainer = make(name, "TRAINER.MAPLE.PROMPT_DEPTH", 2)
+    prompt_run.step(trainer, batch.image, batch.label)
+    assert all(p.grad is not None for p in trainer.model.parameters())
+    assert not any(p.requires_grad for p in trainer.model.clip.parameters())
+    assert not any(key.startswith("visual") for key in trainer.model.state_dict())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_saved_model_scores_the_same_when_loaded(name, make, batch, tmp_path):
+    trainer = make(name)
+    prompt_run.step(trainer, batch.image, batch.label, batch_idx=1)
+    trainer.save_model(0, str(tmp_path))
+    other = make(name, seed=9)
+    other.load_model(str(tmp_path), epoch=1)
+    torch.testing.assert_close(
+        prompt_run.logits(other, batch.image), prompt_run.logits(trainer, batch.image)
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_loading_keeps_the_tensors_that_the_optimizer_holds(name, make, tmp_path):
+    trainer = make(name)
+    held = {id(p) for group in trainer.optim.param_groups for p in group["params"]}
+    trainer.save_model(0, str(tmp_path))
+    trainer.load_model(str(tmp_path))
+    assert {id(p) for p in trainer.model.parameters()} <= held
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_cached_evaluation_equals_the_plain_one(name, make, batch):
+    trainer = make(name)
+    plain = prompt_run.logits(trainer, batch.image)
+    with trainer.model.fixed_weights():
+        first = prompt_run.logits(trainer, batch.image)
+        second = prompt_run.logits(trainer, batch.image)
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first, plain)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_lowers_the_loss_on_its_own_batch(name, make, batch):
+    trainer = make(name, "OPTIM.WARMUP_EPOCH", -1, "OPTIM.LR", 0.002)
+    losses = [prompt_run.step(trainer, batch.image, batch.label)["loss"] for _ in range(8)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_bfloat16_trains_float32_tensors(name, make, batch):
+    key = "TRAINER.COOP.PREC" if name.startswith("CoOp") else "TRAINER.MAPLE.PREC"
+    trainer = make(name, key, "bf16")
+    report = prompt_run.step(trainer, batch.image, batch.label)
+    assert torch.isfinite(report["loss"])
+    assert trainer.model.clip.dtype == torch.bfloat16
+    assert all(p.dtype == torch.float32 for p in trainer.model.parameters())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_loss_that_is_not_finite_stops_the_run(name, make, batch):
+    with pytest.raises(FloatingPointError):
+        prompt_run.step(make(name), batch.image * float("nan"), batch.label)
+
+
+@pytest.mark.parametrize("alias", ["ExtrasLinearProbeCoOp", "ExtrasLinearProbeMaPLe"])
+def test_published_names_are_the_dept_variants(alias):
+    variant = alias.removeprefix("ExtrasLinearProbe") + "DePT"
+    assert issubclass(TRAINER_REGISTRY.get(alias), TRAINER_REGISTRY.get(variant))
+
+
+def test_maple_of_depth_1_has_no_deep_prompts(make, batch):
+    trainer = make("MaPLe", "TRAINER.MAPLE.PROMPT_DEPTH", 1)
+    names = {name for name, _ in trainer.model.named_parameters()}
+    assert names == {f"prompt_learner.{n}" for n in ("ctx", "proj.weight", "proj.bias")}
+
+
+def test_maple_needs_a_vision_transformer(make, tmp_path):
+    from tests.support import tiny_clip
+
+    weights = tiny_clip.saved(tmp_path / "resnet.pt", kind="resnet", text_layers=1)
+    with pytest.raises(UserError, match="ResNet"):
+        make("MaPLe", "INPUT.SIZE", "(64, 64)", weights=weights)
+
+
+def test_coop_trains_on_a_resnet(make, tmp_path):
+    from tests.support import tiny_clip
+
+    weights = tiny_clip.saved(tmp_path / "resnet.pt", kind="resnet", text_layers=1)
+    trainer = make("CoOp", "INPUT.SIZE", "(64, 64)", weights=weights)
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(2, 3, 64, 64, generator=generator)
+    report = prompt_run.step(trainer, images, torch.tensor([0, 1]))
+    assert torch.isfinite(report["loss"])
+    assert not any(module.training for module in trainer.model.clip.modules())
+
+
+def test_zero_shot_uses_the_datasets_own_template_first(make, caplog):
+    with caplog.at_level("INFO"):
+        make("ZeroshotCLIP", template="a sketch of the {}!")
+    assert "a sketch of the golden retriever!" in caplog.text
+
+
+def test_zero_shot_without_a_known_template_says_what_to_do(make):
+    with pytest.raises(UserError, match="template"):
+        make("ZeroshotCLIP", "DATASET.NAME", "MyOwnPictures", names=NAMES)
+
+
+def test_initial_weights_start_a_run(make, tmp_path):
+    trained = make("CoOp", seed=4)
+    trained.save_model(0, str(tmp_path))
+    path = tmp_path / "prompt_learner" / "model.pth.tar-1"
+    started = make("CoOp", "MODEL.INIT_WEIGHTS", str(path), seed=5)
+    assert torch.equal(started.model.prompt_learner.ctx, trained.model.prompt_learner.ctx)

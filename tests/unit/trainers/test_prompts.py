@@ -1,0 +1,81 @@
+"""Class prompts: the shared form equals whole rows; the classname stands where it is told to."""
+
+import pytest
+import torch
+
+import clip
+from tests.unit.trainers.conftest import NAMES
+
+
+def whole_logits(trainer, image):
+    """Logits with every prompt encoded as a whole row."""
+    model = trainer.model
+    learner = model.prompt_learner
+    ctx = learner.ctx.expand(len(NAMES), -1, -1)
+    deep = tuple(getattr(learner, "compound_prompts_text", ()))
+    text = learner.whole_prompts(ctx, deep=deep).encode(model.clip)
+    return model.similarity(model.features(image)), text
+
+
+@pytest.mark.parametrize("trainer", ["CoOp", "MaPLe"])
+def test_shared_prefix_equals_whole_rows_in_features_and_gradient(trainer, make, batch):
+    trainer = make(trainer)
+    learner = trainer.model.prompt_learner
+    shared = trainer.model.text_prompts()
+    assert shared.prefix is not None and shared.prefix.shape[0] == 1
+    ctx = learner.ctx.expand(len(NAMES), -1, -1)
+    whole = learner.whole_prompts(ctx, deep=shared.deep)
+    assert whole.prefix is None
+    results = []
+    for prompts in (shared, whole):
+        features = prompts.encode(trainer.model.clip)
+        (gradient,) = torch.autograd.grad(features.square().sum(), learner.ctx, retain_graph=True)
+        results.append((features.detach(), gradient))
+    for actual, expected in zip(*results, strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_positions_of_the_classname(make):
+    """The embedding of the name's first token moves; the EOT position does not."""
+    rows = {}
+    for position in ("end", "middle", "front"):
+        options = ("TRAINER.COOP.N_CTX", 5, "TRAINER.COOP.CLASS_TOKEN_POSITION", position)
+        trainer = make("CoOp", *options)
+        learner = trainer.model.prompt_learner
+        ctx = learner.ctx.expand(len(NAMES), -1, -1)
+        prompts = learner.whole_prompts(ctx, position)
+        apple = trainer.model.clip.text.embed(clip.tokenize(["red apple"]))[0, 1]
+        found = [i for i, row in enumerate(prompts.rows[0]) if torch.equal(row, apple)]
+        rows[position] = (found, prompts.eot.tolist())
+    assert [rows[p][0] for p in ("end", "middle", "front")] == [[6], [3], [1]]
+    assert rows["end"][1] == rows["middle"][1] == rows["front"][1]
+
+
+def test_context_from_words_scores_like_the_hand_written_prompt(make, batch):
+    """CTX_INIT `a photo of a` starts as zero-shot with the template `a photo of a {}.`"""
+    learned = make("CoOp", "TRAINER.COOP.CTX_INIT", "a photo of a", "TRAINER.COOP.N_CTX", 4)
+    fixed = make("ZeroshotCLIP", "DATASET.NAME", "Caltech101")
+    with torch.no_grad():
+        torch.testing.assert_close(
+            learned.model_inference(batch.image),
+            fixed.model_inference(batch.image),
+            rtol=1e-4,
+            atol=1e-4,
+        )
+
+
+def test_class_specific_contexts_are_one_per_class(make, batch):
+    trainer = make("CoOp", "TRAINER.COOP.CSC", True, "TRAINER.COOP.N_CTX", 3)
+    assert trainer.model.prompt_learner.ctx.shape == (5, 3, 64)
+
+
+def test_a_context_too_long_for_the_classname_names_it(make):
+    with pytest.raises(clip.TokenizeError, match="77"):
+        make("CoOp", names=["apple " * 80, "pear"])
+
+
+def test_words_shorter_than_maples_context_are_refused(make):
+    from dassl.utils.errors import UserError
+
+    with pytest.raises(UserError, match="fewer than the 3 context tokens"):
+        make("MaPLe", "TRAINER.MAPLE.CTX_INIT", "a photo", "TRAINER.MAPLE.N_CTX", 3)

@@ -1,0 +1,190 @@
+"""Trains or tests one method on one dataset with one seed.
+
+    python train.py --root ~/data --seed 1 --trainer MaPLe \\
+        --dataset-config-file configs/datasets/oxford_pets.yaml \\
+        --config-file configs/trainers/MaPLe/vit_b16_c2_ep5_batch4_2ctx.yaml \\
+        --output-dir output/pets DATASET.NUM_SHOTS 16 DATASET.SUBSAMPLE_CLASSES base
+
+    python train.py --root ~/data --seed 1 --trainer MaPLe ... \\
+        --output-dir output/pets_new --model-dir output/pets --load-epoch 5 --eval-only \\
+        DATASET.NUM_SHOTS 16 DATASET.SUBSAMPLE_CLASSES new
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yacs.config import CfgNode  # type: ignore[import-untyped]
+
+EXIT_USER_MISTAKE = 2
+EXIT_INTERRUPTED = 130
+
+# Flags that the public engine's train.py does not have; listed in the log only when they are used.
+OWN_FLAGS = ("debug", "job_key")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; needs no torch."""
+    summary, _, examples = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        description=summary,
+        epilog="examples:\n" + examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run = parser.add_argument_group("run")
+    run.add_argument("--trainer", default="", help="method, such as CoOp or MaPLeDePT")
+    run.add_argument("--config-file", default="", help="YAML of the method")
+    run.add_argument("--dataset-config-file", default="", help="YAML of the dataset")
+    run.add_argument("--seed", type=int, default=-1, help="0 or more fixes all generators")
+    run.add_argument("--backbone", default="", help="CLIP: public name or weights file")
+    run.add_argument("--head", default="", help="name of the engine's head")
+    run.add_argument("--transforms", nargs="+", help="training transforms, in place of the YAML's")
+    run.add_argument("--source-domains", nargs="+", help="source domains of the dataset")
+    run.add_argument("--target-domains", nargs="+", help="target domains of the dataset")
+    files = parser.add_argument_group("files")
+    files.add_argument("--root", default="", help="folder of the datasets (default: $DATA)")
+    files.add_argument("--output-dir", default="", help="folder of log, checkpoints, result.json")
+    files.add_argument("--resume", default="", help="folder to resume from (default: output-dir)")
+    files.add_argument(
+        "--model-dir", default="", help="folder of a trained model, with --eval-only"
+    )
+    files.add_argument("--load-epoch", type=int, help="its epoch; -1 is the newest")
+    what = parser.add_argument_group("what to do (default: train, then test)")
+    what.add_argument("--eval-only", action="store_true", help="test only")
+    what.add_argument("--no-train", action="store_true", help="build everything, train nothing")
+    what.add_argument("--job-key", default="", help="copied into result.json (parallel_runner.py)")
+    what.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE ... of the config")
+    return parser
+
+
+def setup_cfg(args: argparse.Namespace) -> CfgNode:
+    """The frozen config of the run.
+
+    Raises:
+        UserError: one line per problem.
+    """
+    import datasets  # noqa: F401  registers the datasets
+    from trainers.parts.run_config import build_config
+
+    flags: dict[str, Any] = {
+        "DATASET.ROOT": args.root or os.environ.get("DATA", ""),
+        "OUTPUT_DIR": args.output_dir,
+        "RESUME": args.resume,
+        "DATASET.SOURCE_DOMAINS": args.source_domains,
+        "DATASET.TARGET_DOMAINS": args.target_domains,
+        "INPUT.TRANSFORMS": args.transforms,
+        "MODEL.BACKBONE.NAME": args.backbone,
+        "MODEL.HEAD.NAME": args.head,
+        "SEED": args.seed if args.seed >= 0 else None,
+    }
+    given = {key: value for key, value in flags.items() if value not in ("", None)}
+    files = [args.dataset_config_file, args.config_file]
+    cfg, notices = build_config(args.trainer, files, given, args.opts)
+    for notice in notices:
+        logging.getLogger("trainers").info(notice)
+    cfg.freeze()
+    return cfg
+
+
+def print_args(args: argparse.Namespace, cfg: CfgNode) -> None:
+    """The starred blocks at the head of the published logs."""
+    print("***************\n** Arguments **\n***************")
+    for key, value in sorted(vars(args).items()):
+        if key not in OWN_FLAGS or value:
+            print(f"{key}: {value}")
+    print("************\n** Config **\n************")
+    print(cfg)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Builds, trains and tests as the flags say, and leaves result.json in the output folder.
+
+    Raises:
+        UserError: a mistake of the user, one line per problem.
+    """
+    started = time.monotonic()
+    cfg = setup_cfg(args)
+    from dassl.engine import build_trainer
+    from dassl.engine.result import write_result
+    from dassl.utils import collect_env_info, set_random_seed, setup_logger
+    from dassl.utils.errors import UserError
+
+    if not cfg.DATASET.ROOT:
+        raise UserError("no data folder: give --root or set the environment variable DATA")
+    if cfg.SEED >= 0:
+        print(f"Setting fixed seed: {cfg.SEED}")
+        set_random_seed(cfg.SEED)
+    make_deterministic(cfg)
+    setup_logger(cfg.OUTPUT_DIR)
+    print_args(args, cfg)
+    print("Collecting env info ...")
+    print(f"** System info **\n{collect_env_info()}\n")
+
+    trainer = build_trainer(cfg)
+    seconds = {"build": time.monotonic() - started, "train": 0.0, "test": 0.0}
+    started = time.monotonic()
+    if args.eval_only:
+        trainer.load_model(args.model_dir, epoch=args.load_epoch)
+        trainer.test()
+    elif not args.no_train:
+        trainer.train()
+    record = getattr(trainer, "test_record", None)
+    seconds["test"] = record.seconds if record else 0.0
+    seconds["train"] = time.monotonic() - started - seconds["test"]
+    write_result(cfg, trainer, seconds=seconds, job_key=args.job_key or None)
+
+
+def make_deterministic(cfg: CfgNode) -> None:
+    """Asks CUDA for algorithms that give the same numbers on every run of a seed."""
+    import torch
+
+    if cfg.SEED >= 0 and cfg.USE_CUDA and torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def mistake_lines(error: BaseException) -> list[str] | None:
+    """What to tell the user of an error, or None where it is no mistake of theirs."""
+    from clip import ClipError
+    from dassl.utils.errors import UserError
+
+    if isinstance(error, UserError):
+        return error.problems
+    if isinstance(error, ClipError):
+        return [str(error)]
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return [f"{where}{error.strerror or error}"]
+    return None
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code: 0 done, 2 a mistake of the user."""
+    args = build_parser().parse_args(argv)
+    try:
+        main(args)
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        lines = mistake_lines(error)
+        if args.debug or lines is None:
+            raise
+        if len(lines) > 1:
+            print(f"error: {len(lines)} problems", file=sys.stderr)
+        for line in lines:
+            print(f"error: {line}" if len(lines) == 1 else f"  {line}", file=sys.stderr)
+        return EXIT_USER_MISTAKE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

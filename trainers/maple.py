@@ -1,0 +1,133 @@
+"""MaPLe: coupled prompts in both towers (arXiv:2210.03117).
+
+n context tokens, J prompted blocks, W text width, V vision width.
+"""
+
+import copy
+import logging
+
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+import clip
+from dassl.utils.errors import UserError
+from trainers.parts.classes import ClassSpace
+from trainers.parts.model import PromptModel, require_visual_prompts
+from trainers.parts.options import Option, Options
+from trainers.parts.precision import PRECISIONS, Precision
+from trainers.parts.prompts import (
+    ContextLearner,
+    TextPrompts,
+    VisualPrompts,
+    context_from_words,
+    init_words,
+    random_context,
+)
+from trainers.parts.register import register_method
+from trainers.parts.trainer import PromptTrainer
+
+logger = logging.getLogger(__name__)
+
+MAX_INIT_TOKENS = 4  # the published code reads CTX_INIT only for so many context tokens
+
+MAPLE_OPTIONS = Options(
+    "TRAINER.MAPLE",
+    N_CTX=Option(2, "context tokens a layer, in both towers"),
+    CTX_INIT=Option("a photo of a", "words that start the context; read for N_CTX up to 4"),
+    PREC=Option("fp16", "precision", PRECISIONS),
+    PROMPT_DEPTH=Option(9, "J, prompted blocks; 1 is shallow"),
+)
+
+
+class MultiModalPromptLearner(ContextLearner):
+    """The text context of every prompted layer and its linear image in the vision width.
+
+    `ctx` [n, W] enters the first text block, `compound_prompts_text.i` [n, W] replaces it before
+    block i + 1; the visual prompts are `proj(ctx)` and
+    `compound_prompt_projections.i(compound_prompts_text.i)`, [n, V], so that gradients of both
+    towers meet in the text context.
+
+    quirk: with n = 2 and CTX_INIT `a photo of a`, two words are learned and `of a` stays fixed
+    behind them; the published numbers depend on it.
+
+    Raises:
+        UserError: CTX_INIT has fewer tokens than n.
+    """
+
+    def __init__(self, options: CfgNode, clip_model: clip.CLIP, precision: Precision):
+        text, vision_width = clip_model.text, clip_model.visual.width
+        words, n_ctx = init_words(options.CTX_INIT), options.N_CTX
+        if words and n_ctx > MAX_INIT_TOKENS:
+            logger.info(f"Notice: N_CTX {n_ctx} is over {MAX_INIT_TOKENS}; CTX_INIT is not used")
+            words = ""
+        super().__init__(text, words or " ".join(["X"] * n_ctx), n_ctx)
+        dtype = precision.trained_dtype
+        if words:
+            self.ctx = nn.Parameter(context_from_words(text, words, n_ctx).to(dtype))
+        else:
+            self.ctx = nn.Parameter(random_context(n_ctx, text.width, dtype=dtype))
+        self.proj = nn.Linear(text.width, vision_width).to(dtype)
+        num_deep = options.PROMPT_DEPTH - 1
+        self.compound_prompts_text = nn.ParameterList(
+            nn.Parameter(random_context(n_ctx, text.width)) for _ in range(num_deep)
+        )
+        projection = nn.Linear(text.width, vision_width)
+        self.compound_prompt_projections = nn.ModuleList(
+            copy.deepcopy(projection)
+            for _ in range(num_deep)  # quirk: all start equal
+        )
+        self._num_blocks = (text.layers, clip_model.visual.layers)
+
+    def text_prompts(self) -> TextPrompts:
+        """Class prompts with the context of every prompted text block."""
+        text_blocks, _ = self._num_blocks
+        return self.shared_prompts(self.ctx, tuple(self.compound_prompts_text)[: text_blocks - 1])
+
+    def visual_prompts(self) -> VisualPrompts:
+        """The projected context of every prompted vision block; idle prompts are left out of the
+        graph."""
+        _, vision_blocks = self._num_blocks
+        pairs = zip(self.compound_prompt_projections, self.compound_prompts_text, strict=True)
+        deep: list[Tensor] = []
+        for index, (project, prompt) in enumerate(pairs):
+            if index < vision_blocks - 1:
+                deep.append(project(prompt))
+        return VisualPrompts(self.proj(self.ctx.to(self.proj.weight.dtype)), deep)
+
+
+class MaPLeModel(PromptModel):
+    """Text prompts of J layers, visual prompts as their projections; logits = s cos(f, w)."""
+
+    def build(self) -> None:
+        options = self.cfg.TRAINER.MAPLE
+        require_visual_prompts(self.clip, "MaPLe")
+        for key in ("PROMPT_DEPTH", "N_CTX"):
+            if options[key] < 1:
+                raise UserError(f"TRAINER.MAPLE.{key} = {options[key]}: use 1 or more")
+        num_blocks = min(self.clip.text.layers, self.clip.visual.layers)
+        if num_blocks < options.PROMPT_DEPTH:
+            logger.info(
+                f"Notice: PROMPT_DEPTH {options.PROMPT_DEPTH} is over the {num_blocks} blocks of "
+                f"this backbone; prompts behind the last block stay idle"
+            )
+        self.prompt_learner = MultiModalPromptLearner(options, self.clip, self.precision)
+
+    def set_classes(self, space: ClassSpace) -> None:
+        super().set_classes(space)
+        self.prompt_learner.set_classes(space)
+
+    def text_prompts(self) -> TextPrompts:
+        return self.prompt_learner.text_prompts()
+
+    def visual_prompts(self) -> VisualPrompts:
+        return self.prompt_learner.visual_prompts()
+
+
+@register_method(dept=True, dept_aliases=("ExtrasLinearProbeMaPLe",))
+class MaPLe(PromptTrainer):
+    """Trains the contexts and their projections."""
+
+    model_class = MaPLeModel
+    options = (MAPLE_OPTIONS,)
+    precision_key = "TRAINER.MAPLE.PREC"
+    checkpoint = {"MultiModalPromptLearner": ""}  # noqa: RUF012

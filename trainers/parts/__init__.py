@@ -1,0 +1,2 @@
+"""What the methods share: options, prompts, the model and trainer that every method builds on,
+DePT."""

@@ -1,0 +1,224 @@
+"""The model every method is: prompts, features of the frozen towers, a head, an objective.
+
+B images, C classes, D joint width.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+import clip
+from dassl.utils.errors import UserError
+from trainers.parts.classes import ClassSpace
+from trainers.parts.precision import Precision
+from trainers.parts.prompts import TextPrompts, VisualPrompts
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training images [B, 3, H, H] and their labels [B]."""
+
+    image: Tensor
+    label: Tensor
+
+
+@dataclass(frozen=True)
+class Features:
+    """Raw outputs of the towers: image [B, D]; text [C, D], or [B, C, D] where every image has its
+    own prompts."""
+
+    image: Tensor
+    text: Tensor
+
+    def text_of(self, label: Tensor) -> Tensor:
+        """The text feature [B, D] of each image's own class."""
+        if self.text.dim() == 2:
+            return self.text[label]
+        return self.text[torch.arange(len(label), device=label.device), label]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss, in named parts.
+
+    `main` is the classification loss (a wrapper such as DePT replaces it), `others` are a method's
+    regularisers, `guides` are computed but never added; `parts` are only reported.
+    """
+
+    main: Tensor
+    others: dict[str, Tensor] = field(default_factory=dict)
+    guides: dict[str, Tensor] = field(default_factory=dict)
+    parts: dict[str, Tensor] = field(default_factory=dict)
+    logits: Tensor | None = None
+
+    def total(self) -> Tensor:
+        """What is minimised: main plus others."""
+        return self.main + sum(self.others.values()) if self.others else self.main
+
+    def report(self) -> dict[str, Tensor]:
+        """The terms of the sum, detached, where there is more than one."""
+        named = {**self.parts, **self.others, **self.guides}
+        return {name: value.detach() for name, value in named.items()}
+
+
+def cosine_logits(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+    """Scale * cos between image [B, D] and text [C, D] or [B, C, D] -> [B, C]."""
+    image = F.normalize(image, dim=-1)
+    text = F.normalize(text, dim=-1)
+    if text.dim() == 2:
+        return scale * image @ text.t()
+    return scale * torch.einsum("bd,bcd->bc", image, text)
+
+
+class PromptModel(nn.Module):
+    """Prompts + features + loss on a frozen CLIP.
+
+    A method overrides the parts that are its own.
+        Children carry the published names, so state-dict keys are the published ones. CLIP is not a
+        child: it is never trained, saved or switched out of evaluation mode.
+
+        Args:
+            cfg: the frozen config of the run.
+            clip_model: frozen CLIP in the precision's dtype, on the device of the run.
+            space: the classes of the run.
+            precision: dtype of the trained tensors.
+    """
+
+    image_conditioned = False  # True where text features depend on the image
+
+    def __init__(
+        self, cfg: CfgNode, clip_model: clip.CLIP, space: ClassSpace, precision: Precision
+    ):
+        super().__init__()
+        self.cfg = cfg
+        self.precision = precision
+        self._clip = (clip_model,)  # a tuple keeps it out of the children
+        self.space = space
+        self._cache: dict[str, Any] | None = None
+        self.build()
+        self.set_classes(space)
+
+    @property
+    def clip(self) -> clip.CLIP:
+        """The frozen CLIP."""
+        return self._clip[0]
+
+    # What a method says of itself.
+
+    def build(self) -> None:
+        """Makes the trained tensors; `self.space`, `self.cfg`, `self.clip` and `self.precision` are
+        there."""
+        raise NotImplementedError
+
+    def set_classes(self, space: ClassSpace) -> None:
+        """Makes the prompts of the given classes."""
+        self.space = space
+
+    def text_prompts(self) -> TextPrompts:
+        """Text prompts of all classes."""
+        raise NotImplementedError
+
+    def visual_prompts(self) -> VisualPrompts | None:
+        """Prompts of the image tower, if the method has any."""
+        return None
+
+    def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
+        """Raw text features [C, D], or [B, C, D] where `image_conditioned`."""
+        return self.text_prompts().encode(self.clip)
+
+    def adapt_image(self, image_features: Tensor) -> Tensor:
+        """What the method does with raw image features [B, D]."""
+        return image_features
+
+    def similarity(self, features: Features) -> Tensor:
+        """Logits [B, C]: cosine similarity times CLIP's temperature."""
+        return cosine_logits(features.image, features.text, self.clip.logit_scale.exp())
+
+    def regularisers(self, features: Features, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Named terms added to the cross-entropy."""
+        return {}
+
+    def guides(self, features: Features, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Named terms that a method's `backward` uses without adding them."""
+        return {}
+
+    def check_scorable(self) -> None:
+        """Raises UserError where the trained tensors cannot score the classes of the run."""
+
+    def checkpoint_extra(self) -> dict[str, Any]:
+        """Plain values that stand beside the tensors in a checkpoint."""
+        return self.space.to_plain()
+
+    def prepare_load(self, state: dict[str, Tensor], extra: dict[str, Any]) -> None:
+        """Hears of a checkpoint before its tensors are copied in; `extra` is empty for published
+        files."""
+
+    # What stands here once for all methods.
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """Raw image features [B, D]; with gradient exactly when there are visual prompts."""
+        prompts = self._cached("visual_prompts", self.visual_prompts)
+        if prompts is None:
+            with torch.no_grad():
+                return self.clip.encode_image(image)
+        return self.clip.encode_image(image, prompts.tokens, prompts.deep)
+
+    def features(self, image: Tensor, batch: Batch | None = None) -> Features:
+        """Image and text features of images [B, 3, H, H]."""
+        image_features = self.adapt_image(self.encode_image(image))
+        if self.image_conditioned:
+            return Features(image_features, self.text_features(image_features, batch))
+        text = self._cached("text", lambda: self.text_features(image_features, batch))
+        return Features(image_features, text)
+
+    def objective(self, features: Features, batch: Batch) -> Objective:
+        """Cross-entropy of the similarity logits plus the method's own terms."""
+        logits = self.similarity(features)
+        others = self.regularisers(features, logits, batch)
+        loss = F.cross_entropy(logits, batch.label)
+        return Objective(
+            main=loss,
+            others=others,
+            guides=self.guides(features, logits, batch),
+            parts={"ce": loss} if others else {},
+            logits=logits,
+        )
+
+    def logits(self, features: Features) -> Tensor:
+        """Logits [B, C] of evaluation."""
+        return self.similarity(features)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images [B, 3, H, H] -> logits [B, C] of evaluation."""
+        return self.logits(self.features(image))
+
+    @contextmanager
+    def fixed_weights(self) -> Iterator[None]:
+        """Inside, trained tensors do not change: what depends on no image is computed once."""
+        self._cache = {}
+        try:
+            yield
+        finally:
+            self._cache = None
+
+    def _cached(self, name: str, compute: Any) -> Any:
+        if self._cache is None:
+            return compute()
+        if name not in self._cache:
+            self._cache[name] = compute()
+        return self._cache[name]
+
+
+def require_visual_prompts(clip_model: clip.CLIP, method: str) -> None:
+    """Raises UserError where the image tower takes no prompts."""
+    if not clip_model.visual.accepts_prompts:
+        raise UserError(
+            f"{method} puts prompts into the image tower, which a ResNet does not take; "
+            f"choose a ViT for MODEL.BACKBONE.NAME"
+        )

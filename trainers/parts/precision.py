@@ -1,0 +1,78 @@
+"""What PREC means: the dtype of the towers and of the trained tensors, autocast, and the optimizer
+step."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from dassl.utils.errors import NonFiniteLossError
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = ("fp16", "fp32", "amp", "bf16")
+NEEDS_CUDA = ("fp16", "amp")
+
+
+class Precision:
+    """One of `PRECISIONS` on one device.
+
+    | name | towers | trained tensors | step |
+    |---|---|---|---|
+    | fp16 | half; LayerNorms, embeddings float32 | half as published, else float32 | plain |
+    | amp | float32 under autocast to half | float32 | scaled |
+    | bf16 | bfloat16 where fp16 has half | float32 | plain |
+    | fp32 | float32 | float32 | plain |
+
+    On a CPU, fp16 and amp run as fp32 and say so: nearly every published YAML names fp16.
+    """
+
+    def __init__(self, name: str, device: torch.device):
+        self.device = device
+        if name in NEEDS_CUDA and device.type != "cuda":
+            logger.info(f"Notice: precision {name} needs a GPU; this run uses fp32 on the CPU")
+            name = "fp32"
+        self.name = name
+        self.towers = {"fp16": "fp16", "bf16": "bf16"}.get(name, "fp32")
+        self.trained_dtype = torch.float16 if name == "fp16" else torch.float32
+        self._scaler = torch.amp.GradScaler("cuda") if name == "amp" else None
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context of a forward pass."""
+        if self.name == "amp":
+            return torch.autocast("cuda", torch.float16)
+        return nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """Fills `.grad`, scaled under amp.
+
+        Raises:
+            NonFiniteLossError: (a FloatingPointError) the loss is not finite. Under amp the scaler
+                skips such a step instead.
+        """
+        if self._scaler is not None:
+            self._scaler.scale(loss).backward()
+            return
+        if not torch.isfinite(loss).all():
+            raise NonFiniteLossError("Loss is infinite or NaN! Lower OPTIM.LR, or use PREC fp32")
+        loss.backward()
+
+    def step(self, optimizer: Optimizer) -> None:
+        """One optimizer step with the gradients that `backward` left."""
+        if self._scaler is None:
+            optimizer.step()
+        else:
+            self._scaler.step(optimizer)
+            self._scaler.update()
+
+    def state(self) -> dict[str, Any]:
+        """The scaler's state; empty without one."""
+        return self._scaler.state_dict() if self._scaler is not None else {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continues from `state()`."""
+        if self._scaler is not None and state:
+            self._scaler.load_state_dict(state)

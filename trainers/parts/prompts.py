@@ -1,0 +1,162 @@
+"""What a method hands to the towers, and the tokenised class prompts that most methods learn a
+context for.
+
+B images, C classes, n context tokens, L tokens, W text width, V vision width, R text rows, G prefix
+streams.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+import clip
+from dassl.utils.errors import UserError
+from trainers.parts.classes import ClassSpace
+
+
+@dataclass(frozen=True)
+class TextPrompts:
+    """Input of the text tower.
+
+    Without `prefix`, `rows` [R, L, W] are whole texts. With it, row r continues the stream
+    `prefix[group[r]]` of [G, P, W], so what rows share is encoded once. `eot` [R] counts positions
+    from the start of the text. `deep[i - 1]` belongs to block i: None, [n, W], or one per row [R,
+    n, W].
+    """
+
+    rows: Tensor
+    eot: Tensor
+    prefix: Tensor | None = None
+    group: Tensor | None = None
+    deep: Sequence[Tensor | None] = ()
+
+    def encode(self, clip_model: clip.CLIP) -> Tensor:
+        """Text features [R, D], not normalised."""
+        if self.prefix is None:
+            return clip_model.text(self.rows, self.eot, self.deep)
+        return clip_model.text.forward_shared(
+            self.prefix, self.rows, self.group, self.eot, self.deep
+        )
+
+
+@dataclass(frozen=True)
+class VisualPrompts:
+    """Input of the image tower beside the image: `tokens` [n, V] and, for block i, `deep[i - 1]`
+    [n, V]."""
+
+    tokens: Tensor
+    deep: Sequence[Tensor | None] = ()
+
+
+def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
+    """Features [R, D] of fixed texts, not normalised, without gradient."""
+    tokens = clip.tokenize(list(texts), clip_model.text.context_length)
+    tokens = tokens.to(clip_model.logit_scale.device)
+    with torch.no_grad():
+        return clip_model.encode_text(tokens)
+
+
+def init_words(text: str) -> str:
+    """CTX_INIT as prompt words: underscores are blanks."""
+    return text.replace("_", " ").strip()
+
+
+def context_from_words(text_tower: nn.Module, words: str, n_ctx: int) -> Tensor:
+    """Token embeddings [n, W] of the first n tokens of the words.
+
+    Raises:
+        UserError: the words have fewer than n tokens, so that the context would start from padding.
+    """
+    tokens = clip.tokenize([words], text_tower.context_length)
+    num_tokens = int(tokens.argmax(dim=-1)) - 1
+    if num_tokens < n_ctx:
+        raise UserError(
+            f"CTX_INIT {words!r} has {num_tokens} tokens, fewer than the {n_ctx} context tokens; "
+            f"lengthen it or lower N_CTX"
+        )
+    device = text_tower.token_embedding.weight.device
+    with torch.no_grad():
+        return text_tower.embed(tokens.to(device))[0, 1 : 1 + n_ctx].clone()
+
+
+def random_context(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A context drawn from N(0, 0.02^2), the start of every published method."""
+    return torch.empty(*shape, dtype=dtype).normal_(std=0.02)
+
+
+class ContextLearner(nn.Module):
+    """A context in class prompts `[SOS][context][classname][.][EOT]`; subclasses own the context
+    itself.
+
+    The frozen embeddings are cut at the longest EOT: causal attention lets nothing behind it
+    matter.
+
+    Args:
+        text_tower: gives the token embedding and the context length.
+        words: n words that stand for the context when prompts are tokenised, and any fixed words
+            behind them.
+        n_ctx: n, the learned positions 1..n.
+    """
+
+    def __init__(self, text_tower: nn.Module, words: str, n_ctx: int):
+        super().__init__()
+        # A tuple keeps the frozen tower out of this module's parameters and state dict.
+        self._tower = (text_tower,)
+        self.words = words
+        self.n_ctx = n_ctx
+
+    def set_classes(self, space: ClassSpace) -> None:
+        """Tokenises the prompts of the given classes.
+
+        Sets `tokenized_prompts` [C, 77], `eot` [C], `name_lengths` (tokens of each name) and the
+        frozen embeddings `token_prefix` [1, 1, W] and `token_suffix` [C, L-1-n, W].
+
+        Raises:
+            clip.TokenizeError: a prompt does not fit in the context length.
+        """
+        (tower,) = self._tower
+        device = tower.token_embedding.weight.device
+        prompts = [f"{self.words} {name}." for name in space.words()]
+        tokens = clip.tokenize(prompts, tower.context_length)
+        eot = tokens.argmax(dim=-1)
+        names = clip.tokenize(space.words(), tower.context_length)
+        self.name_lengths = [int(end) - 1 for end in names.argmax(dim=-1)]
+        self.num_shared = self._shared_positions(tokens, eot)
+        with torch.no_grad():
+            embedded = tower.embed(tokens[:, : int(eot.max()) + 1].to(device))
+        self.register_buffer("tokenized_prompts", tokens.to(device), persistent=False)
+        self.register_buffer("eot", eot.to(device), persistent=False)
+        self.register_buffer("token_prefix", embedded[:1, :1], persistent=False)
+        self.register_buffer("token_suffix", embedded[:, 1 + self.n_ctx :], persistent=False)
+
+    def _shared_positions(self, tokens: Tensor, eot: Tensor) -> int:
+        """Leading positions in which all prompts agree; every row keeps its EOT."""
+        agree = int((tokens == tokens[:1]).all(dim=0).int().cumprod(dim=0).sum())
+        return max(1 + self.n_ctx, min(agree, int(eot.min())))
+
+    def shared_prompts(self, ctx: Tensor, deep: Sequence[Tensor | None] = ()) -> TextPrompts:
+        """Prompts with one context [n, W] for all classes, run as a single prefix stream."""
+        fixed = self.num_shared - 1 - self.n_ctx  # words behind the context that no class changes
+        suffix = self.token_suffix
+        ctx = ctx.to(suffix.dtype)
+        prefix = torch.cat([self.token_prefix, ctx[None], suffix[:1, :fixed]], dim=1)  # [1, P, W]
+        group = torch.zeros(len(suffix), dtype=torch.long, device=suffix.device)
+        return TextPrompts(suffix[:, fixed:], self.eot, prefix, group, deep)
+
+    def whole_prompts(
+        self, ctx: Tensor, position: str = "end", deep: Sequence[Tensor | None] = ()
+    ) -> TextPrompts:
+        """Prompts with a context [C, n, W] of each class, as whole rows.
+
+        `position` says where the classname stands: at the end, in the middle (behind n // 2 context
+        tokens) or in front. The EOT position is the same in all three.
+        """
+        ctx = ctx.to(self.token_suffix.dtype)
+        before = {"end": self.n_ctx, "middle": self.n_ctx // 2, "front": 0}[position]
+        rows = []
+        for length, row, suffix in zip(self.name_lengths, ctx, self.token_suffix, strict=True):
+            name, rest = suffix[:length], suffix[length:]
+            rows.append(torch.cat([self.token_prefix[0], row[:before], name, row[before:], rest]))
+        return TextPrompts(torch.stack(rows), self.eot, deep=deep)

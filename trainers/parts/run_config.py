@@ -1,0 +1,170 @@
+"""From the words of a command line to the frozen config of a run; every problem is reported at
+once."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from yacs.config import CfgNode
+
+import trainers
+from dassl.config import get_cfg_default, merge_checked
+from dassl.engine import TRAINER_REGISTRY
+from dassl.utils.errors import UserError
+from trainers.parts.backbone import PROJECT_ROOT
+from trainers.parts.options import OPTIONS
+from trainers.parts.precision import NEEDS_CUDA
+from trainers.parts.register import ALIASES
+
+SUBSETS = ("all", "base", "new")
+
+
+def build_config(
+    trainer_name: str,
+    files: Sequence[str],
+    flags: Mapping[str, Any],
+    typed: Sequence[str],
+) -> tuple[CfgNode, list[str]]:
+    """Merges, in this order: engine defaults, method options, the trainer's defaults, files, flags,
+    typed pairs.
+
+    Args:
+        trainer_name: `--trainer`; "" leaves it to TRAINER.NAME of the files.
+        files: YAML files, dataset first.
+        flags: config keys that flags of the command line set.
+        typed: KEY VALUE KEY VALUE ... of the command line.
+
+    Returns:
+        the config, not yet frozen, and notices to print.
+
+    Raises:
+        UserError: with one line for every unknown key, wrong type, unknown trainer or forbidden
+            value.
+    """
+    contents = [(path, read_yaml(path)) for path in map(find_config_file, filter(None, files))]
+    pairs = typed_pairs(typed)
+    for _, content in contents:
+        trainer_name = trainer_name or content.get("TRAINER.NAME", "")
+    trainer_name = dict(pairs).get("TRAINER.NAME", trainer_name)
+
+    cfg = get_cfg_default()
+    cfg.DATASET.SUBSAMPLE_CLASSES = "all"
+    OPTIONS.extend(cfg)
+    problems = trainer_problems(trainer_name)
+    trainer = None if problems else TRAINER_REGISTRY.get(trainer_name)
+    sources = [(f"defaults of {trainer_name}", dict(getattr(trainer, "defaults", {})))]
+    sources += [(str(path), content) for path, content in contents]
+    sources += [("the command line", {**flags, "TRAINER.NAME": trainer_name, **dict(pairs)})]
+    for source, entries in sources:
+        converted = {key: OPTIONS.convert(key, value) for key, value in entries.items()}
+        problems += merge_checked(cfg, source, converted, prefer=own_nodes(trainer))
+    if cfg.DATASET.SUBSAMPLE_CLASSES not in SUBSETS:
+        problems.append(
+            f"DATASET.SUBSAMPLE_CLASSES = {cfg.DATASET.SUBSAMPLE_CLASSES!r}: "
+            f"use one of {', '.join(SUBSETS)}"
+        )
+    if trainer is not None:
+        keys = [key for options in getattr(trainer, "options", ()) for key, _ in options.items()]
+        problems += OPTIONS.problems(cfg, keys)
+        problems += precision_problems(trainer, cfg, dict(pairs))
+    if problems:
+        raise UserError(problems)
+    return cfg, unread_notices(trainer, dict(pairs))
+
+
+def find_config_file(path: str) -> Path:
+    """The YAML file; `configs/trainers/<alias or XDePT>/y.yaml` falls back to the method's own
+    folder.
+
+    Raises:
+        UserError: there is no such file; names the nearest one.
+    """
+    file = Path(path)
+    for place in (file, PROJECT_ROOT / file):
+        folder = place.parent.name
+        canonical = ALIASES.get(folder, folder)
+        for name in (folder, canonical, canonical.removesuffix("DePT")):
+            candidate = place.parent.with_name(name) / place.name if name else place
+            if candidate.is_file():
+                return candidate
+    siblings = [p.name for p in file.parent.glob("*.yaml")]
+    nearest = difflib.get_close_matches(file.name, siblings, n=1)
+    hint = f"; did you mean {file.parent / nearest[0]}?" if nearest else ""
+    raise UserError(f"{path}: no such config file{hint}")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file as dotted keys and values.
+
+    Raises:
+        UserError: it is not YAML, or not a tree of keys.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: holds no KEY: value lines")
+    return dict(_flatten(tree))
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def typed_pairs(words: Sequence[str]) -> list[tuple[str, str]]:
+    """KEY VALUE KEY VALUE ...
+
+    as pairs.
+        Raises:
+            UserError: a key has no value.
+    """
+    words = [word for word in words if word != "--"]
+    if len(words) % 2:
+        raise UserError(f"{words[-1]}: options come as KEY VALUE pairs; the last one has no value")
+    return list(zip(words[::2], words[1::2], strict=True))
+
+
+def trainer_problems(name: str) -> list[str]:
+    """A line if no trainer of that name is registered; says which files of trainers/ are broken."""
+    known = TRAINER_REGISTRY.registered_names()
+    if name in known:
+        return []
+    if not name:
+        return [f"no trainer given: use --trainer with one of {', '.join(sorted(known))}"]
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    broken = "".join(f"; {b.path} could not be imported: {b.error}" for b in trainers.BROKEN)
+    return [f"--trainer {name}: no such trainer; did you mean {nearest[0]}?{broken}"]
+
+
+def own_nodes(trainer: Any) -> tuple[str, ...]:
+    """The config nodes that a trainer declares."""
+    return tuple(options.node for options in getattr(trainer, "options", ()))
+
+
+def precision_problems(trainer: Any, cfg: CfgNode, typed: Mapping[str, str]) -> list[str]:
+    """A line if a precision that needs a GPU was asked for by hand on a machine without one."""
+    key = getattr(trainer, "precision_key", "")
+    wanted = typed.get(key)
+    if wanted not in NEEDS_CUDA or (torch.cuda.is_available() and cfg.USE_CUDA):
+        return []
+    return [f"{key} {wanted}: needs a GPU and this run has none; use fp32 or bf16"]
+
+
+def unread_notices(trainer: Any, typed: Mapping[str, str]) -> list[str]:
+    """A line for each typed key of another method, which this one does not read."""
+    if not hasattr(trainer, "options"):
+        return []  # a trainer written for the public engine does not say what it reads
+    own = {key for options in trainer.options for key, _ in options.items()}
+    return [
+        f"Notice: {key} is not read by {trainer.__name__}"
+        for key in typed
+        if key in OPTIONS and key not in own
+    ]

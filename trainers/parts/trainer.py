@@ -1,0 +1,194 @@
+"""The trainer behind every method: builds the model, takes the step, tests, saves and loads."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from yacs.config import CfgNode
+
+from dassl.engine import TrainerX
+from dassl.metrics import compute_accuracy
+from dassl.optim import build_lr_scheduler, build_optimizer
+from dassl.utils.errors import UserError
+from trainers.parts.backbone import load_backbone
+from trainers.parts.checkpoint import read_checkpoint, restore, trained_tensors
+from trainers.parts.classes import ClassSpace
+from trainers.parts.model import Batch, Objective, PromptModel
+from trainers.parts.options import Options, read_key
+from trainers.parts.precision import Precision
+
+logger = logging.getLogger(__name__)
+
+
+class PromptTrainer(TrainerX):
+    """Trains a `PromptModel`.
+
+    A method sets the class attributes and, rarely, overrides `backward` or `end_epoch`.
+        Attributes:
+            model_class: the method's model.
+            options: the config keys that the method declares.
+            precision_key: the config key of the precision; "" means half on a GPU and float32 on a
+                CPU.
+            checkpoint: folder name -> name of the model's child that is saved in it; "" is the
+                whole model.
+            defaults: values of engine keys that hold while this trainer is chosen and nobody sets
+                them.
+    """
+
+    model_class: ClassVar[type[PromptModel]]
+    options: ClassVar[tuple[Options, ...]] = ()
+    precision_key: ClassVar[str] = ""
+    checkpoint: ClassVar[Mapping[str, str]] = {}
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    trainable: ClassVar[bool] = True
+
+    def build_model(self) -> None:
+        """Loads CLIP, builds the model for the dataset's classes, registers what is trained."""
+        cfg = self.cfg
+        self.precision = Precision(self._precision_name(), self.device)
+        clip_model = load_backbone(cfg, self.device, self.precision)
+        space = ClassSpace.of(self.dm.dataset)
+        self.model = self.model_class(cfg, clip_model, space, self.precision).to(self.device)
+        if not self.trainable:
+            return
+        narrow_to_names(self.model, cfg)
+        if cfg.MODEL.INIT_WEIGHTS:
+            self._load_init_weights(cfg.MODEL.INIT_WEIGHTS)
+        self.optim = self.build_optimizer(cfg)
+        self.sched = build_lr_scheduler(self.optim, cfg.OPTIM)
+        for number, (folder, child) in enumerate(self.checkpoint.items()):
+            module = self.model.get_submodule(child)
+            first = number == 0
+            self.register_model(
+                folder, module, self.optim if first else None, self.sched if first else None
+            )
+
+    def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
+        """The optimizer over everything that trains."""
+        return build_optimizer(self.model, cfg.OPTIM)
+
+    def _precision_name(self) -> str:
+        if self.precision_key:
+            return str(read_key(self.cfg, self.precision_key))
+        return "fp16" if self.device.type == "cuda" else "fp32"
+
+    def parse_batch_train(self, batch: dict[str, Any]) -> Batch:
+        """The engine's batch on the device of the run."""
+        image = batch["img"].to(self.device, non_blocking=True)
+        return Batch(image, batch["label"].to(self.device, non_blocking=True))
+
+    def forward_backward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """One training step; the schedule moves after the last batch of an epoch.
+
+        Returns:
+            detached values to log: `loss`, each term where there are several, `acc` in percent.
+        """
+        parsed = self.parse_batch_train(batch)
+        with self.precision.autocast():
+            objective = self.model.objective(self.model.features(parsed.image, parsed), parsed)
+        self.optim.zero_grad(set_to_none=True)
+        self.backward(objective)
+        self.precision.step(self.optim)
+        if self.batch_idx + 1 == self.num_batches:
+            self.update_lr()
+            self.end_epoch()
+        report = {"loss": objective.total().detach(), **objective.report()}
+        report["acc"] = compute_accuracy(objective.logits.detach(), parsed.label)[0].squeeze()
+        return report
+
+    def backward(self, objective: Objective) -> None:
+        """Fills `.grad`; a method may combine gradients of the parts, but never steps."""
+        self.precision.backward(objective.total())
+
+    def end_epoch(self) -> None:
+        """Called after the last step of an epoch, before anything is tested or saved."""
+
+    def model_inference(self, input: Tensor) -> Tensor:
+        """Images [B, 3, H, H] -> logits [B, C]."""
+        with self.precision.autocast():
+            return self.model(input)
+
+    def train(self) -> None:
+        """The engine's loop.
+
+        Raises:
+            UserError: the method has nothing to train.
+        """
+        if not self.trainable:
+            name = type(self).__name__
+            raise UserError(f"{name} has nothing to train; add --eval-only (or --no-train)")
+        super().train()
+
+    @torch.no_grad()
+    def test(self, split: str | None = None) -> float:
+        """Accuracy in percent; text features and visual prompts are computed once for the whole
+        split."""
+        self.model.check_scorable()
+        with self.model.fixed_weights():
+            return super().test(split)
+
+    def checkpoint_extra(self) -> dict[str, Any]:
+        """The classes the tensors belong to, and the gradient scaler's state."""
+        return {**self.model.checkpoint_extra(), "scaler": self.precision.state()}
+
+    def load_extra(self, extra: dict[str, Any]) -> None:
+        """Continues from `checkpoint_extra()`."""
+        self.precision.load_state(extra.get("scaler", {}))
+
+    def load_model(self, directory: str, epoch: int | None = None) -> None:
+        """Loads trained tensors from `<directory>/<folder>/model.pth.tar-<epoch>`.
+
+        Args:
+            epoch: None or -1 for the newest, with model-best before it where None is given.
+
+        Raises:
+            UserError: no such file, or one of another method, context length, depth or width.
+        """
+        if not directory:
+            logger.info("Note that load_model() is skipped as no pretrained model is given")
+            return
+        for folder, child in self.checkpoint.items():
+            found = read_checkpoint(directory, folder, epoch)
+            logger.info(f'Loading weights to {folder} from "{found.path}" (epoch = {found.epoch})')
+            prefix = f"{child}." if child else ""
+            keyed = {prefix + key: value for key, value in found.state.items()}
+            self.model.prepare_load(keyed, found.extra)
+            self.load_weights(folder, found.state, found.path)
+
+    def load_weights(self, name: str, state_dict: Mapping[str, Any], path: Path) -> None:
+        """The engine's hook for resuming from a checkpoint of one folder, ours or a published
+        one."""
+        child = self.checkpoint[name]
+        prefix = f"{child}." if child else ""
+        state = {prefix + key: value for key, value in trained_tensors(state_dict).items()}
+        restore(self.model, state, within=prefix, path=path)
+
+    def _load_init_weights(self, path: str) -> None:
+        """MODEL.INIT_WEIGHTS: a checkpoint file of this method to start from."""
+        found = read_checkpoint(path)
+        self.load_weights(next(iter(self.checkpoint)), found.state, found.path)
+        logger.info(f'Initial weights from "{found.path}"')
+
+
+def narrow_to_names(model: PromptModel, cfg: CfgNode) -> None:
+    """TRAINER.NAMES_TO_UPDATE: of what a method trains, keep the tensors whose name contains one of
+    the words.
+
+    Raises:
+        UserError: no trained tensor is left.
+    """
+    words = cfg.TRAINER.get("NAMES_TO_UPDATE", ())
+    if not words:
+        return
+    trained = [name for name, tensor in model.named_parameters() if tensor.requires_grad]
+    kept = {name for name in trained if any(word in name for word in words)}
+    if not kept:
+        raise UserError(
+            f"TRAINER.NAMES_TO_UPDATE = {list(words)} names no trained tensor; "
+            f"use words of {trained}"
+        )
+    for name, tensor in model.named_parameters():
+        tensor.requires_grad_(name in kept)
