@@ -67,7 +67,8 @@ def experiments() -> list[str]:
         if isinstance(value, dict) and "train" in value:
             names.append(name)
             dept = f"{name}_dept"
-            if not value["train"].get("zero_shot") and dept not in globals():
+            own = name.endswith("_dept") or value["train"].get("zero_shot")
+            if not own and dept not in globals():
                 names.append(dept)
     return names
 

@@ -71,8 +71,20 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--cfg", nargs="+", default=[], metavar="NAME", help="experiments; see --list")
     run.add_argument("--mode", choices=MODES, default="b2n", help="protocol: b2n, base-to-new")
     run.add_argument("--datasets", nargs="+", default=[], metavar="D", help="default: the mode's")
-    run.add_argument("--seeds", nargs="+", default=[], metavar="N", help="default: the entry's")
-    run.add_argument("--shots", nargs="+", default=[], metavar="K", help="default: the entry's")
+    run.add_argument(
+        "--seeds",
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="default: the entry's; zero-shot takes the first alone",
+    )
+    run.add_argument(
+        "--shots",
+        nargs="+",
+        default=[],
+        metavar="K",
+        help="default: the entry's; not for zero-shot",
+    )
     run.add_argument("--data", default="", help="data root; default: environment DATA, configs.py")
     run.add_argument("--demo", action="store_true", help="the built-in datasets and weights")
     run.add_argument("--fresh", action="store_true", help="delete the planned runs' folders first")

@@ -53,6 +53,9 @@ def main(
         return _run(arguments, repo, get_config, command)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader has gone, as in `--list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except UserError as error:
         if "--debug" in argv:
             traceback.print_exc()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from runner.errors import UserError
 from runner.gpus import Slot
 from runner.results import STARTED
 
@@ -103,7 +104,11 @@ class LocalLauncher:
         statuses: dict[int, Status] = {}
         while self._pending and self._free:
             _, number, command = heapq.heappop(self._pending)
-            refused = self._start(number, command)
+            try:
+                refused = self._start(number, command)
+            except OSError as error:
+                reason = error.strerror or error
+                raise UserError(f"cannot write {command.console}: {reason}") from error
             if refused:
                 statuses[number] = Status(State.GONE, refused)
         statuses |= self._reap()
@@ -140,9 +145,11 @@ class LocalLauncher:
             # The lock belongs to the open file, which the command inherits as its output: it holds
             # until the last process of the run has ended, even if this runner is killed.
             fcntl.flock(console, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             console.close()
             return STARTED_ELSEWHERE
+        except OSError:
+            pass  # a file system without locks
         slot = self._free.pop(0)
         header = f"$ {shlex.join(command.argv)}\n{STARTED}{time.strftime('%F %T')}, {slot.name}\n"
         console.write(header.encode())
@@ -185,10 +192,10 @@ def in_use(console: Path) -> bool:
     try:
         with console.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:  # no such file, or a file system without locks
+        return False
     return False
 
 

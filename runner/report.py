@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from runner.files import atomic_write
 from runner.stats import AVERAGE, MEASURES, Summary
@@ -56,7 +57,7 @@ def write_picture(path: Path, summaries: Sequence[Summary]) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def _panel(axis, measure, rows, summaries):  # type: ignore[no-untyped-def]  # matplotlib's axes
+def _panel(axis: Any, measure: str, rows: Sequence[str], summaries: Sequence[Summary]) -> None:
     """Draw one measure: bars from 0 to 100 percent, the average set apart by a line."""
     share = 0.8 / len(summaries)
     numbers = len(rows) * len(summaries) <= 48

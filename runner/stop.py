@@ -33,7 +33,9 @@ class StopRequest:
 def stop_signals() -> Iterator[StopRequest]:
     """Collect SIGINT, SIGTERM and SIGHUP for the length of the block instead of dying of them."""
     request = StopRequest()
-    before = {number: signal.signal(number, request) for number in SIGNALS}
+    # A runner started by nohup has SIGHUP ignored, and is to stay deaf to it.
+    numbers = [n for n in SIGNALS if (n, signal.getsignal(n)) != (signal.SIGHUP, signal.SIG_IGN)]
+    before = {number: signal.signal(number, request) for number in numbers}
     try:
         yield request
     finally:

@@ -3,6 +3,9 @@
 import sys
 import time
 
+import pytest
+
+from runner.errors import UserError
 from runner.gpus import Slot
 from runner.launcher import Command, LocalLauncher, State
 
@@ -48,6 +51,25 @@ def test_lower_priorities_start_first_and_exit_codes_come_back_once(tmp_path):
 
     wait_for(both_gone)
     assert codes == {early: 3, late: 3}
+
+
+def test_a_console_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    launcher = LocalLauncher([Slot("CPU", {})])
+    launcher.submit(Command((sys.executable, "--version"), tmp_path / "file/console.txt"))
+    with pytest.raises(UserError, match=r"cannot write .*/file/console.txt: "):
+        launcher.poll()
+
+
+def test_a_command_that_waits_can_be_withdrawn(tmp_path):
+    launcher = LocalLauncher([Slot("CPU", {})])
+    words = (sys.executable, "-Sc", "import time; time.sleep(0.2)")
+    first = launcher.submit(Command(words, tmp_path / "first.txt"))
+    second = launcher.submit(Command(words, tmp_path / "second.txt"))
+    launcher.poll()
+    assert launcher.withdraw(second) and not launcher.withdraw(first)
+    wait_for(lambda: launcher.poll() == {})
+    assert not (tmp_path / "second.txt").exists()
 
 
 def test_a_program_that_is_not_there_ends_as_gone(tmp_path):

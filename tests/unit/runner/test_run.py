@@ -60,6 +60,16 @@ def test_demo_has_its_own_datasets_yaml_and_root(lab):
     assert "--eval-only" in lines[-1] and "--model-dir" not in lines[-1]
 
 
+def test_several_shots_are_several_tables(lab):
+    words = ("--cfg", "coop", "zsclip", "--datasets", "dtd", "--seeds", "1", "--shots", "4,16")
+    done = lab.run(*words)
+    assert done.returncode == 0
+    names = {path.name for path in (lab.path / "results/coop").glob("*.csv")}
+    stem = "b2n-CoOp-vit_b16_ep10_bs4_lr35"
+    assert names == {f"{stem}.csv", f"{stem}-shots4.csv"}
+    assert "coop, 4 shots" in done.stdout and len(lab.events("start")) == 2 + 2 + 2
+
+
 def test_comparison_of_experiments_is_one_table_and_one_picture(lab):
     done = lab.run("--cfg", "coop", "maple", "--datasets", "dtd", "--seeds", "1", "2")
     assert (lab.path / "results/coop+maple/b2n.png").is_file()
