@@ -121,8 +121,8 @@ class CheckpointMixin:
     def resume_model_if_exist(self, directory: str) -> int:
         """Resume from a folder; returns the number of finished epochs, 0 if there is nothing.
 
-        `resume.pth.tar` is preferred: it holds all that an unbroken run would go on with. Without it
-        the highest epoch that is whole in every model's folder is taken, and the schedule is
+        `resume.pth.tar` is preferred: it holds all that an unbroken run would go on with. Without
+        it the highest epoch that is whole in every model's folder is taken, and the schedule is
         rebuilt.
         """
         state = resume_state.read_resume_state(self, directory)

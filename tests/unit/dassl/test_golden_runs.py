@@ -1,4 +1,4 @@
-"""Whole runs against those of the public engine (tests/golden/README.md says how they were made)."""
+"""Whole runs against those of the public engine; tests/golden/README.md says how it was run."""
 
 import json
 import re

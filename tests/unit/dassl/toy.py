@@ -110,8 +110,8 @@ class ToyTwoModels(ToyTrainer):
 class ToyWithExtra(ToyTwoModels):
     """Has everything that a resume must bring back.
 
-    Random draws of all three generators in the step, a buffer, a running average of the weights in the
-    second model, and a number of its own.
+    Random draws of all three generators in the step, a buffer, a running average of the weights
+    in a further model, and a number of its own.
     """
 
     def build_model(self):
@@ -170,7 +170,7 @@ def start(cfg):
 
 
 def logged_run(cfg, action):
-    """Build a trainer and call `action(trainer)`; returns the trainer, all lines in its log file."""
+    """Build a trainer, call `action(trainer)`, its lines going to log.txt; returns the trainer."""
     logger = setup_logger(cfg.OUTPUT_DIR)
     try:
         trainer = start(cfg)

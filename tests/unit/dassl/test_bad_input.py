@@ -1,0 +1,140 @@
+"""Mistakes of the user end in one line that names what is wrong."""
+
+import pytest
+import torch
+from PIL import Image
+
+from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum, build_dataset
+from dassl.engine import build_trainer
+from dassl.evaluation import build_evaluator
+from dassl.utils import Registry, check_availability, check_isfile, read_image
+from dassl.utils.errors import UserError
+from tests.unit.dassl.toy import ToyData, golden_options, make_config, start, write_images
+
+OPTIONS = [*golden_options("log_last_step.txt"), "DATASET.NUM_SHOTS", 2]
+
+
+@pytest.fixture
+def images(tmp_path):
+    write_images(tmp_path / "images")
+    return tmp_path / "images"
+
+
+def one_line(caught):
+    text = str(caught.value)
+    assert "\n" not in text and "Traceback" not in text, text
+    return text
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_broken_image_is_named(workers, images, tmp_path):
+    (images / "toy" / "c1" / "12.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    options = [*OPTIONS, "DATALOADER.NUM_WORKERS", workers]
+    trainer = start(make_config(images, tmp_path / "out", options))
+    with pytest.raises(UserError, match=r"cannot read the image .*c1/12\.png") as caught:
+        trainer.test()
+    one_line(caught)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_image_that_vanished_is_named(workers, images, tmp_path):
+    options = [*OPTIONS, "DATALOADER.NUM_WORKERS", workers]
+    trainer = start(make_config(images, tmp_path / "out", options))
+    (images / "toy" / "c1" / "13.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no image file .*c1/13\.png") as caught:
+        trainer.test()
+    one_line(caught)
+
+
+def test_truncated_picture_is_an_error_not_a_half_image(tmp_path):
+    path = tmp_path / "a.png"
+    Image.effect_noise((64, 64), 80).save(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(UserError, match=r"a\.png"):
+        read_image(path)
+
+
+@DATASET_REGISTRY.register(force=True)
+class NoTestImages(ToyData):
+    @property
+    def test(self):
+        return []
+
+
+def test_empty_test_set(images, tmp_path):
+    cfg = make_config(images, tmp_path / "out", [*OPTIONS, "DATASET.NAME", "NoTestImages"])
+    with pytest.raises(AssertionError, match="NoTestImages: no images for evaluation") as caught:
+        build_trainer(cfg)
+    one_line(caught)
+
+
+def test_no_training_images_and_no_file():
+    with pytest.raises(ValueError, match="DatasetBase has no training images"):
+        DatasetBase(train_x=[])
+    with pytest.raises(AssertionError, match=r"no image file 'nowhere\.jpg'"):
+        Datum("nowhere.jpg")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "build", "text"),
+    [
+        ("TRAINER.NAME", "ToyTrianer", build_trainer, 'did you mean "ToyTrainer"'),
+        ("DATASET.NAME", "ToyDate", build_dataset, 'did you mean "ToyData"'),
+        ("TEST.EVALUATOR", "Clasification", build_evaluator, 'did you mean "Classification"'),
+        ("INPUT.TRANSFORMS", ("random_flop",), build_trainer, "did you mean random_flip"),
+        ("INPUT.INTERPOLATION", "cubic", build_trainer, "bilinear, bicubic, nearest"),
+        ("DATALOADER.TEST.SAMPLER", "Sequential", build_trainer, "SequentialSampler"),
+        ("OPTIM.NAME", "sdg", build_trainer, "did you mean sgd"),
+    ],
+)
+def test_unknown_names(key, value, build, text, images, tmp_path):
+    cfg = make_config(images, tmp_path / "out", [*OPTIONS, key, value])
+    with pytest.raises(UserError, match=text) as caught:
+        build(cfg)
+    one_line(caught)
+
+
+def test_loss_that_is_not_finite(images, tmp_path):
+    trainer = start(make_config(images, tmp_path / "out", OPTIONS))
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(FloatingPointError, match="infinite or not a number"):
+            trainer.model_backward_and_update(torch.tensor([1.0, value], requires_grad=True))
+
+
+def test_load_model_names_what_is_there(images, tmp_path):
+    cfg = make_config(images, tmp_path / "out", [*OPTIONS, "OPTIM.MAX_EPOCH", 1])
+    trainer = start(cfg)
+    trainer.train()
+    with pytest.raises(FileNotFoundError, match=r"model-best\.pth\.tar: the folder has epochs 1"):
+        trainer.load_model(cfg.OUTPUT_DIR)
+    with pytest.raises(FileNotFoundError, match=r"tar-7: the folder has epochs 1 \(--load-epoch\)"):
+        trainer.load_model(cfg.OUTPUT_DIR, 7)
+    with pytest.raises(FileNotFoundError, match="there is no such folder"):
+        trainer.load_model(str(tmp_path / "elsewhere"), 1)
+
+
+def test_registry_and_availability():
+    registry = Registry("THING")
+
+    @registry.register()
+    class A:
+        pass
+
+    assert registry.register(A, force=True) is None and registry.registered_names() == ["A"]
+    with pytest.raises(KeyError, match='"A" is already registered in THING'):
+        registry.register(A)
+    with pytest.raises(KeyError, match="it has A") as caught:
+        registry.get("B")
+    one_line(caught)
+    with pytest.raises(ValueError, match='"ab" is not one of abc, abd'):
+        check_availability("ab", ["abc", "abd"])
+
+
+def test_missing_file_warns(tmp_path, capsys):
+    assert not check_isfile(tmp_path / "x")
+    assert "No file found at" in capsys.readouterr().out
+
+
+def test_user_error_holds_its_problems():
+    error = UserError(["first", "second"])
+    assert error.problems == ["first", "second"] and str(error) == "first\nsecond"

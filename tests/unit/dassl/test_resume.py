@@ -1,0 +1,248 @@
+"""A stopped run goes on as if it had not stopped."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dassl.utils.errors import UserError
+from tests.unit.dassl.toy import golden_options, logged_run, make_config, start, write_images
+
+OPTIONS = [*golden_options("log_last_step.txt"), "DATASET.NUM_SHOTS", 4, "OPTIM.MAX_EPOCH", 5]
+BEST_VAL = ["TEST.FINAL_MODEL", "best_val"]
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+class PowerCut(Exception):
+    """Stops a run in the middle of an epoch."""
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    root = tmp_path_factory.mktemp("images")
+    write_images(root)
+    return root
+
+
+def train_until(trainer, epoch, batch=2):
+    step = trainer.forward_backward
+
+    def stop(data):
+        if (trainer.epoch, trainer.batch_idx) == (epoch, batch):
+            raise PowerCut
+        return step(data)
+
+    trainer.forward_backward = stop
+    with pytest.raises(PowerCut):
+        trainer.train()
+
+
+def disturb_generators():
+    random.seed(99)
+    np.random.seed(99)
+    torch.manual_seed(99)
+
+
+def tensors(trainer):
+    return {
+        f"{name}/{key}": value
+        for name, model in trainer._models.items()
+        for key, value in model.state_dict().items()
+    }
+
+
+def assert_same_run(resumed, whole, from_epoch):
+    expected = tensors(whole)
+    for key, value in tensors(resumed).items():
+        assert torch.equal(value, expected[key]), key
+    assert resumed.seen == [entry for entry in whole.seen if entry[0] >= from_epoch]
+    assert resumed.test_record == whole.test_record
+    assert resumed.best_result == whole.best_result and resumed.best_epoch == whole.best_epoch
+    assert resumed.get_current_lr() == whole.get_current_lr()
+
+
+@pytest.mark.parametrize("trainer", ["ToyTrainer", "ToyWithExtra"])
+@pytest.mark.parametrize("extra", [[], BEST_VAL, ["OPTIM.NAME", "adam"]], ids=str)
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_same_tensors_after_a_stop(trainer, extra, epoch, images, tmp_path):
+    def new(folder):
+        return start(make_config(images, tmp_path / folder, OPTIONS + extra, trainer=trainer))
+
+    whole = new("whole")
+    whole.train()
+    train_until(new("cut"), epoch)
+    resumed = new("cut")
+    if epoch:  # a stop in epoch 0 leaves no state: the seed decides
+        disturb_generators()
+    resumed.train()
+    assert_same_run(resumed, whole, epoch)
+    if trainer == "ToyWithExtra":
+        assert resumed.total == whole.total
+
+
+def run_in_process(images, output, kill_epoch, workers):
+    """A whole program that kills itself (SIGKILL) in the middle of an epoch."""
+    code = f"""
+import os, signal
+from tests.unit.dassl.toy import logged_run, make_config
+from tests.unit.dassl.test_resume import BEST_VAL, OPTIONS, tensors
+import torch
+torch.set_num_threads(1)
+options = [*OPTIONS, *BEST_VAL, "DATALOADER.NUM_WORKERS", {workers}]
+cfg = make_config({str(images)!r}, {str(output)!r}, options, trainer="ToyWithExtra")
+
+def train(trainer):
+    step = trainer.forward_backward
+    def forward_backward(batch):
+        if trainer.epoch == {kill_epoch} and trainer.batch_idx == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(batch)
+    trainer.forward_backward = forward_backward
+    trainer.train()
+
+trainer = logged_run(cfg, train)
+torch.save(tensors(trainer), {str(output)!r} + "/tensors.pt")
+"""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+
+
+def test_kill_9_with_a_worker(images, tmp_path):
+    assert run_in_process(images, tmp_path / "whole", 99, workers=1).returncode == 0
+    killed = run_in_process(images, tmp_path / "cut", 2, workers=1)
+    assert killed.returncode == -signal.SIGKILL
+    assert "epoch [2/5]" in (tmp_path / "cut" / "log.txt").read_text()
+    again = run_in_process(images, tmp_path / "cut", 99, workers=1)
+    assert again.returncode == 0, again.stderr
+    whole = torch.load(tmp_path / "whole" / "tensors.pt", weights_only=True)
+    resumed = torch.load(tmp_path / "cut" / "tensors.pt", weights_only=True)
+    assert set(whole) == set(resumed)
+    assert [key for key in whole if not torch.equal(whole[key], resumed[key])] == []
+    (second_log,) = (tmp_path / "cut").glob("log.txt-*")
+    log = second_log.read_text()
+    assert "epoch [3/5]" in log and "epoch [1/5]" not in log and "epoch [2/5]" not in log
+
+
+def test_a_finished_run_trains_nothing_and_tests(images, tmp_path, capsys):
+    cfg = make_config(images, tmp_path, OPTIONS)
+    whole = start(cfg)
+    whole.train()
+    written = (tmp_path / "linear" / "model.pth.tar-5").stat().st_mtime_ns
+    capsys.readouterr()
+    again = start(cfg)
+    again.train()
+    assert again.seen == [] and again.epoch == 4
+    assert again.test_record == whole.test_record
+    assert "epoch [" not in capsys.readouterr().out
+    assert (tmp_path / "linear" / "model.pth.tar-5").stat().st_mtime_ns == written
+
+
+def test_a_worse_model_does_not_replace_the_best(images, tmp_path):
+    options = [*OPTIONS, *BEST_VAL]
+    train_until(start(make_config(images, tmp_path, options)), 4)
+    resumed = start(make_config(images, tmp_path, options))
+    best = (tmp_path / "linear" / "model-best.pth.tar").read_bytes()
+    test = resumed.test
+    resumed.test = lambda split=None: 0.0 if split == "val" else test(split)
+    resumed.train()
+    assert (tmp_path / "linear" / "model-best.pth.tar").read_bytes() == best
+
+
+def test_another_configuration_is_refused(images, tmp_path):
+    train_until(start(make_config(images, tmp_path, OPTIONS)), 1)
+    other = start(make_config(images, tmp_path, [*OPTIONS, "OPTIM.LR", 0.5]))
+    with pytest.raises(UserError, match=r"resume\.pth\.tar is of a run with another configuration"):
+        other.train()
+    moved = [*OPTIONS, "TRAIN.PRINT_FREQ", 1, "DATALOADER.NUM_WORKERS", 1]
+    start(make_config(images, tmp_path, moved)).train()
+
+
+def test_a_resume_state_that_is_cut_short_is_named(images, tmp_path):
+    train_until(start(make_config(images, tmp_path, OPTIONS)), 1)
+    path = tmp_path / "resume.pth.tar"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"resume\.pth\.tar .* cut short"):
+        start(make_config(images, tmp_path, OPTIONS)).train()
+
+
+def test_resume_from_another_folder(images, tmp_path):
+    train_until(start(make_config(images, tmp_path / "a", OPTIONS)), 2)
+    options = [*OPTIONS, "RESUME", str(tmp_path / "a")]
+    trainer = start(make_config(images, tmp_path / "b", options))
+    trainer.train()
+    assert trainer.seen[0][0] == 2 and (tmp_path / "b" / "linear" / "model.pth.tar-5").is_file()
+
+
+# folders of the public engine: checkpoints without a resume state
+
+
+@pytest.fixture(scope="module")
+def published(images, tmp_path_factory):
+    """Three epochs of a run, as the public engine leaves them."""
+    folder = tmp_path_factory.mktemp("published")
+    options = [*OPTIONS, "TRAIN.CHECKPOINT_FREQ", 1]
+    train_until(start(make_config(images, folder, options, trainer="ToyTwoModels")), 3)
+    (folder / "resume.pth.tar").unlink()
+    return folder
+
+
+def resume_published(published, images, folder, change, options=()):
+    shutil.copytree(published, folder)
+    change(folder)
+    cfg = make_config(images, folder, [*OPTIONS, *options], trainer="ToyTwoModels")
+    return logged_run(cfg, lambda trainer: trainer.train())
+
+
+def rates(trainer):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = Path(trainer.output_dir) / "tensorboard"
+    newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    events = EventAccumulator(str(newest))
+    events.Reload()
+    return [event.value for event in events.Scalars("train/lr")][4::5]
+
+
+def test_published_folder_resumes_with_the_right_learning_rate(published, images, tmp_path):
+    trainer = resume_published(published, images, tmp_path / "run", lambda folder: None)
+    assert trainer.seen[0][0] == 3
+    whole = start(make_config(images, tmp_path / "whole", OPTIONS))
+    whole.train()
+    assert rates(trainer) == pytest.approx(rates(whole)[3:])
+    assert trainer.get_current_lr() == pytest.approx(whole.get_current_lr(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "epoch"),
+    [
+        (lambda folder: (folder / "frozen" / "model.pth.tar-3").unlink(), 2),
+        (lambda folder: os.truncate(folder / "linear" / "model.pth.tar-3", 500), 2),
+        (lambda folder: (folder / "linear" / "checkpoint").unlink(), 3),
+        (lambda folder: (folder / "linear" / "checkpoint").write_text("model-best.pth.tar\n"), 3),
+        (lambda folder: shutil.rmtree(folder / "frozen"), 0),
+    ],
+    ids=["one file missing", "one cut short", "no pointer", "pointer to best", "one folder gone"],
+)
+def test_highest_epoch_whole_in_all_folders(change, epoch, published, images, tmp_path):
+    trainer = resume_published(published, images, tmp_path / "run", change)
+    assert trainer.seen[0][0] == epoch
+
+
+def test_best_result_of_a_published_folder_is_kept(published, images, tmp_path):
+    def add_best(folder):
+        for name in ("linear", "frozen"):
+            state = torch.load(folder / name / "model.pth.tar-2", weights_only=True)
+            torch.save({**state, "val_result": 100.0}, folder / name / "model-best.pth.tar")
+
+    trainer = resume_published(published, images, tmp_path / "run", add_best, BEST_VAL)
+    assert trainer.best_result == 100.0 and trainer.best_epoch == 2
+    best = torch.load(tmp_path / "run" / "linear" / "model-best.pth.tar", weights_only=True)
+    assert best["epoch"] == 2
