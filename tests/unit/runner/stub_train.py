@@ -1,9 +1,9 @@
 """Stands for train.py in the runner's tests: same command line and files, no torch.
 
 STUB_RULES is a JSON list of rules; the first whose `match` stands in the output folder's path
-holds: seconds (sleep), exit (code, after printing `says`), fails (only the first so many times),
-ignore_term, child (start a process that sleeps), no_result. STUB_LOG takes a JSON line per start
-and end of a run.
+holds: seconds (sleep), ends (wait until so many runs have ended), file (wait until it is there),
+exit (code, after printing `says`), fails (only the first so many times), ignore_term, child (start
+a process that sleeps), no_result, accuracy. STUB_LOG takes a JSON line per start and end of a run.
 """
 
 import argparse
@@ -35,6 +35,16 @@ def earlier_starts(out: str) -> int:
     return sum(line["event"] == "start" and line["out"] == out for line in lines) - 1
 
 
+def wait(rule: dict) -> None:
+    time.sleep(rule.get("seconds", 0))
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        ends = Path(os.environ["STUB_LOG"]).read_text().count('"end"')
+        if ends >= rule.get("ends", 0) and Path(rule.get("file", ".")).exists():
+            return
+        time.sleep(0.02)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     for flag in ("root", "trainer", "dataset-config-file", "config-file", "output-dir", "job-key"):
@@ -56,7 +66,7 @@ def main() -> int:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         (out / "child.pid").write_text(str(child.pid))
     note("start", str(out))
-    time.sleep(rule.get("seconds", 0))
+    wait(rule)
     note("end", str(out))
     if "exit" in rule and earlier_starts(str(out)) < rule.get("fails", 1000):
         print(rule.get("says", "broken"), file=sys.stderr)

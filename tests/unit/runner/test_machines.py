@@ -43,7 +43,7 @@ def test_gpus_are_indices_inside_cuda_visible_devices(lab):
 
 def test_jobs_per_gpu_share_a_gpu(lab):
     lab.fake_nvidia_smi('printf "0\\n"')
-    lab.rules = [{"match": "seed", "seconds": 0.5}]
+    lab.rules = [{"match": "seed", "seconds": 0.8}]
     done = lab.run(*SIX, "--jobs-per-gpu", "2")
     assert "on 1 GPU (0), 2 at a time on each" in done.stdout
     starts, ends = lab.events("start"), lab.events("end")
@@ -52,7 +52,7 @@ def test_jobs_per_gpu_share_a_gpu(lab):
 
 def test_a_long_job_does_not_hold_the_others(lab):
     lab.fake_nvidia_smi('printf "0\\n1\\n"')
-    lab.rules = [{"match": "train_base/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1", "seconds": 3}]
+    lab.rules = [{"match": "train_base/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1", "ends": 4}]
     lab.run(*SIX)
     slow = next(line for line in lab.events("end") if "seed1" in line["out"])
     before = [line for line in lab.events("end") if line["time"] < slow["time"]]

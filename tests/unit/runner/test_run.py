@@ -226,7 +226,7 @@ def test_a_half_written_result_is_no_result(lab):
 
 
 def test_a_run_that_goes_on_elsewhere_is_not_started_twice(lab):
-    lab.rules = [{"match": "train_base", "seconds": 2}]
+    lab.rules = [{"match": "train_base", "file": "go"}]
     first = lab.start(*ONE)
     while not lab.events("start"):
         assert first.poll() is None
@@ -234,6 +234,7 @@ def test_a_run_that_goes_on_elsewhere_is_not_started_twice(lab):
     assert second.returncode == 1
     assert "already running elsewhere" in second.stdout
     assert "train base is running; stop it before --fresh" in lab.run(*ONE, "--fresh").stderr
+    (lab.path / "go").touch()
     first.communicate(timeout=30)
     assert first.returncode == 0
     assert len(lab.events("start")) == 2
