@@ -63,8 +63,8 @@ class SharedPrefixAttention:
         self.prefix_shape = (streams, prefix_length)
         self.suffix_shape = (group.shape[0], suffix_length)
         whole = prefix_length + suffix_length
-        self.mask = torch.ones(suffix_length, whole, dtype=torch.bool, device=group.device)
-        self.mask = self.mask.tril(prefix_length)
+        everything = torch.ones(suffix_length, whole, dtype=torch.bool, device=group.device)
+        self.mask = everything.tril(prefix_length)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[T, ...] -> prefixes [G, P, ...], suffixes [R, S, ...]."""
@@ -94,8 +94,7 @@ class SharedPrefixAttention:
 
 
 class Attention(nn.Module):
-    """Multi-head attention with the parameter names of nn.MultiheadAttention; who sees whom is an
-    argument."""
+    """Multi-head attention with nn.MultiheadAttention's names; who sees whom is an argument."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()

@@ -137,8 +137,7 @@ def tokenize(
             if not truncate:
                 raise TokenizeError(
                     f"text of {len(ids)} tokens: {text[:60]!r}; the context holds "
-                    f"{context_length}; "
-                    "shorten it or call tokenize(..., truncate=True)"
+                    f"{context_length}; shorten it or call tokenize(..., truncate=True)"
                 )
             ids = [*ids[: context_length - 1], tokenizer.end]
         row[: len(ids)] = torch.tensor(ids)

@@ -61,11 +61,10 @@ class TextTower(nn.Module):
         return self.token_embedding(tokens).to(self.dtype)
 
     def forward(self, embedded: Tensor, eot: Tensor, deep: DeepPrompts = ()) -> Tensor:
-        """Features of whole sequences, the reference form: [R, L, W], [R] -> [R, D], not
-        normalised.
+        """Features of whole sequences, the reference form: [R, L, W], [R] -> [R, D].
 
-        L may be less than the context: causal attention makes positions after the longest end of
-        text irrelevant.
+        They are not normalised. L may be less than the context: causal attention makes positions
+        after the longest end of text irrelevant.
 
         Raises:
             ClipError: L exceeds the context, or a prompt does not fit behind position 0.
@@ -148,9 +147,8 @@ def replace_behind_first(x: Tensor, prompt: Tensor) -> Tensor:
     count = prompt.shape[-2]
     if count >= x.shape[1]:
         raise ClipError(
-            f"deep text prompt of {count} vectors: only {x.shape[1] - 1} positions follow "
-            f"the first; "
-            "use fewer"
+            f"deep text prompt of {count} vectors: only {x.shape[1] - 1} positions follow the "
+            "first; use fewer"
         )
     prompt = prompt.to(x.dtype).expand(x.shape[0], -1, -1)
     return torch.cat([x[:, :1], prompt, x[:, 1 + count :]], dim=1)

@@ -87,8 +87,7 @@ def _replace_last(x: Tensor, prompt: Tensor, count: int) -> Tensor:
     if prompt.shape[-2] != count:
         raise ClipError(
             f"deep visual prompt of {prompt.shape[-2]} vectors: {count} were appended at the "
-            f"input; "
-            "use as many"
+            "input; use as many"
         )
     prompt = prompt.to(x.dtype).expand(x.shape[0], -1, -1)
     return torch.cat([x[:, : x.shape[1] - count], prompt], dim=1)
