@@ -1,0 +1,29 @@
+"""EuroSAT: ten kinds of land use in satellite pictures."""
+
+from dassl.data.datasets import DATASET_REGISTRY
+from datasets.split_dataset import SplitFileDataset
+
+NEW_CNAMES = {
+    "AnnualCrop": "Annual Crop Land",
+    "Forest": "Forest",
+    "HerbaceousVegetation": "Herbaceous Vegetation Land",
+    "Highway": "Highway or Road",
+    "Industrial": "Industrial Buildings",
+    "Pasture": "Pasture Land",
+    "PermanentCrop": "Permanent Crop Land",
+    "Residential": "Residential Buildings",
+    "River": "River",
+    "SeaLake": "Sea or Lake",
+}
+
+
+@DATASET_REGISTRY.register()
+class EuroSAT(SplitFileDataset):
+    """`eurosat/2750/<class>/`, split_zhou_EuroSAT.json; 13,500 / 5,400 / 8,100 images."""
+
+    dataset_dir = "eurosat"
+    images = "2750"
+    split_file = "split_zhou_EuroSAT.json"
+    split_url = "https://drive.google.com/file/d/1Ip7yaCWFi0eaOFUGga0lUdVi_DDQth1o/view?usp=sharing"
+    images_url = "http://madm.dfki.de/files/sentinel/EuroSAT.zip"
+    template = "a centered satellite photo of {}."

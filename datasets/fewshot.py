@@ -1,0 +1,148 @@
+"""Few-shot draws, and the few-shot caches that other repositories leave in a data folder.
+ A draw needs no cache: (split file, shots, seed) fix it. But `split_fewshot/shot_K-seed_S.pkl` of
+another repository is honoured, since published numbers belong to its images.
+"""
+
+import io
+import logging
+import os
+import pickle
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from dassl.utils.errors import BadFileError
+from datasets.splits import Item, by_label, is_relative
+
+logger = logging.getLogger(__name__)
+
+_VAL_SHOTS = 4  # the published number of validation shots is min(K, 4)
+
+
+def val_shots(shots: int) -> int:
+    """Validation images per class for K training shots."""
+    return min(shots, _VAL_SHOTS)
+
+
+def cache_path(dataset_dir: str, shots: int, seed: int) -> str:
+    """Where published dataset files keep a draw."""
+    return os.path.join(dataset_dir, "split_fewshot", f"shot_{shots}-seed_{seed}.pkl")
+
+
+class _CachedItem:
+    """Stands in for the engine's Datum while a cache is read: holds whatever attributes the file
+    gives.
+    """
+
+
+class _CacheReader(pickle.Unpickler):
+    """Knows the one class that caches are made of and refuses all else: no file runs code."""
+
+    def find_class(self, module: str, name: str) -> type:
+        if (module, name) == ("dassl.data.datasets.base_dataset", "Datum"):
+            return _CachedItem
+        raise pickle.UnpicklingError(f"it names {module}.{name}")
+
+
+def _relative_path(path: Any, images: str, where: str) -> str:
+    """What follows the last `/<dataset folder>/<images folder>/` in a path of another machine."""
+    text = path.replace("\\", "/") if isinstance(path, str) else ""
+    _, found, rest = text.rpartition(f"/{images}/")
+    if not found or not is_relative(rest):
+        raise BadFileError(
+            f"{where}: image path {path!r} has no /{images}/ in it; delete the file to draw again"
+        )
+    return rest
+
+
+def _to_item(entry: Any, images: str, where: str) -> Item:
+    state = vars(entry) if isinstance(entry, _CachedItem) else {}
+    label, name = state.get("_label"), state.get("_classname")
+    if type(label) is not int or label < 0 or not isinstance(name, str):
+        raise BadFileError(
+            f"{where}: an entry has no label and class name; delete the file to draw again"
+        )
+    return Item(_relative_path(state.get("_impath"), images, where), label, name)
+
+
+def read_cache(path: str, images: str) -> tuple[list[Item], list[Item]]:
+    """Read a pickled draw without running anything that is in it.
+
+    Args:
+        path: the file.
+        images: dataset folder and images folder, as "oxford_pets/images".
+
+    Returns:
+        training and validation items, paths relative to the images folder.
+
+    Raises:
+        BadFileError: the file is cut short, holds another class than Datum, or paths of another
+            dataset.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = _CacheReader(io.BytesIO(file.read())).load()
+    # a hostile or cut file can fail anywhere in the pickle machine
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BadFileError(
+            f"{path} is no few-shot cache of Datum lists ({reason}); delete it to draw again"
+        ) from error
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(name), list) for name in ("train", "val")
+    ):
+        raise BadFileError(f"{path} lacks the lists train and val; delete it to draw again")
+    train, val = (
+        [_to_item(entry, images, path) for entry in content[name]] for name in ("train", "val")
+    )
+    return train, val
+
+
+def draw(items: Sequence[Item], shots: int, generator: random.Random) -> list[Item]:
+    """`shots` items of each class, classes in order of first occurrence; a smaller class is taken
+    whole.
+    """
+    chosen: list[Item] = []
+    for group in by_label(items).values():
+        chosen += generator.sample(group, shots) if len(group) >= shots else group
+    return chosen
+
+
+def warn_if_not_drawn(
+    cached: tuple[list[Item], list[Item]],
+    lists: dict[str, list[Item]],
+    shots: int,
+    seed: int,
+    path: str,
+) -> None:
+    """Warn when a cache holds other images than (split file, shots, seed) give; seed < 0 gives
+    none.
+    """
+    if seed < 0:
+        return
+    generator = random.Random(seed)
+    expected = (
+        draw(lists["train"], shots, generator),
+        draw(lists["val"], val_shots(shots), generator),
+    )
+    if cached != expected:
+        logger.warning(
+            "Warning: %s is used, but holds other images than the split file gives for %d shots, "
+            "seed %d; delete it to draw again",
+            path,
+            shots,
+            seed,
+        )
+
+
+def warn_of_small_classes(items: Sequence[Item], shots: int, dataset: str) -> None:
+    """Warn of each class that has fewer training images than shots."""
+    for group in by_label(items).values():
+        if len(group) < shots:
+            logger.warning(
+                "Warning: %s: class %s has %d training images, fewer than %d shots; all are used",
+                dataset,
+                group[0].classname,
+                len(group),
+                shots,
+            )

@@ -1,0 +1,288 @@
+"""Split files, and the lists that are made of them.
+ A split file is JSON: `train`, `val` and `test`, each a list of `[path, label, class name]`; the
+path is relative to the images folder, with forward slashes, the label counts from 0 (format of
+CoOp's split_zhou_*.json).
+"""
+
+import json
+import logging
+import math
+import os
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, Protocol, TypeVar
+
+from dassl.data.datasets import Datum
+from dassl.utils.errors import BadFileError, BadValueError, MissingFileError, UserError
+from dassl.utils.files import atomic_write
+
+logger = logging.getLogger(__name__)
+
+SPLITS = ("train", "val", "test")
+_SHOWN = 3  # missing files named in an error
+
+
+class Labelled(Protocol):
+    """What has a label and a class name: `Item` or the engine's Datum."""
+
+    @property
+    def label(self) -> int: ...
+    @property
+    def classname(self) -> str: ...
+
+
+L = TypeVar("L", bound=Labelled)
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image of a split file; unlike the engine's Datum it touches no file.
+
+    Attributes:
+        path: relative to the images folder, forward slashes.
+        label: class, from 0.
+        classname: name of the class.
+    """
+
+    path: str
+    label: int
+    classname: str
+
+
+def is_relative(path: str) -> bool:
+    """Whether a path with forward slashes stays below the folder it is relative to."""
+    parts = PurePosixPath(path)
+    return bool(parts.parts) and not parts.is_absolute() and ".." not in parts.parts
+
+
+def _parse_item(entry: Any, where: str) -> Item:
+    if not (
+        isinstance(entry, list)
+        and [type(value) for value in entry] == [str, int, str]
+        and entry[1] >= 0
+        and is_relative(entry[0])
+    ):
+        raise BadFileError(
+            f"{where}: {json.dumps(entry)[:80]} is no [relative path, label from 0, class name]; "
+            "get the split file again"
+        )
+    return Item(*entry)
+
+
+def load_split(path: str) -> dict[str, list[Item]]:
+    """Read a split file.
+
+    Returns:
+        lists of items by "train", "val", "test", in the order of the file.
+
+    Raises:
+        MissingFileError: there is no such file.
+        BadFileError: it is no JSON, lacks a list, or an entry is malformed (the first is named).
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"no split file {path}") from error
+    except (OSError, ValueError) as error:
+        raise BadFileError(f"{path} cannot be read as JSON ({error}); get it again") from error
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(name), list) for name in SPLITS
+    ):
+        raise BadFileError(f"{path} is no split file: it needs the lists train, val and test")
+    return {
+        name: [_parse_item(entry, f"{path}: {name}[{i}]") for i, entry in enumerate(content[name])]
+        for name in SPLITS
+    }
+
+
+def check_classes(lists: dict[str, list[Item]], where: str) -> None:
+    """Check that each class of val and test has training images and each label one name.
+
+    Raises:
+        UserError: one line for each kind of fault, with the classes.
+    """
+    problems = []
+    names: dict[int, set[str]] = defaultdict(set)
+    for items in lists.values():
+        for item in items:
+            names[item.label].add(item.classname)
+    untrained = set(names) - {item.label for item in lists["train"]}
+    if untrained:
+        listed = ", ".join(f"{min(names[k])} (label {k})" for k in sorted(untrained))
+        problems.append(f"{where}: no training image for class {listed}; add one or drop the class")
+    for label, several in sorted(names.items()):
+        if len(several) > 1:
+            problems.append(f"{where}: label {label} has the names {', '.join(sorted(several))}")
+    if problems:
+        raise UserError(problems)
+
+
+def to_data(items: Iterable[Item], image_dir: str) -> list[Datum]:
+    """The engine's Datum of each item; the files must exist (see `check_images`)."""
+    return [
+        Datum(impath=os.path.join(image_dir, item.path), label=item.label, classname=item.classname)
+        for item in items
+    ]
+
+
+def check_images(items: Iterable[Item], image_dir: str, where: str) -> None:
+    """Check that the images are there.
+
+    Raises:
+        MissingFileError: their number, the first three, and, if all are missing, a file that is
+            there instead.
+    """
+    paths = list(dict.fromkeys(item.path for item in items))
+    missing = [path for path in paths if not os.path.isfile(os.path.join(image_dir, path))]
+    if not missing:
+        return
+    first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+    line = (
+        f"{where}: {len(missing):,} of {len(paths):,} listed images are not in {image_dir}: {first}"
+    )
+    if len(missing) == len(paths):
+        present = sorted(os.listdir(image_dir))[:1] if os.path.isdir(image_dir) else []
+        line += f"; found there: {present[0] if present else 'nothing'}"
+    raise MissingFileError(line + "; unpack the published images again")
+
+
+def read_split(filepath: str, path_prefix: str) -> tuple[list[Datum], list[Datum], list[Datum]]:
+    """Train, val and test of a split file as Datum lists, as published dataset files expect them.
+
+    Raises:
+        MissingFileError: the split file or an image is missing.
+        BadFileError: see `load_split`.
+    """
+    lists = load_split(filepath)
+    check_images((item for items in lists.values() for item in items), path_prefix, filepath)
+    train, val, test = (to_data(lists[name], path_prefix) for name in SPLITS)
+    return train, val, test
+
+
+def write_split(lists: dict[str, list[Item]], filepath: str) -> None:
+    """Write a split file, whole or not at all."""
+    content = {name: [[i.path, i.label, i.classname] for i in lists[name]] for name in SPLITS}
+    atomic_write(filepath, json.dumps(content, indent=4))
+
+
+def save_split(
+    train: Sequence[Datum],
+    val: Sequence[Datum],
+    test: Sequence[Datum],
+    filepath: str,
+    path_prefix: str,
+) -> None:
+    """Write Datum lists as a split file; `path_prefix` is cut from the paths."""
+
+    def relative(data: Sequence[Datum]) -> list[Item]:
+        return [
+            Item(os.path.relpath(d.impath, path_prefix).replace(os.sep, "/"), d.label, d.classname)
+            for d in data
+        ]
+
+    lists = dict(zip(SPLITS, map(relative, (train, val, test)), strict=True))
+    write_split(lists, filepath)
+
+
+def by_label(items: Iterable[L]) -> dict[int, list[L]]:
+    """Label -> items; labels in order of first occurrence."""
+    groups: dict[int, list[L]] = defaultdict(list)
+    for item in items:
+        groups[item.label].append(item)
+    return groups
+
+
+def split_trainval(trainval: Sequence[L], p_val: float = 0.2) -> tuple[list[L], list[L]]:
+    """Cut round(p_val n) images of each class off as validation images, after a shuffle.
+
+    Draws from Python's global random generator, as the published procedure does.
+    """
+    train: list[L] = []
+    val: list[L] = []
+    for items in by_label(trainval).values():
+        random.shuffle(items)
+        count = round(len(items) * p_val)
+        if count < 1:
+            raise BadValueError(
+                f"class {items[0].classname} has {len(items)} images, too few for p_val {p_val}"
+            )
+        val.extend(items[:count])
+        train.extend(items[count:])
+    return train, val
+
+
+def subsample_classes(*args: Sequence[Any], subsample: str = "all") -> Any:
+    """Keep the base or the new half of the classes and number them from 0.
+
+    The labels of the first list, sorted, are cut after ceil(n / 2): base, then new. Order and
+    names stay.
+
+    Args:
+        args: lists of Datum or Item, the first one for training.
+        subsample: "all", "base" or "new".
+
+    Returns:
+        "all": the arguments as they are, as a tuple; else a list of lists.
+    """
+    if subsample not in ("all", "base", "new"):
+        raise BadValueError(f"DATASET.SUBSAMPLE_CLASSES is {subsample!r}; use all, base or new")
+    if subsample == "all":
+        return args
+    logger.info("SUBSAMPLE %s CLASSES!", subsample.upper())
+    labels = sorted({item.label for item in args[0]})
+    half = math.ceil(len(labels) / 2)
+    kept = labels[:half] if subsample == "base" else labels[half:]
+    place = {label: k for k, label in enumerate(kept)}
+
+    def renumber(item: Any) -> Any:
+        if isinstance(item, Item):
+            return replace(item, label=place[item.label])
+        return Datum(
+            impath=item.impath,
+            label=place[item.label],
+            domain=item.domain,
+            classname=item.classname,
+        )
+
+    return [[renumber(item) for item in items if item.label in place] for items in args]
+
+
+def split_folders(
+    image_dir: str,
+    p_trn: float = 0.5,
+    p_val: float = 0.2,
+    ignored: Sequence[str] = (),
+    new_cnames: dict[str, str] | None = None,
+) -> tuple[list[Datum], list[Datum], list[Datum]]:
+    """Split a folder of class folders: round(p_trn n) train, round(p_val n) val, the rest test.
+
+    Class folders are sorted by code point, hidden ones skipped. Images of a class are taken in
+    sorted order (the published procedure takes the file system's, which differs between machines),
+    then shuffled with Python's global generator.
+
+    Raises:
+        BadValueError: a class has too few images for one of the three lists.
+    """
+    names = sorted(
+        name for name in os.listdir(image_dir) if not name.startswith(".") and name not in ignored
+    )
+    lists: dict[str, list[Datum]] = {name: [] for name in SPLITS}
+    for label, name in enumerate(names):
+        folder = os.path.join(image_dir, name)
+        files = sorted(file for file in os.listdir(folder) if not file.startswith("."))
+        random.shuffle(files)
+        first = round(len(files) * p_trn)
+        second = first + round(len(files) * p_val)
+        parts = (files[:first], files[first:second], files[second:])
+        if not all(parts):
+            raise BadValueError(
+                f"{folder} has {len(files)} images, too few for train, val and test"
+            )
+        shown = (new_cnames or {}).get(name, name)
+        for split, part in zip(SPLITS, parts, strict=True):
+            lists[split] += [Datum(os.path.join(folder, file), label, 0, shown) for file in part]
+    return lists["train"], lists["val"], lists["test"]
