@@ -24,6 +24,7 @@ class TestRecord:
         split: "test" or "val".
         results: name -> percent, as the evaluator returned them.
         num_images: images tested.
+        seconds: wall time of the test.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -31,6 +32,7 @@ class TestRecord:
     split: str
     results: dict[str, float] = field(default_factory=dict)
     num_images: int = 0
+    seconds: float = field(default=0.0, compare=False)
 
 
 class TrainerBase(CheckpointMixin):
@@ -109,8 +111,11 @@ class TrainerBase(CheckpointMixin):
             NonFiniteLossError: (a FloatingPointError).
         """
         if not torch.isfinite(loss).all():
+            place = ""
+            if hasattr(self, "epoch") and hasattr(self, "batch_idx"):
+                place = f" in epoch {self.epoch + 1}, batch {self.batch_idx + 1}"
             raise NonFiniteLossError(
-                "the loss is infinite or not a number; lower OPTIM.LR or compute in fp32"
+                f"the loss is infinite or not a number{place}; lower OPTIM.LR or compute in fp32"
             )
 
     def model_zero_grad(self, names: str | Sequence[str] | None = None) -> None:

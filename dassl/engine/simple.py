@@ -124,6 +124,7 @@ class SimpleTrainer(TrainerBase):
             split: "val" or "test", default TEST.SPLIT; without validation images "val" is the
                 test set.
         """
+        started = time.monotonic()
         self.set_model_mode("eval")
         self.evaluator.reset()
         split = split or self.cfg.TEST.SPLIT
@@ -140,7 +141,8 @@ class SimpleTrainer(TrainerBase):
         results = self.evaluator.evaluate()
         for key, value in results.items():
             self.write_scalar(f"{split}/{key}", value, self.epoch)
-        self.test_record = TestRecord(split, dict(results), num_images)
+        seconds = time.monotonic() - started
+        self.test_record = TestRecord(split, dict(results), num_images, seconds)
         return next(iter(results.values()))
 
     def model_inference(self, input: Any) -> Any:
@@ -149,4 +151,5 @@ class SimpleTrainer(TrainerBase):
 
     def parse_batch_test(self, batch: dict[str, Any]) -> tuple[Any, Any]:
         """(images, labels) on the device."""
-        return batch["img"].to(self.device), batch["label"].to(self.device)
+        images, labels = batch["img"], batch["label"]
+        return images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)

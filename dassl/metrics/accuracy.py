@@ -20,7 +20,8 @@ def compute_accuracy(
         One tensor `[1]` per k, on the device of `output`.
     """
     logits = output[0] if isinstance(output, tuple | list) else output
-    ranked = logits.topk(max(topk), dim=1).indices  # [B, max k], best first
+    most = min(max(topk), logits.size(1))  # with few classes every image is right for a large k
+    ranked = logits.topk(most, dim=1).indices  # [B, most], best first
     hits = ranked == target.view(-1, 1)
     return [
         hits[:, :k].any(dim=1).float().sum(dim=0, keepdim=True) * (100.0 / target.size(0))

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-import tempfile
+import secrets
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,26 +34,22 @@ def atomic_write(path: StrPath, data: bytes | bytearray | memoryview | str) -> N
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
+        # a hidden name of its own: several processes may write the same file
+        temporary = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
+        with open(temporary, "xb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp gives 0600; others may read results
         os.replace(temporary, target)
     except BaseException as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            raise WriteError(f"cannot write {target}: {reason}; free space or change it") from error
+            raise WriteError(
+                f"cannot write {target}: {reason}; check free space and permissions"
+            ) from error
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def mkdir_if_missing(dirname: StrPath) -> None:

@@ -175,8 +175,14 @@ def test_views_of_the_wrapper(images, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    "imagenet_policy cifar10_policy svhn_policy "
-    "randaugment randaugment_fixmatch randaugment2".split(),
+    [
+        "imagenet_policy",
+        "cifar10_policy",
+        "svhn_policy",
+        "randaugment",
+        "randaugment_fixmatch",
+        "randaugment2",
+    ],
 )
 def test_augmentation_policies_change_images(name, images, tmp_path):
     cfg = make_config(images, tmp_path, [*OPTIONS, "INPUT.TRANSFORMS", (name,)])
