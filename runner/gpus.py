@@ -1,5 +1,6 @@
 """Which places can take a job: GPUs, or CPU workers on a machine without one."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -84,7 +85,7 @@ def make_slots(
     machine: Machine, gpus: Sequence[str], *, jobs_per_gpu: int | None, num_jobs: int
 ) -> list[Slot]:
     """Return the slots: `jobs_per_gpu` (default 1) on each GPU, or that many CPU workers (default
-    one per core, no more than jobs), which share the cores evenly."""
+    one per core, no more than jobs and free gigabytes), which share the cores evenly."""
     if gpus:
         return [
             Slot(f"GPU {gpu}", {**machine.environment, "CUDA_VISIBLE_DEVICES": gpu})
@@ -92,7 +93,7 @@ def make_slots(
             for gpu in gpus
         ]
     cores = count_cores()
-    workers = jobs_per_gpu or max(1, min(cores, num_jobs))
+    workers = jobs_per_gpu or max(1, min(cores, num_jobs, free_gigabytes()))
     environment = {
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": str(max(1, cores // workers)),
@@ -100,13 +101,21 @@ def make_slots(
     return [Slot(f"CPU worker {number}", environment) for number in range(workers)]
 
 
+def free_gigabytes() -> int:
+    """Return the memory that new processes can have; a run on CPU takes about one gigabyte."""
+    with contextlib.suppress(OSError):  # there is no /proc on macOS
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) // 2**20
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
+
+
 def count_cores() -> int:
     """Return the cores that this process may use, a container's quota included."""
-    cores = len(os.sched_getaffinity(0))
-    try:
+    own = getattr(os, "sched_getaffinity", None)  # not on macOS
+    cores = len(own(0)) if own else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         if quota != "max":
             cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
     return cores

@@ -175,10 +175,9 @@ class LocalLauncher:
         gone = {}
         for number, run in list(self._running.items()):
             pid = run.process.pid
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if not _has_ended(run.process):
                 continue
-            # The leader is not yet waited for, so its number cannot be another group's: end what
-            # it left behind (data loader workers hold memory of the GPU).
+            # End what the leader has left behind: data loader workers hold memory of the GPU.
             _signal_group(pid, signal.SIGKILL)
             gone[number] = Status(State.GONE, run.process.wait())
             run.console.close()
@@ -197,6 +196,14 @@ def in_use(console: Path) -> bool:
     except OSError:  # no such file, or a file system without locks
         return False
     return False
+
+
+def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Look without waiting for it where the system can: its number stays its own until then."""
+    if not hasattr(os, "waitid"):
+        return process.poll() is not None
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, process.pid, flags) is not None
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from runner import gpus
 from tests.unit.runner.lab import Lab
 
 SIX = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "2", "3")
@@ -66,6 +67,20 @@ def test_a_test_waits_for_its_own_training_alone(lab):
     for line in lab.events("start"):
         if "test_new" in line["out"]:
             assert ended[line["out"].replace("test_new", "train_base")] <= line["time"]
+
+
+@pytest.mark.parametrize(
+    "cores, gigabytes, jobs, workers, threads",
+    [(8, 64, 66, 8, 1), (8, 64, 2, 2, 4), (8, 3, 66, 3, 2), (1, 0, 66, 1, 1)],
+)
+def test_cpu_workers_by_cores_jobs_and_memory(
+    monkeypatch, cores, gigabytes, jobs, workers, threads
+):
+    monkeypatch.setattr(gpus, "count_cores", lambda: cores)
+    monkeypatch.setattr(gpus, "free_gigabytes", lambda: gigabytes)
+    slots = gpus.make_slots(gpus.Machine((), {}), (), jobs_per_gpu=None, num_jobs=jobs)
+    assert len(slots) == workers
+    assert {slot.environment["OMP_NUM_THREADS"] for slot in slots} == {str(threads)}
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])
