@@ -112,13 +112,18 @@ def main(args: argparse.Namespace) -> None:
     """
     started = time.monotonic()
     cfg = setup_cfg(args)
+    import datasets
     from dassl.engine import build_trainer
     from dassl.engine.result import write_result
     from dassl.utils import collect_env_info, set_random_seed, setup_logger
     from dassl.utils.errors import UserError
+    from trainers.parts.run_config import dataset_problems
 
+    problems = dataset_problems(cfg.DATASET.NAME, datasets.BROKEN)
     if not cfg.DATASET.ROOT:
-        raise UserError("no data folder: give --root or set the environment variable DATA")
+        problems.append("no data folder: give --root or set the environment variable DATA")
+    if problems:
+        raise UserError(problems)
     if cfg.SEED >= 0:
         print(f"Setting fixed seed: {cfg.SEED}")
         set_random_seed(cfg.SEED)

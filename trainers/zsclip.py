@@ -4,12 +4,12 @@ import logging
 
 from torch import Tensor
 
+from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, PromptModel
 from trainers.parts.prompts import encode_texts
 from trainers.parts.register import register_method
-from trainers.parts.templates import TEMPLATES
 from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class ZeroshotModel(PromptModel):
 
     def build(self) -> None:
         name = self.cfg.DATASET.NAME
-        self.template = self.space.template or TEMPLATES.get(name, "")
+        self.template = getattr(DATASET_REGISTRY.get(name), "template", "")
         if not self.template:
             raise UserError(
                 f"DATASET.NAME = {name}: no hand-written prompt is known; "

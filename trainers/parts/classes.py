@@ -1,6 +1,6 @@
 """The classes of a run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -12,21 +12,17 @@ class ClassSpace:
         names: C classnames in label order.
         ids: C folder ids (such as ImageNet's wnids), where a dataset has them; names may repeat,
             ids do not.
-        template: the dataset's own hand-written prompt with {} for the name; "" where it brings
-            none.
     """
 
     names: tuple[str, ...]
     ids: tuple[str, ...] | None = None
-    template: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, dataset: Any) -> "ClassSpace":
-        """The classes of a dataset object: its `classnames` and, if it has them, `class_ids` and
-        `template`."""
+        """The classes of a dataset object: its `classnames` and, if it has them, its
+        `class_ids`."""
         ids = getattr(dataset, "class_ids", None)
-        template = getattr(dataset, "template", "")
-        return cls(tuple(dataset.classnames), tuple(ids) if ids else None, template)
+        return cls(tuple(dataset.classnames), tuple(ids) if ids else None)
 
     def __len__(self) -> int:
         return len(self.names)

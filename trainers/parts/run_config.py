@@ -12,7 +12,9 @@ from yacs.config import CfgNode
 
 import trainers
 from dassl.config import get_cfg_default, merge_checked
+from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY
+from dassl.utils.discovery import BrokenModule
 from dassl.utils.errors import UserError
 from trainers.parts.backbone import PROJECT_ROOT
 from trainers.parts.options import OPTIONS
@@ -135,13 +137,27 @@ def typed_pairs(words: Sequence[str]) -> list[tuple[str, str]]:
 def trainer_problems(name: str) -> list[str]:
     """A line if no trainer of that name is registered; says which files of trainers/ are broken."""
     known = TRAINER_REGISTRY.registered_names()
+    return unknown_name("--trainer", name, known, trainers.BROKEN)
+
+
+def dataset_problems(name: str, broken: Iterable[BrokenModule]) -> list[str]:
+    """A line if no dataset of that name is registered; says which dataset files are broken."""
+    known = DATASET_REGISTRY.registered_names()
+    return unknown_name("DATASET.NAME", name, known, broken)
+
+
+def unknown_name(
+    option: str, name: str, known: Sequence[str], broken: Iterable[BrokenModule]
+) -> list[str]:
+    """One line that names the option, the nearest known name and files that were not imported."""
     if name in known:
         return []
+    hint = "; ".join(f"{b.path} could not be imported: {b.error}" for b in broken)
     if not name:
-        return [f"no trainer given: use --trainer with one of {', '.join(sorted(known))}"]
+        return [f"{option} is empty: use one of {', '.join(sorted(known))}"]
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    broken = "".join(f"; {b.path} could not be imported: {b.error}" for b in trainers.BROKEN)
-    return [f"--trainer {name}: no such trainer; did you mean {nearest[0]}?{broken}"]
+    meant = [f"did you mean {nearest[0]}?"] if nearest else []
+    return [f"{option} {name}: " + "; ".join(["no such name", *meant, *filter(None, [hint])])]
 
 
 def own_nodes(trainer: Any) -> tuple[str, ...]:

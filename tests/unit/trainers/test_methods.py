@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
-from tests.unit.trainers.conftest import NAMES
 
 METHODS = ["CoOp", "CoOpDePT", "MaPLe", "MaPLeDePT"]
 
@@ -107,15 +107,16 @@ def test_coop_trains_on_a_resnet(make, tmp_path):
     assert not any(module.training for module in trainer.model.clip.modules())
 
 
-def test_zero_shot_uses_the_datasets_own_template_first(make, caplog):
+def test_zero_shot_uses_the_datasets_template(make, caplog):
     with caplog.at_level("INFO"):
-        make("ZeroshotCLIP", template="a sketch of the {}!")
-    assert "a sketch of the golden retriever!" in caplog.text
+        make("ZeroshotCLIP", "DATASET.NAME", "EuroSAT")
+    assert "a centered satellite photo of golden retriever." in caplog.text
 
 
-def test_zero_shot_without_a_known_template_says_what_to_do(make):
+def test_zero_shot_without_a_known_template_says_what_to_do(make, monkeypatch):
+    monkeypatch.setattr(DATASET_REGISTRY.get("EuroSAT"), "template", "")
     with pytest.raises(UserError, match="template"):
-        make("ZeroshotCLIP", "DATASET.NAME", "MyOwnPictures", names=NAMES)
+        make("ZeroshotCLIP", "DATASET.NAME", "EuroSAT")
 
 
 def test_initial_weights_start_a_run(make, tmp_path):
