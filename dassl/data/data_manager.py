@@ -10,7 +10,7 @@ from dassl.data.dataset_wrapper import DatasetWrapper
 from dassl.data.datasets import build_dataset
 from dassl.data.samplers import build_sampler
 from dassl.data.transforms import build_transform
-from dassl.utils.errors import CheckFailedError
+from dassl.utils.errors import BadValueError, CheckFailedError
 
 __all__ = [
     "DataManager",
@@ -39,12 +39,19 @@ def build_data_loader(
 
     Raises:
         CheckFailedError: (an AssertionError) there is no image.
+        BadValueError: (a ValueError) impossible batch size or number of workers.
     """
     if not data_source:
         use = "training" if is_train else "evaluation"
         raise CheckFailedError(
             f"dataset {cfg.DATASET.NAME}: no images for {use}; "
             f"check DATASET.ROOT ({cfg.DATASET.ROOT or 'empty'}) and the split file"
+        )
+    workers = cfg.DATALOADER.NUM_WORKERS
+    if batch_size < 1 or workers < 0:
+        raise BadValueError(
+            f"DATALOADER: batch size {batch_size} with {workers} workers; "
+            "BATCH_SIZE must be 1 or more, NUM_WORKERS 0 or more"
         )
     sampler = build_sampler(
         sampler_type,
@@ -59,7 +66,7 @@ def build_data_loader(
         wrapper(cfg, data_source, transform=tfm, is_train=is_train),
         batch_size=batch_size,
         sampler=sampler,
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        num_workers=workers,
         drop_last=is_train and len(data_source) >= batch_size,
         pin_memory=torch.cuda.is_available() and cfg.USE_CUDA,
     )

@@ -184,7 +184,7 @@ class TrainerBase(CheckpointMixin):
         self.before_train()
         self._restore_generators()
         # a finished run trains nothing; its test still belongs to the last epoch
-        self.epoch = min(self.start_epoch, self.max_epoch - 1)
+        self.epoch = max(min(self.start_epoch, self.max_epoch - 1), 0)
         for epoch in range(self.start_epoch, self.max_epoch):
             self.epoch = epoch
             self.before_epoch()

@@ -12,7 +12,7 @@ from dassl.engine import resume_state
 from dassl.utils.checkpoints import (
     BEST_NAME,
     NUMBERED_PREFIX,
-    load_checkpoint,
+    load_model_file,
     load_strict,
     load_training_state,
     numbered_epochs,
@@ -112,7 +112,7 @@ class CheckpointMixin:
         if missing:
             raise MissingFileError(missing)
         for name, path in paths.items():
-            checkpoint = load_checkpoint(path)
+            checkpoint = load_model_file(path)
             result = checkpoint.get("val_result")
             shown = "" if result is None else f", val_result={result:.1f}"
             logger.info("Load %s to %s (epoch=%s%s)", path, name, checkpoint["epoch"], shown)
@@ -195,7 +195,7 @@ class CheckpointMixin:
             if not path.is_file():
                 return {}
             try:
-                found[name] = (path, load_checkpoint(path))
+                found[name] = (path, load_model_file(path))
             except BadFileError as error:
                 logger.warning("Skipped: %s", error)
                 return {}

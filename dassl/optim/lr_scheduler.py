@@ -102,6 +102,7 @@ def build_lr_scheduler(optimizer: Optimizer, optim_cfg: Any) -> LRScheduler:
     Raises:
         UnknownNameError: (a ValueError) unknown LR_SCHEDULER or WARMUP_TYPE.
         WrongTypeError: (a TypeError) STEPSIZE of the wrong kind.
+        BadValueError: (a ValueError) negative MAX_EPOCH.
     """
     scheduler = _main_schedule(optimizer, optim_cfg)
     if optim_cfg.WARMUP_EPOCH <= 0:
@@ -125,9 +126,9 @@ def _main_schedule(optimizer: Optimizer, optim_cfg: Any) -> LRScheduler:
     name, stepsize = optim_cfg.LR_SCHEDULER, optim_cfg.STEPSIZE
     if name not in SCHEDULERS:
         raise UnknownNameError(f"OPTIM.LR_SCHEDULER = {name!r}: not one of {', '.join(SCHEDULERS)}")
+    if optim_cfg.MAX_EPOCH < 0:
+        raise BadValueError(f"OPTIM.MAX_EPOCH = {optim_cfg.MAX_EPOCH}: must be 0 or more")
     if name == "cosine":
-        if optim_cfg.MAX_EPOCH < 1:
-            raise BadValueError(f"OPTIM.MAX_EPOCH = {optim_cfg.MAX_EPOCH}: must be 1 or more")
         return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, float(optim_cfg.MAX_EPOCH))
     if name == "multi_step":
         if not isinstance(stepsize, list | tuple):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from dassl.optim.radam import RAdam
-from dassl.utils.errors import UnknownNameError, WrongTypeError
+from dassl.utils.errors import BadValueError, UnknownNameError, WrongTypeError
 from dassl.utils.tools import get_most_similar_str_to_a_from_b
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Opt
 
     Raises:
         UnknownNameError: (a ValueError) no such optimizer.
+        BadValueError: (a ValueError) a number out of range.
         WrongTypeError: (a TypeError) STAGED_LR without a module.
     """
     name = optim_cfg.NAME
@@ -43,7 +44,10 @@ def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Opt
         params = _staged_groups(model, optim_cfg)
     else:
         params = model.parameters() if isinstance(model, nn.Module) else model
-    return _make(name, params, optim_cfg)
+    try:
+        return _make(name, params, optim_cfg)
+    except ValueError as error:  # torch checks the numbers
+        raise BadValueError(f"OPTIM (NAME {name}): {error}") from error
 
 
 def _staged_groups(model: Any, optim_cfg: Any) -> list[dict[str, Any]]:

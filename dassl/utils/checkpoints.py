@@ -86,6 +86,18 @@ def load_checkpoint(fpath: StrPath | None) -> Any:
         raise BadFileError(_cut_short(fpath)) from error
 
 
+def load_model_file(fpath: StrPath) -> dict[str, Any]:
+    """`load_checkpoint` of a file that holds `state_dict` and `epoch`.
+
+    Raises:
+        BadFileError: it holds something else.
+    """
+    checkpoint = load_checkpoint(fpath)
+    if not isinstance(checkpoint, dict) or not {"state_dict", "epoch"} <= set(checkpoint):
+        raise BadFileError(f"{fpath} is no model of a training run: no state_dict and epoch in it")
+    return checkpoint
+
+
 def _cut_short(fpath: StrPath) -> str:
     size = os.path.getsize(fpath)
     return f"{fpath} ({size:,} bytes) is cut short or not a checkpoint; copy or train it again"
@@ -219,7 +231,7 @@ def resume_from_checkpoint(
     else:
         raise MissingFileError(f"no checkpoint in {fdir}")
     logger.info('Loading checkpoint from "%s"', path)
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_model_file(path)
     load_strict(model, checkpoint["state_dict"], path)
     logger.info("Loaded model weights")
     load_training_state(checkpoint, path, optimizer, scheduler)

@@ -64,13 +64,14 @@ def build_transform(
         choices: names of steps instead of INPUT.TRANSFORMS.
 
     Raises:
-        CheckFailedError: (an AssertionError) unknown step or interpolation.
+        CheckFailedError: (an AssertionError) unknown step or interpolation, impossible size,
+            mean or standard deviation.
     """
     if cfg.INPUT.NO_TRANSFORM:
         logger.info("Note: no transform is applied!")
         return None
     chosen = list(cfg.INPUT.TRANSFORMS if choices is None else choices)
-    _check(chosen, cfg.INPUT.INTERPOLATION)
+    _check(chosen, cfg.INPUT)
     if is_train:
         logger.info("Building transform_train")
         steps = [
@@ -87,8 +88,9 @@ def build_transform(
     return T.Compose([transform for _, transform in steps])
 
 
-def _check(chosen: list[str], interpolation: str) -> None:
+def _check(chosen: list[str], node: Any) -> None:
     problems = []
+    interpolation = node.INTERPOLATION
     for name in chosen:
         if name not in CHOICES:
             nearest = get_most_similar_str_to_a_from_b(str(name), CHOICES)
@@ -100,6 +102,10 @@ def _check(chosen: list[str], interpolation: str) -> None:
         problems.append(
             f"INPUT.INTERPOLATION = {interpolation!r}: not one of {', '.join(INTERPOLATION_MODES)}"
         )
+    if len(node.SIZE) != 2 or not all(isinstance(side, int) and side > 0 for side in node.SIZE):
+        problems.append(f"INPUT.SIZE = {node.SIZE}: must be (height, width) in pixels")
+    if len(node.PIXEL_MEAN) != 3 or len(node.PIXEL_STD) != 3 or 0 in node.PIXEL_STD:
+        problems.append("INPUT.PIXEL_MEAN, INPUT.PIXEL_STD: three numbers each, no 0 in the second")
     if problems:
         raise CheckFailedError(problems)
 

@@ -85,9 +85,15 @@ def test_no_training_images_and_no_file():
         ("INPUT.INTERPOLATION", "cubic", build_trainer, "bilinear, bicubic, nearest"),
         ("DATALOADER.TEST.SAMPLER", "Sequential", build_trainer, "SequentialSampler"),
         ("OPTIM.NAME", "sdg", build_trainer, "did you mean sgd"),
+        ("OPTIM.LR", -0.1, build_trainer, r"OPTIM \(NAME sgd\): Invalid learning rate: -0\.1"),
+        ("OPTIM.MAX_EPOCH", -1, build_trainer, "OPTIM.MAX_EPOCH = -1"),
+        ("INPUT.SIZE", (16,), build_trainer, r"INPUT\.SIZE = \(16,\): must be \(height, width\)"),
+        ("INPUT.PIXEL_STD", [1.0, 0, 1.0], build_trainer, "no 0 in the second"),
+        ("DATALOADER.TRAIN_X.BATCH_SIZE", 0, build_trainer, "BATCH_SIZE must be 1 or more"),
+        ("DATALOADER.NUM_WORKERS", -1, build_trainer, "NUM_WORKERS 0 or more"),
     ],
 )
-def test_unknown_names(key, value, build, text, images, tmp_path):
+def test_wrong_options(key, value, build, text, images, tmp_path):
     cfg = make_config(images, tmp_path / "out", [*OPTIONS, key, value])
     with pytest.raises(UserError, match=text) as caught:
         build(cfg)
@@ -111,6 +117,9 @@ def test_load_model_names_what_is_there(images, tmp_path):
         trainer.load_model(cfg.OUTPUT_DIR, 7)
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
         trainer.load_model(str(tmp_path / "elsewhere"), 1)
+    torch.save({"a": 1}, tmp_path / "out" / "linear" / "model-best.pth.tar")
+    with pytest.raises(UserError, match=r"model-best\.pth\.tar is no model of a training run"):
+        trainer.load_model(cfg.OUTPUT_DIR)
 
 
 def test_registry_and_availability():

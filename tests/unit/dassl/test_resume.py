@@ -12,8 +12,16 @@ import numpy as np
 import pytest
 import torch
 
+from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.errors import UserError
-from tests.unit.dassl.toy import golden_options, logged_run, make_config, start, write_images
+from tests.unit.dassl.toy import (
+    ToyTrainer,
+    golden_options,
+    logged_run,
+    make_config,
+    start,
+    write_images,
+)
 
 OPTIONS = [*golden_options("log_last_step.txt"), "DATASET.NUM_SHOTS", 4, "OPTIM.MAX_EPOCH", 5]
 BEST_VAL = ["TEST.FINAL_MODEL", "best_val"]
@@ -116,13 +124,16 @@ torch.save(tensors(trainer), {str(output)!r} + "/tensors.pt")
 
 
 def test_kill_9_with_a_worker(images, tmp_path):
-    assert run_in_process(images, tmp_path / "whole", 99, workers=1).returncode == 0
+    options = [*OPTIONS, *BEST_VAL, "DATALOADER.NUM_WORKERS", 1]
+    cfg = make_config(images, tmp_path / "whole", options, trainer="ToyWithExtra")
+    trainer = start(cfg)
+    trainer.train()
+    whole = tensors(trainer)
     killed = run_in_process(images, tmp_path / "cut", 2, workers=1)
     assert killed.returncode == -signal.SIGKILL
     assert "epoch [2/5]" in (tmp_path / "cut" / "log.txt").read_text()
     again = run_in_process(images, tmp_path / "cut", 99, workers=1)
     assert again.returncode == 0, again.stderr
-    whole = torch.load(tmp_path / "whole" / "tensors.pt", weights_only=True)
     resumed = torch.load(tmp_path / "cut" / "tensors.pt", weights_only=True)
     assert set(whole) == set(resumed)
     assert [key for key in whole if not torch.equal(whole[key], resumed[key])] == []
@@ -246,3 +257,33 @@ def test_best_result_of_a_published_folder_is_kept(published, images, tmp_path):
     assert trainer.best_result == 100.0 and trainer.best_epoch == 2
     best = torch.load(tmp_path / "run" / "linear" / "model-best.pth.tar", weights_only=True)
     assert best["epoch"] == 2
+
+
+@TRAINER_REGISTRY.register(force=True)
+class ToyScaled(ToyTrainer):
+    """Has a loss scaler, as trainers with PREC amp do; nothing in it speaks of resuming."""
+
+    def build_model(self):
+        super().build_model()
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=3)
+
+    def model_backward_and_update(self, loss, names=None):
+        self.optim = self._optims["linear"]
+        self.optim.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optim)
+        self.scaler.update()
+
+
+def test_loss_scaler_goes_on(images, tmp_path):
+    def new(folder):
+        return start(make_config(images, tmp_path / folder, OPTIONS, trainer="ToyScaled"))
+
+    whole = new("whole")
+    whole.train()
+    train_until(new("cut"), 2)
+    resumed = new("cut")
+    resumed.train()
+    assert_same_run(resumed, whole, 2)
+    assert resumed.scaler.state_dict() == whole.scaler.state_dict()
+    assert whole.scaler.get_scale() > 8.0

@@ -62,6 +62,12 @@ def test_a_trainer_with_a_stub_for_data(tmp_path):
     assert trainer.test() == 100.0 and trainer.test_record.num_images == 5
 
 
+def test_no_epochs_train_nothing_and_test(images, tmp_path):
+    trainer = start(make_config(images, tmp_path, [*OPTIONS, "OPTIM.MAX_EPOCH", 0]))
+    trainer.train()
+    assert trainer.seen == [] and trainer.test_record.num_images == 15
+
+
 def test_registration(images, tmp_path):
     trainer = start(make_config(images, tmp_path, OPTIONS, trainer="ToyTwoModels"))
     with pytest.raises(AssertionError, match="already registered"):
@@ -190,3 +196,27 @@ def test_augmentation_policies_change_images(name, images, tmp_path):
     first, second = ([b["img"] for b in trainer.train_loader_x] for _ in range(2))
     assert first[0].shape == (4, 3, 16, 16)
     assert not torch.equal(torch.cat(first).sort(0)[0], torch.cat(second).sort(0)[0])
+
+
+def test_a_trainer_with_its_own_epoch_loop(images, tmp_path, capsys):
+    from dassl.engine.trainer import AverageMeter, MetricMeter, SummaryWriter
+
+    @TRAINER_REGISTRY.register(force=True)
+    class OwnLoop(ToyTrainer):
+        def run_epoch(self):
+            self.set_model_mode("train")
+            losses, batch_time = MetricMeter(), AverageMeter()
+            self.num_batches = len(self.train_loader_x)
+            for self.batch_idx, batch in enumerate(self.train_loader_x):  # noqa: B020
+                losses.update(self.forward_backward(batch))
+                batch_time.update(0.5)
+                step = self.epoch * self.num_batches + self.batch_idx
+                for name, meter in losses.meters.items():
+                    self.write_scalar("train/" + name, meter.avg, step)
+            print(f"own {batch_time.val:.3f} ({batch_time.avg:.3f}) {losses}")
+
+    trainer = start(make_config(images, tmp_path, OPTIONS, trainer="OwnLoop"))
+    trainer.train()
+    assert isinstance(trainer._writer, SummaryWriter)
+    assert capsys.readouterr().out.count("own 0.500 (0.500) loss ") == 2
+    assert (tmp_path / "resume.pth.tar").is_file()
