@@ -6,6 +6,6 @@ trainer and dataset files written for it run here. Importing this package does n
 
 from dassl.utils.logger import log_to_stdout
 
-__version__ = "0.6.3"
+__version__ = "0.6.3"  # the public engine whose API this is
 
 log_to_stdout("dassl")

@@ -53,15 +53,16 @@ def _unwrap(model: nn.Module) -> nn.Module:
 def changing_keys(model: nn.Module, optimizer: Any) -> set[str]:
     """Keys of a state dict that training may change.
 
-    Those are buffers and parameters with requires_grad; of a model without an optimizer everything,
-    since what moves it (an average, a second optimizer) is unknown.
+    Those are buffers and parameters that have requires_grad or were stepped before they were
+    frozen; of a model without an optimizer everything, since what moves it (an average, a
+    second optimizer) is unknown.
     """
     model = _unwrap(model)
     keys = set(model.state_dict())
     frozen = {
         name
         for name, parameter in model.named_parameters(remove_duplicate=False)
-        if not parameter.requires_grad
+        if not parameter.requires_grad and (optimizer is None or parameter not in optimizer.state)
     }
     return keys if optimizer is None else keys - frozen
 
@@ -146,8 +147,8 @@ def _apply_model(trainer: Any, name: str, saved: dict[str, Any], path: StrPath) 
     model, optimizer = _unwrap(trainer._models[name]), trainer._optims[name]
     wanted, own = changing_keys(model, optimizer), model.state_dict()
     weights = saved["weights"]
-    wrong = wanted.symmetric_difference(weights)
-    wrong |= {k for k in wanted & set(weights) if own[k].shape != weights[k].shape}
+    wrong = (wanted - set(weights)) | (set(weights) - set(own))
+    wrong |= {k for k in set(own) & set(weights) if own[k].shape != weights[k].shape}
     if wrong:
         raise CheckpointMismatchError(
             f"{path} does not fit the model {name}: {', '.join(sorted(wrong)[:3])}; delete the file"

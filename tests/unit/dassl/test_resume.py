@@ -287,3 +287,35 @@ def test_loss_scaler_goes_on(images, tmp_path):
     assert_same_run(resumed, whole, 2)
     assert resumed.scaler.state_dict() == whole.scaler.state_dict()
     assert whole.scaler.get_scale() > 8.0
+
+
+@TRAINER_REGISTRY.register(force=True)
+class ToyFreezes(ToyTrainer):
+    """Freezes the bias from epoch 3 on."""
+
+    def before_epoch(self):
+        self.model[1].bias.requires_grad_(self.epoch < 2)
+
+
+def test_a_tensor_frozen_on_the_way_is_kept(images, tmp_path):
+    def new(folder):
+        return start(make_config(images, tmp_path / folder, OPTIONS, trainer="ToyFreezes"))
+
+    whole = new("whole")
+    whole.train()
+    train_until(new("cut"), 4)
+    resumed = new("cut")
+    resumed.train()
+    assert_same_run(resumed, whole, 4)
+
+
+def test_frozen_tensors_stay_out_of_the_state(images, tmp_path):
+    trainer = start(make_config(images, tmp_path, OPTIONS))
+    trainer.model[1].bias.requires_grad_(False)
+    trainer.train()
+    state = torch.load(tmp_path / "resume.pth.tar", weights_only=True)
+    assert list(state["models"]["linear"]["weights"]) == ["1.weight"]
+    trainer.model[1].bias.requires_grad_(True)
+    again = start(make_config(images, tmp_path, OPTIONS))
+    with pytest.raises(UserError, match=r"resume\.pth\.tar does not fit the model linear: 1\.bias"):
+        again.train()

@@ -6,6 +6,7 @@ from torch import nn
 
 from dassl.data import DataManager
 from dassl.engine import TRAINER_REGISTRY, TrainerBase, TrainerX, TrainerXU, build_trainer
+from dassl.evaluation import build_evaluator
 from dassl.modeling import BACKBONE_REGISTRY, Backbone
 from tests.unit.dassl.toy import ToyTrainer, golden_options, make_config, start, write_images
 
@@ -220,3 +221,24 @@ def test_a_trainer_with_its_own_epoch_loop(images, tmp_path, capsys):
     assert isinstance(trainer._writer, SummaryWriter)
     assert capsys.readouterr().out.count("own 0.500 (0.500) loss ") == 2
     assert (tmp_path / "resume.pth.tar").is_file()
+
+
+def test_a_trainer_that_fills_its_attributes_by_hand(images, tmp_path):
+    """As softcpt's trainers do: the base `__init__` is not called."""
+
+    class ByHand(ToyTrainer):
+        def __init__(self, cfg):
+            self._models, self._optims, self._scheds = {}, {}, {}
+            self._writer = None
+            self.cfg, self.device = cfg, torch.device("cpu")
+            self.start_epoch = self.epoch = 0
+            self.max_epoch, self.output_dir = cfg.OPTIM.MAX_EPOCH, cfg.OUTPUT_DIR
+            self.build_data_loader()
+            self.build_model()
+            self.evaluator = build_evaluator(cfg, lab2cname=self.lab2cname)
+            self.best_result = -float("inf")
+
+    options = [*OPTIONS, "TEST.FINAL_MODEL", "best_val"]
+    trainer = ByHand(make_config(images, tmp_path, options))
+    trainer.train()
+    assert trainer.test_record.num_images == 15 and trainer.best_epoch is not None
