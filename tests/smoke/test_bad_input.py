@@ -144,9 +144,12 @@ def test_empty_class_is_named(run, pets):
     refused(run(), "beagle")
 
 
-def test_fewer_images_than_shots_is_a_warning(run, capsys):
-    code, _ = run(settings=("DATASET.NUM_SHOTS", 8, "OPTIM.MAX_EPOCH", 1))
-    assert code == 0
+def test_fewer_images_than_shots_is_a_warning(pets, small_vit, tmp_path):
+    settings = ("DATASET.NUM_SHOTS", 8, "OPTIM.MAX_EPOCH", 1)
+    words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out", *settings)
+    assert train.run([*words, *pairs]) == 0
+    log = (tmp_path / "out" / "log.txt").read_text()
+    assert "class beagle has 3 training images, fewer than 8 shots" in log
 
 
 def test_debug_shows_the_traceback(pets, small_vit, tmp_path):

@@ -69,21 +69,24 @@ ZEROSHOT = (
     "--output-dir output/ZeroshotCLIP/vit_b16/dtd --eval-only"
 )
 CASES = [
-    *base_to_new("maple", "MaPLe", "MaPLe", MAPLE10, 10),
+    *base_to_new("maple", "MaPLe", "MaPLe", MAPLE5, 5),
     *base_to_new("maple", "MaPLe", "MaPLe", MAPLE5, 5, suffix="_maple"),
     *base_to_new("maple_dept", "MaPLeDePT", "MaPLe", MAPLE10, 10),
-    *base_to_new("coop", "CoOp", "CoOp", COOP10, 10),
+    *base_to_new("coop", "CoOp", "CoOp", "vit_b16_ctxv1", 200),
     *base_to_new("coop_dept", "CoOpDePT", "CoOp", COOP10, 10),
     (
-        "coop/base2new_test.sh dtd 2 vit_b16_ctxv1",
+        f"coop/base2new_train.sh dtd 2 {COOP10}",
+        [train("CoOp", f"CoOp/{COOP10}", b2n("train_base", "CoOp", COOP10), BASE)],
+    ),
+    (
+        "coop/base2new_train.sh imagenet 2",
         [
-            evaluate(
+            train(
                 "CoOp",
-                "CoOp/vit_b16_ctxv1",
-                b2n("test_new", "CoOp", "vit_b16_ctxv1"),
-                b2n("train_base", "CoOp", "vit_b16_ctxv1"),
-                200,
-                NEW,
+                "CoOp/vit_b16_ep50_ctxv1",
+                b2n("train_base", "CoOp", "vit_b16_ep50_ctxv1").replace("dtd", "imagenet"),
+                BASE,
+                dataset="imagenet",
             )
         ],
     ),
@@ -162,10 +165,10 @@ def test_every_script_has_a_case():
 
 
 def test_a_finished_run_is_skipped_and_a_stopped_one_goes_on(checkout):
-    folder = checkout / "repo" / b2n("train_base", "MaPLe", MAPLE10)
+    folder = checkout / "repo" / b2n("train_base", "MaPLe", MAPLE5)
     command = "maple/base2new_train.sh dtd 2"
     folder.mkdir(parents=True)
-    (folder / "log.txt").write_text("=> result\n* accuracy: 50.0%\nepoch [2/10]\n")
+    (folder / "log.txt").write_text("=> result\n* accuracy: 50.0%\nepoch [2/5]\n")
     assert len(run(checkout, command)[1]) == 1
     (folder / "log.txt").write_text("Finished training\n=> result\n* accuracy: 50.0%\n")
     done, calls = run(checkout, command)
@@ -176,7 +179,7 @@ def test_a_finished_run_is_skipped_and_a_stopped_one_goes_on(checkout):
 
 
 def test_an_old_evaluation_counts_by_its_log(checkout):
-    folder = checkout / "repo" / b2n("test_new", "MaPLe", MAPLE10)
+    folder = checkout / "repo" / b2n("test_new", "MaPLe", MAPLE5)
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("=> result\n* total: 10\n* accuracy: 50.0%\n")
     assert run(checkout, "maple/base2new_test.sh dtd 2")[1] == []

@@ -191,7 +191,10 @@ class DePTTrainer(PromptTrainer):
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         groups = staged_groups(self.model, cfg.OPTIM)
-        return build_optimizer(self.model, cfg.OPTIM, param_groups=groups)
+        optim = cfg.OPTIM.clone()
+        optim.defrost()
+        optim.STAGED_LR = False  # the groups are made: the engine's own staging means another thing
+        return build_optimizer(self.model, optim, param_groups=groups)
 
 
 def staged_groups(model: nn.Module, optim: CfgNode) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
+from trainers.parts import precision, run_config
 
 METHODS = ["CoOp", "CoOpDePT", "MaPLe", "MaPLeDePT"]
 
@@ -125,3 +126,24 @@ def test_initial_weights_start_a_run(make, tmp_path):
     path = tmp_path / "prompt_learner" / "model.pth.tar-1"
     started = make("CoOp", "MODEL.INIT_WEIGHTS", str(path), seed=5)
     assert torch.equal(started.model.prompt_learner.ctx, trained.model.prompt_learner.ctx)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_half_precision_keeps_the_published_dtypes(name, make, batch, monkeypatch):
+    """The arithmetic of PREC fp16, run on the CPU, which users are not offered."""
+    for module in (precision, run_config):
+        monkeypatch.setattr(module, "NEEDS_CUDA", ())
+    key = "TRAINER.COOP.PREC" if name.startswith("CoOp") else "TRAINER.MAPLE.PREC"
+    trainer = make(name, key, "fp16", "TRAINER.MAPLE.PROMPT_DEPTH", 2)
+    plain = make(name, "TRAINER.MAPLE.PROMPT_DEPTH", 2, seed=2)
+    plain.model.load_state_dict(trainer.model.state_dict())
+    losses = [prompt_run.step(t, batch.image, batch.label)["loss"] for t in (trainer, plain)]
+    torch.testing.assert_close(losses[0].float(), losses[1], rtol=2e-2, atol=2e-2)
+    half = {n for n, p in trainer.model.named_parameters() if p.dtype == torch.float16}
+    expected = {"prompt_learner.ctx"}
+    if name.startswith("MaPLe"):
+        expected |= {"prompt_learner.proj.weight", "prompt_learner.proj.bias"}
+    if name.endswith("DePT"):
+        expected |= {"linear_probe_proj.weight", "linear_probe_proj.bias"}
+    assert half == expected
+    assert trainer.model.clip.dtype == torch.float16

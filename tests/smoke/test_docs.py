@@ -1,0 +1,127 @@
+"""Every command in README.md and docs/ runs: what needs data, GPUs or minutes as a dry run."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import command
+
+PAGES = [command.PROJECT / "README.md", *sorted((command.PROJECT / "docs").glob("*.md"))]
+CONTRIBUTING = command.PROJECT / "CONTRIBUTING.md"
+PROGRAMS = ("python ", "make ", "pip ", "bash ", "DATA=", "export ")
+
+
+def commands(page):
+    """The commands of a page: indented lines that start with a program, comments cut."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    indented = [line.strip() for line in lines if line.startswith("    ")]
+    return [re.sub(r"\s+# .*", "", line) for line in indented if line.startswith(PROGRAMS)]
+
+
+def run(line, tmp_path, **env):
+    """Runs a documented line with the cache and outputs of a test."""
+    line = line.replace("~/.cache/promptlab", str(tmp_path / "cache"))
+    line = line.replace("output/", f"{tmp_path}/output/").replace("~/data", str(tmp_path / "data"))
+    words = shlex.split(line)
+    while "=" in words[0]:
+        key, _, value = words.pop(0).partition("=")
+        env[key] = value
+    if words[0] == "python":
+        words[0] = sys.executable
+    done = subprocess.run(
+        words,
+        cwd=command.PROJECT,
+        env=command.environment(PROMPTLAB_CACHE=str(tmp_path / "cache"), **env),
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def all_commands(start):
+    return [line for page in PAGES for line in commands(page) if start in line]
+
+
+def test_there_are_commands_on_every_page_that_promises_some():
+    for page in ("README.md", "docs/install.md", "docs/train.md", "docs/add_a_method.md"):
+        assert commands(command.PROJECT / page), page
+
+
+@pytest.mark.parametrize("line", sorted({*all_commands("make "), *commands(CONTRIBUTING)}))
+def test_make_targets_exist(line, tmp_path):
+    run(line.replace("make ", "make -n "), tmp_path)
+
+
+@pytest.mark.parametrize("line", all_commands("pip "))
+def test_installed_files_exist(line):
+    assert (command.PROJECT / shlex.split(line)[-1]).is_file()
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in all_commands("parallel_runner.py") if "anchored" not in line]
+)
+def test_runner_commands_plan_what_they_say(line, tmp_path):
+    (tmp_path / "data").mkdir()
+    shown = "--list" in line or "--dry-run" in line
+    printed = run(line if shown else f"{line} --dry-run", tmp_path)
+    assert "train.py" in printed or "maple_dept" in printed
+
+
+def test_train_commands_run_one_after_the_other(tmp_path):
+    for line in all_commands("train.py "):
+        if "parallel_runner" not in line:
+            run(f"{line} OPTIM.MAX_EPOCH 1", tmp_path)
+    results = {path.parent.name for path in (tmp_path / "output").rglob("result.json")}
+    assert results == {"digits", "digits_new", "digits_zs"}
+
+
+def test_script_and_parser_commands_run(tmp_path):
+    """In a copy of the scripts, with a stand-in for train.py that leaves the log a run leaves."""
+    copy = tmp_path / "copy"
+    for name in ("scripts", "configs", "runner"):
+        shutil.copytree(command.PROJECT / name, copy / name)
+    shutil.copy(command.PROJECT / "parse_test_res.py", copy)
+    stand_in = tmp_path / "python"
+    stand_in.write_text(
+        "#!/bin/sh\n"
+        'while [ "$1" != --output-dir ]; do shift; done\n'
+        'mkdir -p "$2"\n'
+        'printf "Finish training\\n=> result\\n* accuracy: 81.5%%\\n" > "$2/log.txt"\n'
+    )
+    stand_in.chmod(0o755)
+    (tmp_path / "data").mkdir()
+    lines = [*all_commands("bash scripts/"), *all_commands("python parse_test_res.py")]
+    assert len(lines) >= 5
+    for line in lines:
+        line = line.replace("~/data", str(tmp_path / "data"))
+        line = re.sub(r"^python ", f"{sys.executable} ", line)
+        env = command.environment(PYTHON=str(stand_in))
+        done = subprocess.run(line, shell=True, cwd=copy, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert "* accuracy: 81.50% +- 0.00%" in done.stdout
+
+
+def test_the_documented_method_works(tmp_path, tiny_vit, monkeypatch):
+    """docs/add_a_method.md, taken by the letter: the file, then both trainers take a step."""
+    import torch
+
+    from dassl.engine import TRAINER_REGISTRY
+    from tests.support import prompt_run
+
+    page = (command.PROJECT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    if "Anchored" not in TRAINER_REGISTRY.registered_names():
+        exec(compile(code, "docs/add_a_method.md", "exec"), {"__name__": "trainers.anchored"})
+    generator = torch.Generator().manual_seed(2)
+    image = torch.randn(2, 3, 32, 32, generator=generator)
+    for name in ("Anchored", "AnchoredDePT"):
+        cfg = prompt_run.config(name, "configs/trainers/CoOp/vit_b16.yaml", tiny_vit)
+        trainer = prompt_run.build(monkeypatch, cfg, ["cat", "dog"])
+        report = prompt_run.step(trainer, image, torch.tensor([0, 1]))
+        assert report["anchor"] > 0 and torch.isfinite(report["loss"])
