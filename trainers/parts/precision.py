@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from dassl.utils.errors import NonFiniteLossError
-
 logger = logging.getLogger(__name__)
 
 PRECISIONS = ("fp16", "fp32", "amp", "bf16")
@@ -46,19 +44,14 @@ class Precision:
             return torch.autocast("cuda", torch.float16)
         return nullcontext()
 
-    def backward(self, loss: Tensor) -> None:
-        """Fills `.grad`, scaled under amp.
+    @property
+    def skips_bad_steps(self) -> bool:
+        """Whether the scaler leaves out a step whose gradients are not finite."""
+        return self._scaler is not None
 
-        Raises:
-            NonFiniteLossError: (a FloatingPointError) the loss is not finite. Under amp the scaler
-                skips such a step instead.
-        """
-        if self._scaler is not None:
-            self._scaler.scale(loss).backward()
-            return
-        if not torch.isfinite(loss).all():
-            raise NonFiniteLossError("Loss is infinite or NaN! Lower OPTIM.LR, or use PREC fp32")
-        loss.backward()
+    def backward(self, loss: Tensor) -> None:
+        """Fills `.grad`, scaled under amp."""
+        (self._scaler.scale(loss) if self._scaler is not None else loss).backward()
 
     def step(self, optimizer: Optimizer) -> None:
         """One optimizer step with the gradients that `backward` left."""

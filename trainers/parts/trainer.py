@@ -100,8 +100,16 @@ class PromptTrainer(TrainerX):
         return report
 
     def backward(self, objective: Objective) -> None:
-        """Fills `.grad`; a method may combine gradients of the parts, but never steps."""
-        self.precision.backward(objective.total())
+        """Fills `.grad`; a method may combine gradients of the parts, but never steps.
+
+        Raises:
+            NonFiniteLossError: (a FloatingPointError) the loss is not finite; not under amp, where
+                such a step is skipped.
+        """
+        loss = objective.total()
+        if not self.precision.skips_bad_steps:
+            self.detect_anomaly(loss)
+        self.precision.backward(loss)
 
     def end_epoch(self) -> None:
         """Called after the last step of an epoch, before anything is tested or saved."""
