@@ -53,14 +53,7 @@ def build_data_loader(
             f"DATALOADER: batch size {batch_size} with {workers} workers; "
             "BATCH_SIZE must be 1 or more, NUM_WORKERS 0 or more"
         )
-    sampler = build_sampler(
-        sampler_type,
-        cfg=cfg,
-        data_source=data_source,
-        batch_size=batch_size,
-        n_domain=n_domain,
-        n_ins=n_ins,
-    )
+    sampler = build_sampler(sampler_type, cfg, data_source, batch_size, n_domain, n_ins)
     wrapper = DatasetWrapper if dataset_wrapper is None else dataset_wrapper
     loader = DataLoader(
         wrapper(cfg, data_source, transform=tfm, is_train=is_train),
