@@ -1,5 +1,6 @@
 """Few-shot draws, and the few-shot caches that other repositories leave in a data folder.
- A draw needs no cache: (split file, shots, seed) fix it. But `split_fewshot/shot_K-seed_S.pkl` of
+
+A draw needs no cache: (split file, shots, seed) fix it. But `split_fewshot/shot_K-seed_S.pkl` of
 another repository is honoured, since published numbers belong to its images.
 """
 
@@ -19,9 +20,9 @@ logger = logging.getLogger(__name__)
 _VAL_SHOTS = 4  # the published number of validation shots is min(K, 4)
 
 
-def val_shots(shots: int) -> int:
-    """Validation images per class for K training shots."""
-    return min(shots, _VAL_SHOTS)
+def shots_of(split: str, shots: int) -> int:
+    """Images per class that "train" or "val" has for K training shots."""
+    return min(shots, _VAL_SHOTS) if split == "val" else shots
 
 
 def cache_path(dataset_dir: str, shots: int, seed: int) -> str:
@@ -65,15 +66,18 @@ def _to_item(entry: Any, images: str, where: str) -> Item:
     return Item(_relative_path(state.get("_impath"), images, where), label, name)
 
 
-def read_cache(path: str, images: str) -> tuple[list[Item], list[Item]]:
+def read_cache(
+    path: str, images: str, splits: Sequence[str] = ("train", "val")
+) -> dict[str, list[Item]]:
     """Read a pickled draw without running anything that is in it.
 
     Args:
         path: the file.
         images: dataset folder and images folder, as "oxford_pets/images".
+        splits: the lists that it has to hold.
 
     Returns:
-        training and validation items, paths relative to the images folder.
+        items by split, paths relative to the images folder.
 
     Raises:
         BadFileError: the file is cut short, holds another class than Datum, or paths of another
@@ -89,13 +93,30 @@ def read_cache(path: str, images: str) -> tuple[list[Item], list[Item]]:
             f"{path} is no few-shot cache of Datum lists ({reason}); delete it to draw again"
         ) from error
     if not isinstance(content, dict) or not all(
-        isinstance(content.get(name), list) for name in ("train", "val")
+        isinstance(content.get(split), list) for split in splits
     ):
-        raise BadFileError(f"{path} lacks the lists train and val; delete it to draw again")
-    train, val = (
-        [_to_item(entry, images, path) for entry in content[name]] for name in ("train", "val")
+        needed = " and ".join(splits)
+        raise BadFileError(f"{path} lacks the lists {needed}; delete it to draw again")
+    return {split: [_to_item(entry, images, path) for entry in content[split]] for split in splits}
+
+
+def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: str) -> None:
+    """Check that a cache has every class of the training list, with the same labels and names.
+
+    Raises:
+        BadFileError: names the first class that differs.
+    """
+    expected, found = (
+        {(item.label, item.classname) for item in items} for items in (train, cached)
     )
-    return train, val
+    if expected == found:
+        return
+    label, name = min(expected ^ found)
+    side = "lacks" if (label, name) in expected else "alone has"
+    raise BadFileError(
+        f"{path} {side} the class {name} (label {label}): it was drawn from other classes than are "
+        "listed now; delete it to draw again"
+    )
 
 
 def draw(items: Sequence[Item], shots: int, generator: random.Random) -> list[Item]:
@@ -109,27 +130,24 @@ def draw(items: Sequence[Item], shots: int, generator: random.Random) -> list[It
 
 
 def warn_if_not_drawn(
-    cached: tuple[list[Item], list[Item]],
+    cached: dict[str, list[Item]],
     lists: dict[str, list[Item]],
     shots: int,
     seed: int,
     path: str,
+    listed_by: str,
 ) -> None:
-    """Warn when a cache holds other images than (split file, shots, seed) give; seed < 0 gives
-    none.
-    """
+    """Warn when a cache holds other images than (lists, shots, seed) give; seed < 0 gives none."""
     if seed < 0:
         return
     generator = random.Random(seed)
-    expected = (
-        draw(lists["train"], shots, generator),
-        draw(lists["val"], val_shots(shots), generator),
-    )
+    expected = {split: draw(lists[split], shots_of(split, shots), generator) for split in cached}
     if cached != expected:
         logger.warning(
-            "Warning: %s is used, but holds other images than the split file gives for %d shots, "
+            "Warning: %s is used, but holds other images than %s gives for %d shots, "
             "seed %d; delete it to draw again",
             path,
+            listed_by,
             shots,
             seed,
         )

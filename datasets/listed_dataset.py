@@ -1,0 +1,141 @@
+"""What readers of public datasets share, whatever lists their images: few shots, half of the
+classes, checks.
+"""
+
+import difflib
+import os
+import posixpath
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from dassl.data.datasets import DatasetBase, Datum
+from dassl.utils.errors import MissingFileError
+from datasets import fewshot
+from datasets.splits import SPLITS, Item, check_classes, check_images, subsample_classes
+
+Lists = dict[str, list[Item]]  # items by "train", "val", "test"
+
+
+class ListedDatum(Datum):
+    """A Datum of a file that is known to be there: the disk is not asked again."""
+
+    def __init__(self, impath: str, label: int, classname: str) -> None:
+        self._impath = impath
+        self._label = label
+        self._domain = 0
+        self._classname = classname
+
+
+class ListedDataset(DatasetBase):
+    """Images in a folder and lists of them; few shots and half of the classes on request.
+
+    A reader gives `read_lists` and `source`. Few shots are drawn before the classes are cut,
+    training images with K and then validation images with min(K, 4), from Python's global
+    generator (`train.py` has just seeded it): the published images. A published draw that lies in
+    `split_fewshot/` is taken instead, without a draw. Nothing is written.
+
+    Class attributes of a dataset:
+        dataset_dir: folder below DATASET.ROOT.
+        images: images folder below it; "." for the dataset's folder itself.
+        image_folders: folders below the images folder that have to be there.
+        images_url: where the images are published.
+        template: hand-written prompt, with {} for the class name.
+        drawn_splits: lists that few shots are drawn from, in this order; others stay whole.
+        listed_by: in words, what fixes the order of the lists.
+
+    Raises:
+        MissingFileError: (a UserError) a folder, a list or images are missing; says which and
+            where to get them.
+        UserError: a class without training images, a malformed list or few-shot cache.
+    """
+
+    images: ClassVar[str]
+    image_folders: ClassVar[tuple[str, ...]] = ()
+    images_url: ClassVar[str] = ""
+    template: ClassVar[str] = "a photo of a {}."
+    drawn_splits: ClassVar[tuple[str, ...]] = ("train", "val")
+    listed_by: ClassVar[str]
+
+    def __init__(self, cfg: Any) -> None:
+        root = self.find_root(cfg)
+        self.dataset_dir = os.path.join(root, type(self).dataset_dir)
+        self.image_dir = os.path.normpath(os.path.join(self.dataset_dir, self.images))
+        self._check_folders(root)
+        lists = self.read_lists()
+        check_classes(lists, self.source)
+        shots = cfg.DATASET.NUM_SHOTS
+        if shots >= 1:
+            lists = lists | self._few_shots(lists, shots, cfg.SEED)
+        subset = cfg.DATASET.get("SUBSAMPLE_CLASSES", "all")  # a key that trainers add
+        train, val, test = subsample_classes(*(lists[s] for s in SPLITS), subsample=subset)
+        if shots >= 1:
+            fewshot.warn_of_small_classes(train, shots, type(self).__name__)
+        self.check_images([*train, *val, *test])
+        super().__init__(
+            train_x=self._to_data(train), val=self._to_data(val), test=self._to_data(test)
+        )
+
+    def read_lists(self) -> Lists:
+        """All images by "train", "val" and "test", in the order that few shots are drawn from."""
+        raise NotImplementedError
+
+    @property
+    def source(self) -> str:
+        """The file or folder that lists the images, for messages."""
+        raise NotImplementedError
+
+    @staticmethod
+    def find_root(cfg: Any) -> str:
+        """The folder that holds the dataset folders, absolute."""
+        return os.path.abspath(os.path.expanduser(cfg.DATASET.ROOT))
+
+    def check_images(self, items: Iterable[Item]) -> None:
+        """Check that the files of all images in use are there."""
+        check_images(items, self.image_dir, type(self).__name__)
+
+    def read_cache(self, path: str, lists: Lists) -> Lists:
+        """The drawn lists of a published few-shot cache, checked against the dataset's classes."""
+        images = posixpath.normpath(f"{type(self).dataset_dir}/{self.images}")
+        cached = fewshot.read_cache(path, images, self.drawn_splits)
+        fewshot.check_cached_classes(cached["train"], lists["train"], path)
+        return cached
+
+    def _check_folders(self, root: str) -> None:
+        name, folder = type(self).__name__, type(self).dataset_dir
+        if not os.path.isdir(self.dataset_dir):
+            near = difflib.get_close_matches(folder, _folders(root), n=1)
+            hint = f"; {os.path.join(root, near[0])} is there: rename it" if near else ""
+            raise MissingFileError(
+                f"{name}: no folder {self.dataset_dir}{hint}; set --root to the folder that holds "
+                f"{folder}/, images: {self.images_url}"
+            )
+        for below in ("", *self.image_folders):
+            path = os.path.normpath(os.path.join(self.image_dir, below))
+            if not os.path.isdir(path):
+                raise MissingFileError(
+                    f"{name}: no images folder {path}; unpack the images there: {self.images_url}"
+                )
+
+    def _few_shots(self, lists: Lists, shots: int, seed: int) -> Lists:
+        """The lists of a published draw, if there is one, else of a new one."""
+        path = fewshot.cache_path(self.dataset_dir, shots, seed)
+        if os.path.exists(path):
+            cached = self.read_cache(path, lists)
+            fewshot.warn_if_not_drawn(cached, lists, shots, seed, path, self.listed_by)
+            return cached
+        return {
+            split: self.generate_fewshot_dataset(
+                lists[split], num_shots=fewshot.shots_of(split, shots)
+            )
+            for split in self.drawn_splits
+        }
+
+    def _to_data(self, items: Iterable[Item]) -> list[Datum]:
+        return [
+            ListedDatum(os.path.join(self.image_dir, item.path), item.label, item.classname)
+            for item in items
+        ]
+
+
+def _folders(root: str) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(root)) if os.path.isdir(root) else []
