@@ -1,5 +1,6 @@
 """Split files, and the lists that are made of them.
- A split file is JSON: `train`, `val` and `test`, each a list of `[path, label, class name]`; the
+
+A split file is JSON: `train`, `val` and `test`, each a list of `[path, label, class name]`; the
 path is relative to the images folder, with forward slashes, the label counts from 0 (format of
 CoOp's split_zhou_*.json).
 """

@@ -1,0 +1,92 @@
+"""The demo suite: three small datasets that are made on first use and then read as any other.
+
+Ten classes each, so base and new have five. Without DATASET.ROOT they lie in $PROMPTLAB_CACHE or
+~/.cache/promptlab.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dassl.data.datasets import DATASET_REGISTRY
+from datasets.demo import store
+from datasets.split_dataset import SplitFileDataset
+
+
+def default_root() -> Path:
+    """Where demo datasets lie when no root is given."""
+    return Path(os.environ.get("PROMPTLAB_CACHE") or "~/.cache/promptlab").expanduser()
+
+
+class DemoDataset(SplitFileDataset):
+    """A dataset whose pictures the repository can make itself."""
+
+    images = store.IMAGES
+    counts: ClassVar[dict[str, int]] = {"train": 40, "val": 10, "test": 60}  # of each class
+
+    def __init__(self, cfg: Any) -> None:
+        self.make_folder(Path(self.find_root(cfg)))
+        super().__init__(cfg)
+
+    @staticmethod
+    def find_root(cfg: Any) -> str:
+        """DATASET.ROOT, or the cache when it is empty."""
+        return str(Path(cfg.DATASET.ROOT or default_root()).expanduser().absolute())
+
+    @classmethod
+    def make_folder(cls, root: Path) -> Path:
+        """Make the dataset below `root` unless it is there; returns its folder."""
+        folder = root / cls.dataset_dir
+        store.ensure(folder, cls.split_file, cls.__name__, cls.pictures)
+        return folder
+
+    @classmethod
+    def pictures(cls) -> Iterator[store.Picture]:
+        """Every picture, train, val, test."""
+        raise NotImplementedError
+
+
+@DATASET_REGISTRY.register()
+class DemoShapes(DemoDataset):
+    """Rendered shapes, the source domain: 400 / 100 / 600 images."""
+
+    dataset_dir = "demo_shapes"
+    split_file = "split_zhou_DemoShapes.json"
+    template = "a photo of a {}."
+
+    @classmethod
+    def pictures(cls) -> Iterator[store.Picture]:
+        from datasets.demo import shapes
+
+        return store.drawn_pictures(shapes.CLASSES, shapes.draw, shapes.SEED, cls.counts)
+
+
+@DATASET_REGISTRY.register()
+class DemoTextures(DemoDataset):
+    """Rendered textures: 400 / 100 / 600 images."""
+
+    dataset_dir = "demo_textures"
+    split_file = "split_zhou_DemoTextures.json"
+    template = "{} texture."
+
+    @classmethod
+    def pictures(cls) -> Iterator[store.Picture]:
+        from datasets.demo import textures
+
+        return store.drawn_pictures(textures.CLASSES, textures.draw, textures.SEED, cls.counts)
+
+
+@DATASET_REGISTRY.register()
+class DemoDigits(DemoDataset):
+    """Handwritten digits of scikit-learn (UCI optical digits): 1,078 / 179 / 540 images."""
+
+    dataset_dir = "demo_digits"
+    split_file = "split_zhou_DemoDigits.json"
+    template = "a photo of the digit {}."
+
+    @classmethod
+    def pictures(cls) -> Iterator[store.Picture]:
+        from datasets.demo import digits
+
+        return store.listed_pictures(digits.CLASSES, digits.load())

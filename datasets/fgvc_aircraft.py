@@ -1,0 +1,59 @@
+"""FGVC-Aircraft: 100 variants of aeroplanes, listed by the official files."""
+
+import os
+
+from dassl.data.datasets import DATASET_REGISTRY
+from dassl.utils.errors import BadFileError
+from datasets.listed_dataset import ListedDataset, Lists
+from datasets.splits import SPLITS, Item
+from datasets.text_lists import read_lines, read_table
+
+
+@DATASET_REGISTRY.register()
+class FGVCAircraft(ListedDataset):
+    """`fgvc_aircraft/images/`, which is the folder `data` of the archive under another name;
+    3,334 / 3,333 / 3,333 images.
+
+    Lists beside the images folder: variants.txt (label = line, from 0) and
+    images_variant_{train,val,test}.txt (`1025794 707-320`: image 1025794.jpg, all after the first
+    blank is the variant).
+    """
+
+    dataset_dir = "fgvc_aircraft"
+    images = "images"
+    images_url = (
+        "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz "
+        "(its folder data is fgvc_aircraft)"
+    )
+    template = "a photo of a {}, a type of aircraft."
+    listed_by = "the official list"
+
+    @property
+    def source(self) -> str:
+        """The folder of the official lists."""
+        return self.dataset_dir
+
+    def read_lists(self) -> Lists:
+        """The official lists, in their order.
+
+        Raises:
+            MissingFileError: a list is missing.
+            BadFileError: a list is malformed, names an unknown variant, or lacks one.
+        """
+        remedy = f"get it from {self.images_url}"
+        variants = os.path.join(self.dataset_dir, "variants.txt")
+        labels = {variant: label for label, variant in enumerate(read_lines(variants, remedy))}
+        lists: Lists = {}
+        for split in SPLITS:
+            path = os.path.join(self.dataset_dir, f"images_variant_{split}.txt")
+            table = read_table(path, remedy)
+            differing = sorted(set(labels) ^ set(table.values()))
+            if differing:
+                raise BadFileError(
+                    f"{path} and {variants} do not have the same variants: {differing[0]} is in "
+                    f"one of them only; {remedy}"
+                )
+            lists[split] = [
+                Item(f"{image}.jpg", labels[name], name) for image, name in table.items()
+            ]
+        return lists

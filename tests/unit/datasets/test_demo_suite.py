@@ -1,0 +1,148 @@
+"""The demo suite: the same pixels everywhere, made once, read as any other dataset."""
+
+import json
+import random
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import clip
+from dassl.utils import read_image
+from dassl.utils.errors import UserError
+from datasets.demo import digits, raster, store
+from datasets.demo.stream import IntegerStream
+from datasets.demo_suite import DemoDigits, DemoShapes, DemoTextures, default_root
+from tests.support.dataset_tree import dataset_cfg
+
+REPOSITORY = Path(__file__).parents[3]
+SUITE = [DemoShapes, DemoTextures, DemoDigits]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    for dataset in SUITE:
+        dataset.make_folder(folder)
+    return folder
+
+
+def read(dataset, root, **options):
+    cfg = dataset_cfg(root, **options)
+    random.seed(cfg.SEED)
+    return dataset(cfg)
+
+
+@pytest.mark.parametrize("dataset", SUITE)
+def test_the_pixels_are_those_of_the_repository(root, dataset):
+    found = store.digest(root / dataset.dataset_dir, dataset.split_file)
+    assert found == json.loads(store.DIGESTS.read_text())[dataset.__name__]
+
+
+@pytest.mark.parametrize("dataset", SUITE)
+def test_base_and_new_have_five_classes_and_sixteen_shots(root, dataset):
+    names = []
+    for subset in ("base", "new"):
+        found = read(dataset, root, shots=16, subsample=subset)
+        assert found.num_classes == 5 and len(found.train_x) == 80
+        assert {item.label for item in found.test} == set(range(5))
+        names += found.classnames
+    assert len(set(names)) == 10
+
+
+def test_digits_are_cut_in_blocks_of_the_file(root):
+    found = read(DemoDigits, root)
+    assert (len(found.train_x), len(found.val), len(found.test)) == (1078, 179, 540)
+    assert found.classnames[:3] == ["zero", "one", "two"]
+
+
+def test_enlarging_keeps_flat_pictures_flat_and_spans_the_grey_levels():
+    assert np.unique(digits.enlarge(np.full((8, 8), 16))).tolist() == [255]
+    step = np.repeat([[0, 0, 0, 0, 16, 16, 16, 16]], 8, axis=0)
+    row = digits.enlarge(step)[0, :, 0].astype(int)
+    assert row[0] == 0 and row[-1] == 255 and (np.diff(row) >= 0).all()
+
+
+def test_the_stream_gives_its_known_numbers():
+    # SplitMix64 from state 0 starts with 0xE220A8397B1DCDAF
+    assert IntegerStream(0).integers(1, 1 << 32).tolist() == [0x7B1DCDAF]
+    stream = IntegerStream(7)
+    first = stream.integers(3, 1000).tolist()
+    assert IntegerStream(7).integers(2, 1000).tolist() == first[:2]
+    assert {stream.between(2, 4) for _ in range(50)} == {2, 3, 4}
+
+
+def test_turns_are_exact_rotations():
+    assert all(c * c + s * s == h * h for c, s, h in raster.TURNS.values())
+
+
+def test_a_polygon_covers_its_area():
+    x, y = raster.sample_points()
+    corner = 8 * raster.PIXEL
+    square = [
+        (corner, corner),
+        (3 * corner, corner),
+        (3 * corner, 3 * corner),
+        (corner, 3 * corner),
+    ]
+    cover = raster.coverage(raster.in_polygon(x, y, square))
+    assert (cover[8:24, 8:24] == 16).all() and cover.sum() == 16 * 16 * 16
+
+
+def test_other_pixels_are_refused_and_leave_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "expected_digest", lambda name: "0" * 64)
+    with pytest.raises(UserError) as error:
+        read(DemoDigits, tmp_path)
+    assert str(tmp_path / "demo_digits") in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_its_split_file_is_an_error(tmp_path):
+    (tmp_path / "demo_digits").mkdir()
+    with pytest.raises(UserError, match="delete the folder to make it again"):
+        read(DemoDigits, tmp_path)
+
+
+def test_runs_that_start_together_share_one_folder(tmp_path):
+    errors = []
+
+    def run():
+        try:
+            DemoDigits.make_folder(tmp_path)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert [entry.name for entry in tmp_path.iterdir()] == ["demo_digits"]
+
+
+def test_a_root_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="give another folder by --root"):
+        read(DemoDigits, tmp_path / "file" / "below")
+
+
+def test_without_a_root_the_cache_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
+    assert DemoDigits.find_root(dataset_cfg("")) == str(tmp_path / "cache")
+    monkeypatch.delenv("PROMPTLAB_CACHE")
+    assert default_root().parts[-2:] == (".cache", "promptlab")
+
+
+def test_the_demo_clip_names_digits_as_its_readme_says(root):
+    model, preprocess = clip.load(str(REPOSITORY / "assets" / "demo" / "clip_demo.pt"), "cpu")
+    found = read(DemoDigits, root, subsample="base")
+    images = torch.stack([preprocess(read_image(item.impath)) for item in found.test])
+    labels = torch.tensor([item.label for item in found.test])
+    prompts = [found.template.format(name) for name in found.classnames]
+    with torch.no_grad():
+        logits, _ = model(images, clip.tokenize(prompts))
+    accuracy = 100 * (logits.argmax(dim=1) == labels).float().mean()
+    assert accuracy == pytest.approx(58.0, abs=1.0)  # chance is 20
