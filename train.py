@@ -94,14 +94,18 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     return cfg
 
 
-def print_args(args: argparse.Namespace, cfg: CfgNode) -> None:
-    """The starred blocks at the head of the published logs."""
+def print_head(args: argparse.Namespace, cfg: CfgNode) -> None:
+    """The head of the published logs: arguments, config and system between starred lines."""
+    from dassl.utils import collect_env_info
+
     print("***************\n** Arguments **\n***************")
     for key, value in sorted(vars(args).items()):
         if key not in OWN_FLAGS or value:
             print(f"{key}: {value}")
     print("************\n** Config **\n************")
     print(cfg)
+    print("Collecting env info ...")
+    print(f"** System info **\n{collect_env_info()}\n")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -113,9 +117,7 @@ def main(args: argparse.Namespace) -> None:
     started = time.monotonic()
     cfg = setup_cfg(args)
     import datasets
-    from dassl.engine import build_trainer
-    from dassl.engine.result import write_result
-    from dassl.utils import collect_env_info, set_random_seed, setup_logger
+    from dassl.utils import set_random_seed, setup_logger
     from dassl.utils.errors import UserError
     from trainers.parts.run_config import dataset_problems
 
@@ -128,22 +130,38 @@ def main(args: argparse.Namespace) -> None:
         print(f"Setting fixed seed: {cfg.SEED}")
         set_random_seed(cfg.SEED)
     make_deterministic(cfg)
-    setup_logger(cfg.OUTPUT_DIR)
-    print_args(args, cfg)
-    print("Collecting env info ...")
-    print(f"** System info **\n{collect_env_info()}\n")
+    log = setup_logger(cfg.OUTPUT_DIR)
+    try:
+        print_head(args, cfg)
+        execute(args, cfg, started)
+    finally:
+        if log is not None:
+            log.close()
+
+
+def execute(args: argparse.Namespace, cfg: CfgNode, started: float) -> None:
+    """Builds the trainer, does what the flags say, writes result.json.
+
+    Args:
+        started: `time.monotonic()` when the run began.
+    """
+    from dassl.engine import build_trainer
+    from dassl.engine.result import write_result
 
     trainer = build_trainer(cfg)
-    seconds = {"build": time.monotonic() - started, "train": 0.0, "test": 0.0}
-    started = time.monotonic()
+    built = time.monotonic()
     if args.eval_only:
         trainer.load_model(args.model_dir, epoch=args.load_epoch)
         trainer.test()
     elif not args.no_train:
         trainer.train()
     record = getattr(trainer, "test_record", None)
-    seconds["test"] = record.seconds if record else 0.0
-    seconds["train"] = time.monotonic() - started - seconds["test"]
+    test_seconds = record.seconds if record else 0.0
+    seconds = {
+        "build": built - started,
+        "train": time.monotonic() - built - test_seconds,
+        "test": test_seconds,
+    }
     write_result(cfg, trainer, seconds=seconds, job_key=args.job_key or None)
 
 
