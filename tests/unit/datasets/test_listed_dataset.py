@@ -1,32 +1,20 @@
 """What all readers of public datasets share: cached classes, data made without asking the disk."""
 
 import os
-import pickle
-import random
 
 import pytest
 
 from dassl.data.datasets import Datum
 from dassl.utils.errors import UserError
-from datasets import fewshot
 from datasets.listed_dataset import ListedDatum
 from datasets.oxford_pets import OxfordPets
 from tests.support.dataset_tree import dataset_cfg, small_lists, write_tree
+from tests.support.foreign_cache import write_foreign_cache
 
 
 @pytest.fixture
 def folder(tmp_path):
-    path = write_tree(tmp_path, OxfordPets, small_lists())
-    (path / "split_fewshot").mkdir()
-    return path
-
-
-def write_cache(folder, rows):
-    data = [Datum(str(folder / "images" / path), label, 0, name) for path, label, name in rows]
-    path = fewshot.cache_path(str(folder), 1, 1)
-    with open(path, "wb") as file:
-        pickle.dump({"train": data, "val": []}, file)
-    return path
+    return write_tree(tmp_path, OxfordPets, small_lists())
 
 
 @pytest.mark.parametrize(
@@ -38,13 +26,12 @@ def write_cache(folder, rows):
     ],
 )
 def test_a_cache_of_other_classes_is_refused(folder, labels, message):
-    (folder / "images" / "gnu_train_0.jpg").touch()
     rows = [[f"{name}_train_0.jpg", label, name] for name, label in labels.items()]
-    path = write_cache(folder, rows)
-    random.seed(1)
+    lists = {"train": rows, "val": []}
+    path = write_foreign_cache(folder, lists, "/d/oxford_pets/images", shots=1)
     with pytest.raises(UserError, match=message) as error:
         OxfordPets(dataset_cfg(folder.parent, shots=1))
-    assert path in str(error.value) and "delete it to draw again" in str(error.value)
+    assert str(path) in str(error.value) and "delete it to draw again" in str(error.value)
 
 
 def test_each_image_is_looked_up_once(folder, monkeypatch):

@@ -1,7 +1,5 @@
 """The other readers with a split file, on paths in the form of the published lists."""
 
-import random
-
 import pytest
 
 from dassl.data.datasets import DATASET_REGISTRY
@@ -12,6 +10,7 @@ from datasets.stanford_cars import StanfordCars
 from datasets.sun397 import SUN397
 from datasets.ucf101 import UCF101
 from tests.support.dataset_tree import as_rows, dataset_cfg, write_tree
+from tests.support.foreign_cache import write_foreign_cache
 
 # train images of three classes, and val and test images, by reader: names of classnames.json
 TRAIN = {
@@ -127,18 +126,9 @@ def test_cars_need_both_folders(tmp_path):
 
 
 def test_a_cache_of_cars_is_read_from_the_present_folder(tmp_path):
-    import pickle
-
-    from dassl.data.datasets import Datum
-
     folder = write_tree(tmp_path, StanfordCars, full_lists(StanfordCars))
-    content = {"train": [], "val": []}
-    for path, label, name in TRAIN[StanfordCars]:
-        item = Datum.__new__(Datum)
-        vars(item).update(_impath=f"/d/stanford_cars/{path}", _label=label, _classname=name)
-        content["train"].append(item)
-    (folder / "split_fewshot").mkdir()
-    (folder / "split_fewshot" / "shot_1-seed_1.pkl").write_bytes(pickle.dumps(content))
-    random.seed(1)
+    lists = {"train": TRAIN[StanfordCars], "val": []}
+    write_foreign_cache(folder, lists, "/home/someone/DATA/stanford_cars", shots=1)
     found = StanfordCars(dataset_cfg(tmp_path, shots=1))
     assert as_rows(found.train_x, str(folder)) == TRAIN[StanfordCars]
+    assert found.val == []

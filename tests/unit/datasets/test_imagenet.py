@@ -1,0 +1,212 @@
+"""ImageNet: class folders and classnames.txt; golden lists are what the reference reader returns
+where the file system lists in sorted order.
+"""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from dassl.utils.errors import UserError
+from datasets.imagenet import ImageNet
+from tests.support.dataset_tree import as_rows, dataset_cfg
+from tests.support.foreign_cache import write_foreign_cache
+
+GOLDEN = json.loads(
+    (Path(__file__).parents[2] / "golden" / "datasets" / "imagenet.json").read_text()
+)
+ALL = GOLDEN["cases"][0]
+WNIDS = [row[0].split("/")[1] for row in ALL["test"]]
+NAMES = ALL["classnames"]
+TRAIN_IMAGES = 4  # of each class, when the golden lists were made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "imagenet"
+    for wnid in reversed(WNIDS):
+        (path / "images" / "train" / wnid).mkdir(parents=True)
+        for i in reversed(range(TRAIN_IMAGES)):
+            (path / "images" / "train" / wnid / f"{wnid}_{i}.JPEG").touch()
+    for image, _, _ in ALL["test"]:
+        (path / "images" / image).parent.mkdir(parents=True)
+        (path / "images" / image).touch()
+    lines = [f"{wnid} {name}\n" for wnid, name in zip(WNIDS, NAMES, strict=True)]
+    (path / "classnames.txt").write_text("".join(lines))
+    return path
+
+
+def read(folder, *, shots=GOLDEN["shots"], subsample="all"):
+    cfg = dataset_cfg(folder.parent, shots=shots, seed=GOLDEN["seed"], subsample=subsample)
+    random.seed(cfg.SEED)  # as train.py does just before
+    return ImageNet(cfg)
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["subsample"])
+def test_lists_are_the_reference_readers(folder, case):
+    found = read(folder, subsample=case["subsample"])
+    assert found.classnames == case["classnames"]
+    assert as_rows(found.train_x, found.image_dir) == case["train"]
+    for data in (found.val, found.test):
+        assert as_rows(data, found.image_dir) == case["test"]
+
+
+@pytest.mark.parametrize(
+    ("subsample", "wnids"), [("all", WNIDS), ("base", WNIDS[:3]), ("new", WNIDS[3:])]
+)
+def test_class_ids_are_the_wnids_in_label_order(folder, subsample, wnids):
+    assert read(folder, subsample=subsample).class_ids == wnids
+
+
+def test_without_shots_all_images_are_read(folder):
+    found = read(folder, shots=-1)
+    assert [os.path.basename(item.impath) for item in found.train_x[:5]] == [
+        *(f"{WNIDS[0]}_{i}.JPEG" for i in range(TRAIN_IMAGES)),
+        f"{WNIDS[1]}_0.JPEG",
+    ]
+    assert len(found.train_x) == TRAIN_IMAGES * len(WNIDS)
+
+
+def test_classes_of_the_same_name_stay_apart(folder):
+    path = folder / "classnames.txt"
+    path.write_text(path.read_text().replace("goldfish", "tench"))
+    found = read(folder)
+    assert found.num_classes == len(WNIDS)
+    assert found.classnames[:2] == ["tench", "tench"]
+    assert found.class_ids == WNIDS
+
+
+@pytest.mark.parametrize("shots", [-1, 2])
+def test_no_image_is_looked_up(folder, monkeypatch, shots):
+    asked = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **kw: asked.append(str(path)) or stat(path, **kw))
+    read(folder, shots=shots)
+    assert asked
+    assert [path for path in asked if path.endswith(".JPEG")] == []
+
+
+def test_hidden_files_files_beside_the_folders_and_published_lists_are_skipped(folder):
+    before = as_rows(read(folder).train_x, str(folder))
+    (folder / "images" / "train" / WNIDS[0] / ".listing").touch()
+    (folder / "images" / "train" / ".cache").mkdir()
+    (folder / "images" / "val" / "README.txt").touch()
+    (folder / "preprocessed.pkl").write_bytes(b"of another machine")
+    assert as_rows(read(folder).train_x, str(folder)) == before
+
+
+def cached_rows(image="1"):
+    return [
+        [f"train/{wnid}/{wnid}_{image}.JPEG", label, NAMES[label]]
+        for label, wnid in enumerate(WNIDS)
+    ]
+
+
+def test_a_published_cache_is_honoured(folder, capsys):
+    lists = {"train": cached_rows()}
+    write_foreign_cache(folder, lists, "/home/someone/DATA/imagenet/images", shots=1)
+    found = read(folder, shots=1)
+    assert as_rows(found.train_x, found.image_dir) == lists["train"]
+    assert as_rows(found.val, found.image_dir) == ALL["test"]
+    assert "holds other images than the sorted listing gives" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (cached_rows("77"), "5 of 5 listed images are not in"),
+        (cached_rows()[1:], r"lacks the class tench \(label 0\)"),
+        ([[path, label, "newt"] for path, label, _ in cached_rows()], "alone has the class newt"),
+    ],
+)
+def test_a_cache_of_other_images_or_classes_is_refused(folder, rows, message):
+    path = write_foreign_cache(folder, {"train": rows}, "/d/imagenet/images", shots=1)
+    with pytest.raises(UserError, match=message) as error:
+        read(folder, shots=1)
+    assert str(path) in str(error.value) and len(error.value.problems) == 1
+
+
+def message_of(folder) -> str:
+    """The one-line error that the folder gives."""
+    with pytest.raises(UserError) as error:
+        read(folder)
+    assert len(error.value.problems) == 1
+    return str(error.value)
+
+
+def test_a_flat_val_is_named_with_the_remedy(folder):
+    val = folder / "images" / "val"
+    for wnid in WNIDS:
+        for image in (val / wnid).iterdir():
+            image.rename(val / image.name)
+        (val / wnid).rmdir()
+    message = message_of(folder)
+    assert f"no class folders in {val}, but 5 files; sort them into a folder" in message
+    assert "extract_ILSVRC.sh" in message
+
+
+@pytest.mark.parametrize("short", ["train", "val"])
+def test_a_folder_of_one_side_only_is_named(folder, short):
+    gone = folder / "images" / short / WNIDS[1]
+    for image in gone.iterdir():
+        image.unlink()
+    gone.rmdir()
+    counts = "4 class folders in train and 5" if short == "train" else "5 class folders in train"
+    side = "val" if short == "train" else "train"
+    message = message_of(folder)
+    assert counts in message and f"only in {side}: {WNIDS[1]};" in message
+    assert "unpack both again" in message
+
+
+def test_missing_class_names_are_named_with_their_link(folder):
+    (folder / "classnames.txt").unlink()
+    message = message_of(folder)
+    assert f"no list {folder / 'classnames.txt'}; get it from https://drive.google.com" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda lines: lines[:-1], ["4 lines for 5 class folders", f"the folders: {WNIDS[-1]};"]),
+        (lambda lines: [*lines, "n99 yak"], ["6 lines for 5 class folders", "the lines: n99;"]),
+        (lambda lines: [*lines, lines[0]], [f"{WNIDS[0]} stands there twice"]),
+        (lambda lines: [*lines, "n99"], ["the line 'n99' is no '<key> <name>'"]),
+        (lambda lines: [], ["0 lines for 5", f"the folders: {', '.join(WNIDS[:3])}, ...;"]),
+    ],
+)
+def test_class_names_that_do_not_fit_the_folders_are_named(folder, change, expected):
+    path = folder / "classnames.txt"
+    path.write_text("\n".join(change(path.read_text().splitlines())))
+    message = message_of(folder)
+    for part in (str(path), "drive.google.com", *expected):
+        assert part in message
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_empty_class_folder_is_named(folder, split):
+    empty = folder / "images" / split / WNIDS[2]
+    for image in empty.iterdir():
+        image.unlink()
+    assert f"no image in {empty}; unpack" in message_of(folder)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(folder, monkeypatch):
+    closed = str(folder / "images" / "train" / WNIDS[0])
+    listdir = os.listdir
+
+    def refuse(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert f"cannot list {closed} (Permission denied)" in message_of(folder)
+
+
+def test_missing_val_is_named_with_its_link(folder):
+    (folder / "images" / "val").rename(folder / "val")
+    message = message_of(folder)
+    assert f"no images folder {folder / 'images' / 'val'};" in message
+    assert "image-net.org" in message
