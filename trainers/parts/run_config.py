@@ -46,35 +46,57 @@ def build_config(
         UserError: with one line for every unknown key, wrong type, unknown trainer or forbidden
             value.
     """
-    contents = [(path, read_yaml(path)) for path in map(find_config_file, filter(None, files))]
+    contents, problems = read_files([path for path in files if path])
     pairs = typed_pairs(typed)
     for _, content in contents:
         trainer_name = trainer_name or content.get("TRAINER.NAME", "")
     trainer_name = dict(pairs).get("TRAINER.NAME", trainer_name)
+    unknown = trainer_problems(trainer_name)
+    trainer = None if unknown else TRAINER_REGISTRY.get(trainer_name)
 
     cfg = get_cfg_default()
     cfg.DATASET.SUBSAMPLE_CLASSES = "all"
     OPTIONS.extend(cfg)
-    problems = trainer_problems(trainer_name)
-    trainer = None if problems else TRAINER_REGISTRY.get(trainer_name)
-    sources = [(f"defaults of {trainer_name}", dict(getattr(trainer, "defaults", {})))]
-    sources += [(str(path), content) for path, content in contents]
-    sources += [("the command line", {**flags, "TRAINER.NAME": trainer_name, **dict(pairs)})]
-    for source, entries in sources:
+    typed_entries = {**flags, "TRAINER.NAME": trainer_name, **dict(pairs)}
+    problems += unknown
+    for source, entries in [
+        (f"defaults of {trainer_name}", getattr(trainer, "defaults", {})),
+        *contents,
+        ("the command line", typed_entries),
+    ]:
         converted = {key: OPTIONS.convert(key, value) for key, value in entries.items()}
         problems += merge_checked(cfg, source, converted, prefer=own_nodes(trainer))
+    problems += value_problems(trainer, cfg, dict(pairs))
+    if problems:
+        raise UserError(problems)
+    return cfg, unread_notices(trainer, dict(pairs))
+
+
+def read_files(paths: Sequence[str]) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Path and content of each YAML file, and a line for each that cannot be had."""
+    contents: list[tuple[str, dict[str, Any]]] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            file = find_config_file(path)
+            contents.append((str(file), read_yaml(file)))
+        except UserError as error:
+            problems += error.problems
+    return contents, problems
+
+
+def value_problems(trainer: Any, cfg: CfgNode, typed: Mapping[str, str]) -> list[str]:
+    """A line for each value that is of the right type and still not allowed."""
+    problems = []
     if cfg.DATASET.SUBSAMPLE_CLASSES not in SUBSETS:
         problems.append(
             f"DATASET.SUBSAMPLE_CLASSES = {cfg.DATASET.SUBSAMPLE_CLASSES!r}: "
             f"use one of {', '.join(SUBSETS)}"
         )
-    if trainer is not None:
-        keys = [key for options in getattr(trainer, "options", ()) for key, _ in options.items()]
-        problems += OPTIONS.problems(cfg, keys)
-        problems += precision_problems(trainer, cfg, dict(pairs))
-    if problems:
-        raise UserError(problems)
-    return cfg, unread_notices(trainer, dict(pairs))
+    if trainer is None:
+        return problems
+    keys = [key for options in getattr(trainer, "options", ()) for key, _ in options.items()]
+    return problems + OPTIONS.problems(cfg, keys) + precision_problems(trainer, cfg, typed)
 
 
 def find_config_file(path: str) -> Path:
