@@ -143,6 +143,40 @@ class TrainerBase(CheckpointMixin):
         self.model_backward(loss)
         self.model_update(names)
 
+    def prograd_backward_and_update(
+        self,
+        loss_a: torch.Tensor,
+        loss_b: torch.Tensor,
+        lambda_: float = 1,
+        names: str | Sequence[str] | None = None,
+    ) -> None:
+        """One step on `loss_a` that does not work against `loss_b` (ProGrad, arXiv:2205.14865).
+
+        Per tensor with gradients a and b of the losses and u = b / |b|: if a . u < 0, the step
+        uses a - lambda_ (a . u) u, else a.
+
+        Raises:
+            NonFiniteLossError: (a FloatingPointError) one of the losses is not finite.
+        """
+        self.model_zero_grad(names)
+        self.detect_anomaly(loss_b)
+        loss_b.backward(retain_graph=True)
+        references = [
+            (parameter, parameter.grad.clone())
+            for name in self.get_model_names(names)
+            for parameter in self._models[name].parameters()
+            if parameter.grad is not None
+        ]
+        self.model_zero_grad(names)
+        self.model_backward(loss_a)
+        for parameter, reference in references:
+            if parameter.grad is not None:
+                tiny = torch.finfo(reference.dtype).tiny  # |b| = 0 leaves a as it is
+                direction = reference / reference.norm().clamp(min=tiny)
+                overlap = (parameter.grad * direction).sum().clamp(max=0)
+                parameter.grad -= lambda_ * overlap * direction
+        self.model_update(names)
+
     def update_lr(self, names: str | Sequence[str] | None = None) -> None:
         """Step the named models' schedules; a trainer calls it after the last batch of an epoch."""
         for name in self.get_model_names(names):
