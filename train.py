@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 EXIT_USER_MISTAKE = 2
 EXIT_INTERRUPTED = 130
+
+# What is wrong with a path or a disk is for the user to mend; other system errors are not.
+PATH_ERRORS = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
 OWN_FLAGS = ("debug", "job_key")
@@ -146,14 +151,20 @@ def execute(args: argparse.Namespace, cfg: CfgNode, started: float) -> None:
         started: `time.monotonic()` when the run began.
     """
     from dassl.engine import build_trainer
-    from dassl.engine.result import write_result
+    from dassl.engine.result import remove_result, write_result
+    from dassl.engine.resume_state import read_resume_state
 
     trainer = build_trainer(cfg)
     built = time.monotonic()
+    if args.no_train:
+        return
     if args.eval_only:
         trainer.load_model(args.model_dir, epoch=args.load_epoch)
+        remove_result(cfg)
         trainer.test()
-    elif not args.no_train:
+    else:
+        read_resume_state(trainer, cfg.RESUME or cfg.OUTPUT_DIR)  # refuses another configuration
+        remove_result(cfg)
         trainer.train()
     record = getattr(trainer, "test_record", None)
     test_seconds = record.seconds if record else 0.0
@@ -174,7 +185,7 @@ def make_deterministic(cfg: CfgNode) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def mistake_lines(error: BaseException) -> list[str] | None:
+def mistake_lines(error: Exception) -> list[str] | None:
     """What to tell the user of an error, or None where it is no mistake of theirs."""
     from clip import ClipError
     from dassl.utils.errors import UserError
@@ -183,7 +194,7 @@ def mistake_lines(error: BaseException) -> list[str] | None:
         return error.problems
     if isinstance(error, ClipError):
         return [str(error)]
-    if isinstance(error, OSError):
+    if isinstance(error, PATH_ERRORS) or (isinstance(error, OSError) and error.errno in FULL_DISK):
         where = f"{error.filename}: " if error.filename else ""
         return [f"{where}{error.strerror or error}"]
     return None

@@ -37,7 +37,7 @@ def ctx_init_text(value: Any) -> str:
 
 COOP_OPTIONS = Options(
     "TRAINER.COOP",
-    N_CTX=Option(16, "context tokens; CTX_INIT's words decide where it is set"),
+    N_CTX=Option(16, "context tokens; CTX_INIT's words decide where it is set", minimum=1),
     CSC=Option(False, "class-specific contexts: one per class instead of one for all"),
     CTX_INIT=Option("", "words whose embeddings start the context", convert=ctx_init_text),
     PREC=Option("fp16", "precision", PRECISIONS),
@@ -105,8 +105,6 @@ class CoOpModel(PromptModel):
 
     def build(self) -> None:
         options = self.cfg.TRAINER.COOP
-        if options.N_CTX < 1:
-            raise UserError(f"TRAINER.COOP.N_CTX = {options.N_CTX}: use 1 or more")
         self.prompt_learner = CoOpPromptLearner(options, self.clip, len(self.space), self.precision)
 
     def set_classes(self, space: ClassSpace) -> None:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 import clip
-from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import PromptModel, require_visual_prompts
 from trainers.parts.options import Option, Options
@@ -32,10 +31,10 @@ MAX_INIT_TOKENS = 4  # the published code reads CTX_INIT only for so many contex
 
 MAPLE_OPTIONS = Options(
     "TRAINER.MAPLE",
-    N_CTX=Option(2, "context tokens a layer, in both towers"),
+    N_CTX=Option(2, "context tokens a layer, in both towers", minimum=1),
     CTX_INIT=Option("a photo of a", "words that start the context; read for N_CTX up to 4"),
     PREC=Option("fp16", "precision", PRECISIONS),
-    PROMPT_DEPTH=Option(9, "J, prompted blocks; 1 is shallow"),
+    PROMPT_DEPTH=Option(9, "J, prompted blocks; 1 is shallow", minimum=1),
 )
 
 
@@ -101,9 +100,6 @@ class MaPLeModel(PromptModel):
     def build(self) -> None:
         options = self.cfg.TRAINER.MAPLE
         require_visual_prompts(self.clip, "MaPLe")
-        for key in ("PROMPT_DEPTH", "N_CTX"):
-            if options[key] < 1:
-                raise UserError(f"TRAINER.MAPLE.{key} = {options[key]}: use 1 or more")
         num_blocks = min(self.clip.text.layers, self.clip.visual.layers)
         if num_blocks < options.PROMPT_DEPTH:
             logger.info(

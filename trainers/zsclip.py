@@ -4,11 +4,9 @@ import logging
 
 from torch import Tensor
 
-from dassl.data.datasets import DATASET_REGISTRY
-from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, PromptModel
-from trainers.parts.prompts import encode_texts
+from trainers.parts.prompts import dataset_template, encode_texts
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
@@ -19,13 +17,7 @@ class ZeroshotModel(PromptModel):
     """Text features of the dataset's template; logits = s cos(f, u)."""
 
     def build(self) -> None:
-        name = self.cfg.DATASET.NAME
-        self.template = getattr(DATASET_REGISTRY.get(name), "template", "")
-        if not self.template:
-            raise UserError(
-                f"DATASET.NAME = {name}: no hand-written prompt is known; "
-                f"give the dataset class an attribute such as template = 'a photo of a {{}}.'"
-            )
+        self.template = dataset_template(self.cfg.DATASET.NAME)
 
     def set_classes(self, space: ClassSpace) -> None:
         super().set_classes(space)

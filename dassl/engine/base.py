@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dassl.config import config_sha256
 from dassl.engine import resume_state
 from dassl.engine.checkpointing import CheckpointMixin
 from dassl.utils.errors import CheckFailedError, NonFiniteLossError, NotRegisteredError
@@ -54,6 +55,14 @@ class TrainerBase(CheckpointMixin):
         self._optims: OrderedDict[str, Any] = OrderedDict()
         self._scheds: OrderedDict[str, Any] = OrderedDict()
         self._writer: Any = None
+
+    def config_digest(self) -> str:
+        """What the configuration of the run comes to; a resume state of another one is refused.
+
+        Default: SHA-256 of the whole tree. A trainer that knows what it reads may leave out the
+        rest.
+        """
+        return config_sha256(self.cfg)
 
     # models
 

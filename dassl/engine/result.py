@@ -13,9 +13,9 @@ import torch
 import torchvision
 from yacs.config import CfgNode
 
-from dassl.config import config_sha256
 from dassl.utils.files import atomic_write
 
+FILE_NAME = "result.json"
 FORMAT = 1
 
 
@@ -50,12 +50,17 @@ def write_result(
         "peak_memory_mb": round(peak_memory_mb(trainer.device), 1),
         "versions": versions(),
         "commit": git_commit(),
-        "config_sha256": config_sha256(cfg),
+        "config_sha256": trainer.config_digest(),
         "job_key": job_key,
     }
-    path = Path(cfg.OUTPUT_DIR) / "result.json"
+    path = Path(cfg.OUTPUT_DIR) / FILE_NAME
     atomic_write(path, json.dumps(content, indent=2) + "\n")
     return path
+
+
+def remove_result(cfg: CfgNode) -> None:
+    """Removes the result of an earlier run, which the run that now starts will replace."""
+    (Path(cfg.OUTPUT_DIR) / FILE_NAME).unlink(missing_ok=True)
 
 
 def device_name(device: torch.device) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from dassl.config import config_sha256
 from dassl.utils.checkpoints import load_checkpoint, save_torch
 from dassl.utils.errors import CheckpointMismatchError
 from dassl.utils.files import StrPath
@@ -88,7 +87,7 @@ def save_resume_state(trainer: Any, epoch: int) -> None:
     state = {
         "format": FORMAT,
         "epoch": epoch,
-        "config_sha256": config_sha256(trainer.cfg),
+        "config_sha256": trainer.config_digest(),
         "models": {
             name: _capture_model(model, trainer._optims[name], trainer._scheds[name])
             for name, model in trainer._models.items()
@@ -116,7 +115,7 @@ def read_resume_state(trainer: Any, directory: StrPath) -> dict[str, Any] | None
     remedy = f"continue with the old settings, choose another OUTPUT_DIR, or delete {path}"
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointMismatchError(f"{path} is no resume state of this version; delete it")
-    if state["config_sha256"] != config_sha256(trainer.cfg):
+    if state["config_sha256"] != trainer.config_digest():
         raise CheckpointMismatchError(f"{path} is of a run with another configuration; {remedy}")
     if list(state["models"]) != list(trainer._models):
         raise CheckpointMismatchError(

@@ -120,7 +120,7 @@ def test_checkpoint_of_another_shape_or_method_is_refused(run, tmp_path):
     )
     refused(run("MaPLe", flags=flags, settings=(depth, 1), output="shallow"), "does not have")
     refused(run("MaPLeDePT", flags=flags, settings=(depth, 2), output="dept"), "film_lp")
-    refused(run("CoOp", flags=flags, output="coop"), "it holds MultiModalPromptLearner")
+    refused(run("CoOp", flags=flags, output="coop"), "holds MultiModalPromptLearner")
     context = ("TRAINER.MAPLE.N_CTX", 3, depth, 2)
     refused(
         run("MaPLe", flags=flags, settings=context, output="context"),

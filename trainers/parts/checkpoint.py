@@ -2,7 +2,7 @@
 which hold CLIP too."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from dassl.utils.checkpoints import BEST_NAME, NUMBERED_PREFIX, load_checkpoint, numbered_epochs
-from dassl.utils.errors import CheckpointMismatchError, MissingFileError, UserError
+from dassl.utils.errors import BadFileError, CheckpointMismatchError, MissingFileError
 
 # Buffers made from the classnames of the run, and the frozen towers that published files carry
 # along.
 _REMADE = re.compile(r"(^|\.)token_(prefix|suffix)$")
-_FROZEN = re.compile(r"^(image_encoder|text_encoder|logit_scale|dtype|meta_net\.|adapter\.)")
+_TOWERS = re.compile(r"^(?!.*VPT)(image_encoder|text_encoder)\.|^(logit_scale|dtype)$")
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,19 @@ class Checkpoint:
     extra: dict[str, Any]
 
 
-def read_checkpoint(
-    directory: str | Path, folder: str | None = None, epoch: int | None = None
-) -> Checkpoint:
-    """Reads `<directory>/<folder>/model.pth.tar-<epoch>`, or the file itself when no folder is
-    named.
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads one file, ours or a published one.
 
     Raises:
-        MissingFileError: what was asked for is not there; the message lists what is.
-        UserError: the file is cut short or holds no tensors.
+        BadFileError: (a UserError) the file is cut short or holds no tensors.
     """
-    path = Path(directory) if folder is None else find_checkpoint(Path(directory), folder, epoch)
     content = load_checkpoint(str(path))
-    state = content.get("state_dict", content)
-    tensors = trained_tensors(state)
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    tensors = trained_tensors(state) if isinstance(state, Mapping) else {}
     if not tensors:
-        raise UserError(f"{path}: holds no trained tensors; is it a checkpoint?")
-    return Checkpoint(path, tensors, int(content.get("epoch", 0)), content.get("extra") or {})
+        raise BadFileError(f"{path}: holds no trained tensors; is it a checkpoint?")
+    extra = content.get("extra")
+    return Checkpoint(path, tensors, int(content.get("epoch") or 0), extra or {})
 
 
 def trained_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -58,38 +54,56 @@ def trained_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
     }
 
 
-def find_checkpoint(directory: Path, folder: str, epoch: int | None) -> Path:
-    """The file of an epoch; None is model-best or else the newest, -1 the newest."""
-    place = directory / folder
-    if not place.is_dir():
-        others = sorted(p.parent.name for p in directory.glob("*/model*.pth.tar*"))
-        found = f"it holds {', '.join(dict.fromkeys(others))}" if others else "it holds no model"
-        raise MissingFileError(
-            f'Model not found at "{place}": {found}; check --model-dir and --trainer'
-        )
-    if epoch is None and (place / BEST_NAME).is_file():
-        return place / BEST_NAME
-    saved = numbered_epochs(place)
+def checkpoint_name(directory: Path, folders: Sequence[str], epoch: int | None) -> str:
+    """The file name to load from every folder of a run.
+
+    Args:
+        epoch: -1 is the newest epoch that all folders have; None is model-best, else the newest.
+
+    Raises:
+        MissingFileError: (a UserError) a folder or the epoch is not there; lists what is.
+    """
+    for folder in folders:
+        place = directory / folder
+        if not place.is_dir():
+            others = sorted(path.parent.name for path in directory.glob("*/model*.pth.tar*"))
+            found = ", ".join(dict.fromkeys(others)) or "no model"
+            raise MissingFileError(
+                f'Model not found at "{place}": {directory} holds {found}; '
+                f"check --model-dir and --trainer"
+            )
+    if epoch is None and all((directory / folder / BEST_NAME).is_file() for folder in folders):
+        return BEST_NAME
+    saved = set.intersection(*(set(numbered_epochs(directory / folder)) for folder in folders))
     wanted = max(saved, default=0) if epoch in (None, -1) else int(epoch)
-    path = place / f"{NUMBERED_PREFIX}{wanted}"
+    name = f"{NUMBERED_PREFIX}{wanted}"
     if wanted not in saved:
         have = ", ".join(map(str, sorted(saved))) or "none"
+        path = directory / folders[0] / name
         raise MissingFileError(
             f'Model not found at "{path}": epochs there are {have}; check --load-epoch'
         )
-    return path
+    return name
 
 
 @torch.no_grad()
-def restore(model: nn.Module, state: dict[str, Tensor], *, within: str, path: Path) -> None:
+def restore(
+    model: nn.Module,
+    state: dict[str, Tensor],
+    *,
+    within: str,
+    path: Path,
+    ignored: tuple[str, ...] = (),
+) -> None:
     """Copies tensors into the model's parameters in place (an optimizer keeps hold of them).
 
     Args:
         within: only the model's keys with this prefix are expected in `state`.
+        ignored: beginnings of keys that published files of the method hold and nothing uses.
 
     Raises:
-        CheckpointMismatchError: keys are missing, belong to no part of this method, or have other
-            shapes.
+        CheckpointMismatchError: (a UserError) keys are missing, belong to no part of this method,
+            or have other shapes.
     """
     own = {key: value for key, value in model.named_parameters() if key.startswith(within)}
     problems = [
@@ -99,7 +113,9 @@ def restore(model: nn.Module, state: dict[str, Tensor], *, within: str, path: Pa
     ]
     missing = [key for key in own if key not in state]
     strange = [
-        key for key in state if key not in own and not _FROZEN.match(key.removeprefix(within))
+        key
+        for key in state
+        if key not in own and not _TOWERS.match(key) and not key.startswith(ignored)
     ]
     if missing:
         problems.append(f"lacks {_some(missing)}")

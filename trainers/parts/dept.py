@@ -34,16 +34,15 @@ DEPT_OPTIONS = (
             "linear", "second head: linear, or cosine similarity", ("linear", "similarity")
         ),
         WEIGHT=Option(
-            0.7, "v, the second head's share in the loss and in the logits of its classes"
+            0.7,
+            "v, the second head's share in the loss and in the logits of its classes",
+            minimum=0,
+            maximum=1,
         ),
         TEST_TIME_FUSION=Option(True, "test with both heads; False tests with the second alone"),
     ),
     Options("TRAINER.FILM", LINEAR_PROBE=Option(True, "scale and shift the features first")),
     Options("OPTIM", LR_EXP=Option(6.5, "LR of head and FiLM as a multiple of OPTIM.LR")),
-    Options(
-        "TRAINER",
-        NAMES_TO_UPDATE=Option((), "words; only tensors whose name has one train; () = all"),
-    ),
 )
 
 
@@ -100,10 +99,10 @@ class DePTModel(PromptModel):
         text, image = self.film_lp_text, self.film_lp_img
         if self.linear_probe_proj is None:
             logits = self._film_similarity(features)
-            return F.cross_entropy(logits, batch.label)
+            return self.classification_loss(logits, batch.label)
         own_text = features.text_of(batch.label).to(features.image.dtype)
         rows = torch.cat([text(own_text), image(features.image)])  # [2B, D]
-        return F.cross_entropy(self.linear_logits(rows), batch.label.repeat(2))
+        return self.classification_loss(self.linear_logits(rows), batch.label.repeat(2))
 
     def _film_similarity(self, features: Features) -> Tensor:
         image, text = self.film_lp_img(features.image), self.film_lp_text(features.text)
@@ -208,9 +207,9 @@ def staged_groups(model: nn.Module, optim: CfgNode) -> list[dict[str, Any]]:
         return [{"params": list(model.parameters()), "lr": optim.LR}]
     prompts: list[nn.Parameter] = []
     new: list[nn.Parameter] = []
-    for name, child in model.named_children():
-        is_new = any(word in name for word in optim.NEW_LAYERS)
-        (new if is_new else prompts).extend(child.parameters())
+    for name, tensor in model.named_parameters():
+        child = name.partition(".")[0]
+        (new if any(word in child for word in optim.NEW_LAYERS) else prompts).append(tensor)
     groups = [
         {"params": prompts, "lr": optim.LR * optim.BASE_LR_MULT},
         {"params": new, "lr": optim.LR * optim.LR_EXP},
@@ -230,7 +229,6 @@ def dept_variant(trainer: type[PromptTrainer]) -> type[PromptTrainer]:
         "options": (*trainer.options, *DEPT_OPTIONS),
         "checkpoint": {folder: ""},
         "defaults": {**DEPT_DEFAULTS, **trainer.defaults},
-        "base_name": trainer.__name__,
     }
     return type(name, (DePTTrainer, trainer), attributes)
 

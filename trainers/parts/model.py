@@ -47,28 +47,29 @@ class Features:
 class Objective:
     """The loss, in named parts.
 
-    `main` is the classification loss (a wrapper such as DePT replaces it), `others` are a method's
-    regularisers, `guides` are computed but never added; `parts` are only reported.
+    `main` is the classification loss (a wrapper such as DePT replaces it) and `logits` [B, C] are
+    those of the similarity head; `others` are a method's regularisers, `guides` are computed but
+    never added; `parts` are only reported.
     """
 
     main: Tensor
+    logits: Tensor
     others: dict[str, Tensor] = field(default_factory=dict)
     guides: dict[str, Tensor] = field(default_factory=dict)
     parts: dict[str, Tensor] = field(default_factory=dict)
-    logits: Tensor | None = None
 
     def total(self) -> Tensor:
         """What is minimised: main plus others."""
         return self.main + sum(self.others.values()) if self.others else self.main
 
     def report(self) -> dict[str, Tensor]:
-        """The terms of the sum, detached, where there is more than one."""
+        """The named parts, regularisers and guides, detached."""
         named = {**self.parts, **self.others, **self.guides}
         return {name: value.detach() for name, value in named.items()}
 
 
 def cosine_logits(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
-    """Scale * cos between image [B, D] and text [C, D] or [B, C, D] -> [B, C]."""
+    """`scale` times the cosine between image [B, D] and text [C, D] or [B, C, D] -> [B, C]."""
     image = F.normalize(image, dim=-1)
     text = F.normalize(text, dim=-1)
     if text.dim() == 2:
@@ -77,20 +78,20 @@ def cosine_logits(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
 
 
 class PromptModel(nn.Module):
-    """Prompts + features + loss on a frozen CLIP.
+    """Prompts + features + loss on a frozen CLIP. A method overrides the parts that are its own.
 
-    A method overrides the parts that are its own.
-        Children carry the published names, so state-dict keys are the published ones. CLIP is not a
-        child: it is never trained, saved or switched out of evaluation mode.
+    Children carry the published names, so state-dict keys are the published ones. CLIP is not a
+    child: it is never trained, saved or switched out of evaluation mode.
 
-        Args:
-            cfg: the frozen config of the run.
-            clip_model: frozen CLIP in the precision's dtype, on the device of the run.
-            space: the classes of the run.
-            precision: dtype of the trained tensors.
+    Args:
+        cfg: the frozen config of the run.
+        clip_model: frozen CLIP in the precision's dtype, on the device of the run.
+        space: the classes of the run.
+        precision: dtype of the trained tensors.
     """
 
     image_conditioned = False  # True where text features depend on the image
+    ignored_keys: tuple[str, ...] = ()  # beginnings of keys in published files that nothing uses
 
     def __init__(
         self, cfg: CfgNode, clip_model: clip.CLIP, space: ClassSpace, precision: Precision
@@ -140,6 +141,10 @@ class PromptModel(nn.Module):
         """Logits [B, C]: cosine similarity times CLIP's temperature."""
         return cosine_logits(features.image, features.text, self.clip.logit_scale.exp())
 
+    def classification_loss(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Mean cross-entropy of logits [N, C]; one with several tasks masks the others' columns."""
+        return F.cross_entropy(logits, label)
+
     def regularisers(self, features: Features, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Named terms added to the cross-entropy."""
         return {}
@@ -171,17 +176,20 @@ class PromptModel(nn.Module):
 
     def features(self, image: Tensor, batch: Batch | None = None) -> Features:
         """Image and text features of images [B, 3, H, H]."""
-        image_features = self.adapt_image(self.encode_image(image))
+        image_features = self.adapt_image(self.precision.feature(self.encode_image(image)))
+
+        def text() -> Tensor:
+            return self.precision.feature(self.text_features(image_features, batch))
+
         if self.image_conditioned:
-            return Features(image_features, self.text_features(image_features, batch))
-        text = self._cached("text", lambda: self.text_features(image_features, batch))
-        return Features(image_features, text)
+            return Features(image_features, text())
+        return Features(image_features, self._cached("text", text))
 
     def objective(self, features: Features, batch: Batch) -> Objective:
         """Cross-entropy of the similarity logits plus the method's own terms."""
         logits = self.similarity(features)
         others = self.regularisers(features, logits, batch)
-        loss = F.cross_entropy(logits, batch.label)
+        loss = self.classification_loss(logits, batch.label)
         return Objective(
             main=loss,
             others=others,

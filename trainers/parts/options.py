@@ -18,13 +18,26 @@ class Option:
         default: value in force when nobody sets the key; its type is the key's type.
         help: what the value does, in one sentence.
         choices: the values allowed; empty means any.
+        minimum, maximum: the range allowed; None means no bound.
         convert: turns what a YAML or a command line gives into the key's type.
     """
 
     default: Any
     help: str
     choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
     convert: Callable[[Any], Any] | None = None
+
+    def allowed(self, value: Any) -> str | None:
+        """None if the value is allowed, else what would be."""
+        if self.choices and value not in self.choices:
+            return "use one of " + ", ".join(map(str, self.choices))
+        if self.minimum is not None and value < self.minimum:
+            return f"use {self.minimum} or more"
+        if self.maximum is not None and value > self.maximum:
+            return f"use {self.maximum} or less"
+        return None
 
 
 class Options:
@@ -50,11 +63,10 @@ class OptionTree:
         self._declared: dict[int, Options] = {}
 
     def declare(self, declared: Iterable[Options]) -> None:
-        """Adds a method's options.
+        """Adds a method's options. Variants of a method may declare the same object again.
 
-        Variants of a method may declare the same object again.
-                Raises:
-                    ValueError: two different declarations own the same key.
+        Raises:
+            ValueError: two different declarations own the same key.
         """
         for options in declared:
             if id(options) in self._declared:
@@ -82,20 +94,33 @@ class OptionTree:
         return option.convert(value) if option and option.convert else value
 
     def problems(self, cfg: CfgNode, keys: Iterable[str]) -> list[str]:
-        """One line for each of the given keys whose value is not among its choices."""
+        """One line for each of the given keys whose value is not allowed."""
         lines = []
         for key in keys:
-            option = self._options.get(key)
-            if option is None or not option.choices:
-                continue
+            option = self._options[key]
             value = read_key(cfg, key)
-            if value not in option.choices:
-                allowed = ", ".join(str(choice) for choice in option.choices)
-                lines.append(f"{key} = {value!r}: use one of {allowed}")
+            remedy = option.allowed(value)
+            if remedy:
+                lines.append(f"{key} = {value!r}: {remedy} ({option.help})")
         return lines
 
     def __contains__(self, key: str) -> bool:
         return key in self._options
+
+    def without_foreign(self, cfg: CfgNode, own: Iterable[str]) -> CfgNode:
+        """A copy of the tree without the keys that other methods declare, and nodes left empty."""
+        kept = cfg.clone()
+        kept.defrost()
+        for key in self._options.keys() - set(own):
+            *path, name = key.split(".")
+            nodes = [kept]
+            for part in path:
+                nodes.append(nodes[-1][part])
+            del nodes[-1][name]
+            for parent, part in zip(reversed(nodes[:-1]), reversed(path), strict=True):
+                if not parent[part]:
+                    del parent[part]
+        return kept
 
 
 def read_key(cfg: CfgNode, key: str) -> Any:

@@ -44,10 +44,12 @@ class Precision:
             return torch.autocast("cuda", torch.float16)
         return nullcontext()
 
-    @property
-    def skips_bad_steps(self) -> bool:
-        """Whether the scaler leaves out a step whose gradients are not finite."""
-        return self._scaler is not None
+    def feature(self, x: Tensor) -> Tensor:
+        """A tower's output in the dtype of the heads.
+
+        bfloat16 has 8 bits of precision: logits near 20 would come in steps of 0.125 and tie.
+        """
+        return x.float() if self.name == "bf16" else x
 
     def backward(self, loss: Tensor) -> None:
         """Fills `.grad`, scaled under amp."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import clip
+from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 
@@ -56,6 +57,21 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
     tokens = tokens.to(clip_model.logit_scale.device)
     with torch.no_grad():
         return clip_model.encode_text(tokens)
+
+
+def dataset_template(name: str) -> str:
+    """The hand-written prompt of a dataset, with {} for the classname: its class's `template`.
+
+    Raises:
+        UserError: the class has none.
+    """
+    template = getattr(DATASET_REGISTRY.get(name), "template", "")
+    if not template:
+        raise UserError(
+            f"DATASET.NAME = {name}: no hand-written prompt is known; "
+            f"give the dataset class an attribute such as template = 'a photo of a {{}}.'"
+        )
+    return template
 
 
 def init_words(text: str) -> str:
@@ -153,10 +169,19 @@ class ContextLearner(nn.Module):
         `position` says where the classname stands: at the end, in the middle (behind n // 2 context
         tokens) or in front. The EOT position is the same in all three.
         """
-        ctx = ctx.to(self.token_suffix.dtype)
-        before = {"end": self.n_ctx, "middle": self.n_ctx // 2, "front": 0}[position]
-        rows = []
-        for length, row, suffix in zip(self.name_lengths, ctx, self.token_suffix, strict=True):
-            name, rest = suffix[:length], suffix[length:]
-            rows.append(torch.cat([self.token_prefix[0], row[:before], name, row[before:], rest]))
-        return TextPrompts(torch.stack(rows), self.eot, deep=deep)
+        num_classes, num_rest, width = self.token_suffix.shape
+        prefix = self.token_prefix.expand(num_classes, -1, -1)
+        rows = torch.cat([prefix, ctx.to(prefix.dtype), self.token_suffix], dim=1)
+        if position != "end":
+            before = {"middle": self.n_ctx // 2, "front": 0}[position]
+            order = [self._order(before, length, num_rest) for length in self.name_lengths]
+            places = torch.tensor(order, device=rows.device)[..., None].expand(-1, -1, width)
+            rows = rows.gather(1, places)
+        return TextPrompts(rows, self.eot, deep=deep)
+
+    def _order(self, before: int, length: int, num_rest: int) -> list[int]:
+        """Where positions of `[SOS][context][name][rest]` go when the name is moved forward."""
+        behind = 1 + self.n_ctx  # the first position behind the context
+        name = range(behind, behind + length)
+        rest = range(behind + length, behind + num_rest)
+        return [0, *range(1, 1 + before), *name, *range(1 + before, behind), *rest]

@@ -6,7 +6,7 @@ from typing import TypeVar
 from dassl.engine import TRAINER_REGISTRY
 from trainers.parts.dept import DEPT_OPTIONS, dept_variant
 from trainers.parts.options import OPTIONS
-from trainers.parts.trainer import PromptTrainer
+from trainers.parts.trainer import SHARED_OPTIONS, PromptTrainer
 
 Trainer = TypeVar("Trainer", bound=type[PromptTrainer])
 
@@ -20,7 +20,7 @@ def register_method(
     too."""
 
     def register(trainer: Trainer) -> Trainer:
-        OPTIONS.declare(trainer.options)
+        OPTIONS.declare((SHARED_OPTIONS, *trainer.options))
         _register(trainer, aliases)
         if dept:
             OPTIONS.declare(DEPT_OPTIONS)

@@ -20,6 +20,7 @@ from trainers.parts.backbone import PROJECT_ROOT
 from trainers.parts.options import OPTIONS
 from trainers.parts.precision import NEEDS_CUDA
 from trainers.parts.register import ALIASES
+from trainers.parts.trainer import own_keys
 
 SUBSETS = ("all", "base", "new")
 
@@ -95,8 +96,11 @@ def value_problems(trainer: Any, cfg: CfgNode, typed: Mapping[str, str]) -> list
         )
     if trainer is None:
         return problems
-    keys = [key for options in getattr(trainer, "options", ()) for key, _ in options.items()]
-    return problems + OPTIONS.problems(cfg, keys) + precision_problems(trainer, cfg, typed)
+    return (
+        problems
+        + OPTIONS.problems(cfg, sorted(own_keys(trainer)))
+        + precision_problems(trainer, cfg, typed)
+    )
 
 
 def find_config_file(path: str) -> Path:
@@ -144,11 +148,10 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, A
 
 
 def typed_pairs(words: Sequence[str]) -> list[tuple[str, str]]:
-    """KEY VALUE KEY VALUE ...
+    """KEY VALUE KEY VALUE ... as pairs.
 
-    as pairs.
-        Raises:
-            UserError: a key has no value.
+    Raises:
+        UserError: a key has no value.
     """
     words = [word for word in words if word != "--"]
     if len(words) % 2:
@@ -200,7 +203,7 @@ def unread_notices(trainer: Any, typed: Mapping[str, str]) -> list[str]:
     """A line for each typed key of another method, which this one does not read."""
     if not hasattr(trainer, "options"):
         return []  # a trainer written for the public engine does not say what it reads
-    own = {key for options in trainer.options for key, _ in options.items()}
+    own = own_keys(trainer)
     return [
         f"Notice: {key} is not read by {trainer.__name__}"
         for key in typed

@@ -9,33 +9,52 @@ import torch
 from torch import Tensor
 from yacs.config import CfgNode
 
+from dassl.config import config_sha256
 from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils.errors import UserError
 from trainers.parts.backbone import load_backbone
-from trainers.parts.checkpoint import read_checkpoint, restore, trained_tensors
+from trainers.parts.checkpoint import (
+    checkpoint_name,
+    read_checkpoint,
+    restore,
+    trained_tensors,
+)
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, Objective, PromptModel
-from trainers.parts.options import Options, read_key
+from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
 
 logger = logging.getLogger(__name__)
+
+
+SHARED_OPTIONS = Options(
+    "TRAINER",
+    NAMES_TO_UPDATE=Option((), "words; only tensors whose name has one train; () = all"),
+)
+
+
+def own_keys(trainer: type) -> set[str]:
+    """The config keys that a trainer declares; empty for one written for the public engine."""
+    declared = getattr(trainer, "options", ())
+    shared = (SHARED_OPTIONS,) if declared else ()
+    return {key for options in (*declared, *shared) for key, _ in options.items()}
 
 
 class PromptTrainer(TrainerX):
     """Trains a `PromptModel`.
 
     A method sets the class attributes and, rarely, overrides `backward` or `end_epoch`.
-        Attributes:
-            model_class: the method's model.
-            options: the config keys that the method declares.
-            precision_key: the config key of the precision; "" means half on a GPU and float32 on a
-                CPU.
-            checkpoint: folder name -> name of the model's child that is saved in it; "" is the
-                whole model.
-            defaults: values of engine keys that hold while this trainer is chosen and nobody sets
-                them.
+
+    Attributes:
+        model_class: the method's model.
+        options: the config keys that the method declares.
+        precision_key: the config key of the precision; "" means half on a GPU and float32 on a CPU.
+        checkpoint: folder name -> name of the model's child that is saved in it; "" is the whole
+            model.
+        defaults: values of engine keys that hold while this trainer is chosen and nobody sets them.
+        trainable: False for a method that is only tested.
     """
 
     model_class: ClassVar[type[PromptModel]]
@@ -65,6 +84,10 @@ class PromptTrainer(TrainerX):
             self.register_model(
                 folder, module, self.optim if first else None, self.sched if first else None
             )
+
+    def config_digest(self) -> str:
+        """SHA-256 of the config without other methods' options: adding a method changes nothing."""
+        return config_sha256(OPTIONS.without_foreign(self.cfg, own_keys(type(self))))
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
@@ -103,12 +126,10 @@ class PromptTrainer(TrainerX):
         """Fills `.grad`; a method may combine gradients of the parts, but never steps.
 
         Raises:
-            NonFiniteLossError: (a FloatingPointError) the loss is not finite; not under amp, where
-                such a step is skipped.
+            NonFiniteLossError: (a FloatingPointError) the loss is not finite.
         """
         loss = objective.total()
-        if not self.precision.skips_bad_steps:
-            self.detect_anomaly(loss)
+        self.detect_anomaly(loss)
         self.precision.backward(loss)
 
     def end_epoch(self) -> None:
@@ -140,7 +161,8 @@ class PromptTrainer(TrainerX):
 
     def checkpoint_extra(self) -> dict[str, Any]:
         """The classes the tensors belong to, and the gradient scaler's state."""
-        return {**self.model.checkpoint_extra(), "scaler": self.precision.state()}
+        scaler = self.precision.state()
+        return {**self.model.checkpoint_extra(), **({"scaler": scaler} if scaler else {})}
 
     def load_extra(self, extra: dict[str, Any]) -> None:
         """Continues from `checkpoint_extra()`."""
@@ -150,7 +172,7 @@ class PromptTrainer(TrainerX):
         """Loads trained tensors from `<directory>/<folder>/model.pth.tar-<epoch>`.
 
         Args:
-            epoch: None or -1 for the newest, with model-best before it where None is given.
+            epoch: -1 is the newest that all folders have; None is model-best, else the newest.
 
         Raises:
             UserError: no such file, or one of another method, context length, depth or width.
@@ -158,8 +180,9 @@ class PromptTrainer(TrainerX):
         if not directory:
             logger.info("Note that load_model() is skipped as no pretrained model is given")
             return
+        name = checkpoint_name(Path(directory), list(self.checkpoint), epoch)
         for folder, child in self.checkpoint.items():
-            found = read_checkpoint(directory, folder, epoch)
+            found = read_checkpoint(Path(directory) / folder / name)
             logger.info(f'Loading weights to {folder} from "{found.path}" (epoch = {found.epoch})')
             prefix = f"{child}." if child else ""
             keyed = {prefix + key: value for key, value in found.state.items()}
@@ -172,11 +195,12 @@ class PromptTrainer(TrainerX):
         child = self.checkpoint[name]
         prefix = f"{child}." if child else ""
         state = {prefix + key: value for key, value in trained_tensors(state_dict).items()}
-        restore(self.model, state, within=prefix, path=path)
+        ignored = self.model.ignored_keys
+        restore(self.model, state, within=prefix, path=path, ignored=ignored)
 
     def _load_init_weights(self, path: str) -> None:
         """MODEL.INIT_WEIGHTS: a checkpoint file of this method to start from."""
-        found = read_checkpoint(path)
+        found = read_checkpoint(Path(path))
         self.load_weights(next(iter(self.checkpoint)), found.state, found.path)
         logger.info(f'Initial weights from "{found.path}"')
 
@@ -188,7 +212,7 @@ def narrow_to_names(model: PromptModel, cfg: CfgNode) -> None:
     Raises:
         UserError: no trained tensor is left.
     """
-    words = cfg.TRAINER.get("NAMES_TO_UPDATE", ())
+    words = cfg.TRAINER.NAMES_TO_UPDATE
     if not words:
         return
     trained = [name for name, tensor in model.named_parameters() if tensor.requires_grad]
