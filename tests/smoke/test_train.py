@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -84,6 +83,23 @@ def test_data_root_comes_from_the_environment_and_transforms_from_the_flag(
     assert missing.stderr.strip().endswith("give --root or set the environment variable DATA")
 
 
+def test_resume_flag_goes_on_from_another_folder(train, tmp_path):
+    assert train("CoOp", "first", "--seed", 1).returncode == 0
+    done = train("CoOp", "second", "--seed", 1, "--resume", tmp_path / "first")
+    assert done.returncode == 0, done.stderr
+    assert f"Found checkpoint at {tmp_path / 'first'}" in done.stdout
+    assert "epoch [" not in done.stdout, "both epochs were trained before"
+
+
+def test_domains_and_head_reach_the_config(train):
+    flags = ("--source-domains", "a", "b", "--target-domains", "c", "--head", "mlp", "--no-train")
+    done = train("CoOp", "out", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "SOURCE_DOMAINS: ('a', 'b')" in done.stdout
+    assert "TARGET_DOMAINS: ('c',)" in done.stdout
+    assert "NAME: mlp" in done.stdout
+
+
 def test_zero_shot_tests_without_a_model(pets, small_vit, tmp_path):
     words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out")
     words[words.index("CoOp")] = "ZeroshotCLIP"
@@ -117,10 +133,10 @@ def test_killed_run_ends_with_the_tensors_of_an_unbroken_one(
             process.send_signal(signal.SIGKILL)
             break
     process.wait(timeout=60)
-    time.sleep(1.1)  # the second log's name has the time in seconds
     again = train(trainer, "cut", "--seed", 3, settings=settings)
     assert again.returncode == 0, again.stderr
-    epochs = [int(n) for n in re.findall(r"epoch \[(\d)/6\]", again.stdout)]
+    (log,) = (tmp_path / "cut").glob("log.txt-*")
+    epochs = [int(n) for n in re.findall(r"epoch \[(\d)/6\]", log.read_text())]
     assert epochs and min(epochs) >= 3 and max(epochs) == 6
     expected, actual = (checkpoint(tmp_path / o, folder, 6) for o in ("whole", "cut"))
     assert expected.keys() == actual.keys()

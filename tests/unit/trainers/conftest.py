@@ -5,14 +5,32 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.support import prompt_run
+import trainers  # noqa: F401  registers the methods
+from dassl.engine import TRAINER_REGISTRY
+from tests.support import command, prompt_run
+from trainers.parts.register import ALIASES
+from trainers.parts.trainer import PromptTrainer
 
 NAMES = ["red apple", "golden_retriever", "Boeing 737-800", "forest", "sports car"]
-CONFIGS = {
-    "CoOp": "configs/trainers/CoOp/vit_b16_ep10_bs4_lr35.yaml",
-    "MaPLe": "configs/trainers/MaPLe/vit_b16_c2_ep10_batch4_2ctx.yaml",
-    "ZeroshotCLIP": "configs/trainers/CoOp/vit_b16.yaml",
-}
+
+
+def trained_methods():
+    """Every registered method that trains, without the published aliases: tests run over all."""
+    names = TRAINER_REGISTRY.registered_names()
+    classes = {name: TRAINER_REGISTRY.get(name) for name in names if name not in ALIASES}
+    return [n for n, c in classes.items() if issubclass(c, PromptTrainer) and c.trainable]
+
+
+def yaml_of(name):
+    """A published YAML of the method; zero-shot CLIP uses CoOp's."""
+    folder = {"ZeroshotCLIP": "CoOp"}.get(name, name.removesuffix("DePT"))
+    files = sorted(command.PROJECT.glob(f"configs/trainers/{folder}/vit_b16*.yaml"))
+    return str(files[0].relative_to(command.PROJECT))
+
+
+def precision_key(name):
+    """The config key of a method's precision; "" where it has none."""
+    return TRAINER_REGISTRY.get(name).precision_key
 
 
 @pytest.fixture
@@ -27,10 +45,9 @@ def make(small_vit, monkeypatch):
     """Builds a trainer in fp32: make("CoOpDePT", "KEY", value, ..., names=[...], seed=1)."""
 
     def call(trainer, *options, names=NAMES, seed=1, weights=small_vit, **dataset):
-        method = trainer.removesuffix("DePT")
-        precision = {"CoOp": "TRAINER.COOP.PREC", "MaPLe": "TRAINER.MAPLE.PREC"}.get(method)
-        settings = ([precision, "fp32"] if precision else []) + list(options)
-        cfg = prompt_run.config(trainer, CONFIGS[method], weights, settings)
+        key = precision_key(trainer)
+        settings = ([key, "fp32"] if key else []) + list(options)
+        cfg = prompt_run.config(trainer, yaml_of(trainer), weights, settings)
         return prompt_run.build(monkeypatch, cfg, names, seed, **dataset)
 
     return call

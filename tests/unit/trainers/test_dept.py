@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tests.support import prompt_run
-from tests.unit.trainers.conftest import NAMES
+from tests.unit.trainers.conftest import NAMES, trained_methods
 
-METHODS = ["CoOp", "MaPLe"]
+METHODS = [n for n in trained_methods() if f"{n}DePT" in trained_methods()]
 OTHER = ["blue jay", "tulip", "pizza"]
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.support import prompt_run
-from tests.unit.trainers.conftest import CONFIGS, NAMES
+from tests.unit.trainers.conftest import NAMES, precision_key, trained_methods, yaml_of
 
 pytestmark = [
     pytest.mark.gpu,
@@ -13,15 +13,14 @@ pytestmark = [
 
 
 def build(name, precision, weights, monkeypatch):
-    method = name.removesuffix("DePT")
-    key = {"CoOp": "TRAINER.COOP.PREC", "MaPLe": "TRAINER.MAPLE.PREC"}[method]
+    key = precision_key(name)
     options = ["USE_CUDA", "True", key, precision, "OPTIM.WARMUP_EPOCH", "-1"]
-    cfg = prompt_run.config(name, CONFIGS[method], weights, options)
+    cfg = prompt_run.config(name, yaml_of(name), weights, options)
     return prompt_run.build(monkeypatch, cfg, NAMES)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "amp", "bf16"])
-@pytest.mark.parametrize("name", ["CoOp", "CoOpDePT", "MaPLe", "MaPLeDePT"])
+@pytest.mark.parametrize("name", trained_methods())
 def test_losses_stay_near_those_of_float32(name, precision, tiny_vit, monkeypatch, batch):
     exact = build(name, "fp32", tiny_vit, monkeypatch)
     rough = build(name, precision, tiny_vit, monkeypatch)
@@ -33,7 +32,7 @@ def test_losses_stay_near_those_of_float32(name, precision, tiny_vit, monkeypatc
 
 def test_zero_shot_runs_in_half(tiny_vit, monkeypatch, batch):
     options = ["USE_CUDA", "True", "DATASET.NAME", "OxfordPets"]
-    cfg = prompt_run.config("ZeroshotCLIP", CONFIGS["ZeroshotCLIP"], tiny_vit, options)
+    cfg = prompt_run.config("ZeroshotCLIP", yaml_of("ZeroshotCLIP"), tiny_vit, options)
     trainer = prompt_run.build(monkeypatch, cfg, NAMES)
     assert trainer.model.clip.dtype == torch.float16
     assert torch.isfinite(prompt_run.logits(trainer, batch.image.cuda())).all()

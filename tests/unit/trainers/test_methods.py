@@ -1,4 +1,4 @@
-"""What holds for every trained method: a new one is a row of METHODS."""
+"""What holds for every trained method, whichever are registered."""
 
 import pytest
 import torch
@@ -7,9 +7,16 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
+from tests.unit.trainers.conftest import precision_key, trained_methods
 from trainers.parts import precision, run_config
 
-METHODS = ["CoOp", "CoOpDePT", "MaPLe", "MaPLeDePT"]
+METHODS = trained_methods()
+# The published code keeps these in half under PREC fp16, all other trained tensors in float32.
+HALF = {
+    "CoOp": {"prompt_learner.ctx"},
+    "MaPLe": {"prompt_learner.ctx", "prompt_learner.proj.weight", "prompt_learner.proj.bias"},
+}
+HALF_HEAD = {"linear_probe_proj.weight", "linear_probe_proj.bias"}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -62,12 +69,12 @@ def test_a_step_lowers_the_loss_on_its_own_batch(name, make, batch):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_bfloat16_trains_float32_tensors(name, make, batch):
-    key = "TRAINER.COOP.PREC" if name.startswith("CoOp") else "TRAINER.MAPLE.PREC"
-    trainer = make(name, key, "bf16")
+    trainer = make(name, precision_key(name), "bf16")
     report = prompt_run.step(trainer, batch.image, batch.label)
     assert torch.isfinite(report["loss"])
     assert trainer.model.clip.dtype == torch.bfloat16
     assert all(p.dtype == torch.float32 for p in trainer.model.parameters())
+    assert trainer.model.features(batch.image).image.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -133,17 +140,28 @@ def test_half_precision_keeps_the_published_dtypes(name, make, batch, monkeypatc
     """The arithmetic of PREC fp16, run on the CPU, which users are not offered."""
     for module in (precision, run_config):
         monkeypatch.setattr(module, "NEEDS_CUDA", ())
-    key = "TRAINER.COOP.PREC" if name.startswith("CoOp") else "TRAINER.MAPLE.PREC"
-    trainer = make(name, key, "fp16", "TRAINER.MAPLE.PROMPT_DEPTH", 2)
+    trainer = make(name, precision_key(name), "fp16", "TRAINER.MAPLE.PROMPT_DEPTH", 2)
     plain = make(name, "TRAINER.MAPLE.PROMPT_DEPTH", 2, seed=2)
     plain.model.load_state_dict(trainer.model.state_dict())
     losses = [prompt_run.step(t, batch.image, batch.label)["loss"] for t in (trainer, plain)]
     torch.testing.assert_close(losses[0].float(), losses[1], rtol=2e-2, atol=2e-2)
     half = {n for n, p in trainer.model.named_parameters() if p.dtype == torch.float16}
-    expected = {"prompt_learner.ctx"}
-    if name.startswith("MaPLe"):
-        expected |= {"prompt_learner.proj.weight", "prompt_learner.proj.bias"}
-    if name.endswith("DePT"):
-        expected |= {"linear_probe_proj.weight", "linear_probe_proj.bias"}
-    assert half == expected
+    expected = HALF[name.removesuffix("DePT")]
+    assert half == (expected | HALF_HEAD if name.endswith("DePT") else expected)
     assert trainer.model.clip.dtype == torch.float16
+
+
+def test_the_gradient_scaler_is_part_of_what_a_resumed_run_gets(make):
+    first, second = make("CoOp"), make("CoOp")
+    first.precision._scaler = torch.amp.GradScaler("cpu", init_scale=2.0**5)
+    second.precision._scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    second.load_extra(first.checkpoint_extra())
+    assert second.precision._scaler.get_scale() == 2.0**5
+
+
+def test_another_methods_options_do_not_change_a_runs_digest(make):
+    trainer = make("CoOp")
+    before = trainer.config_digest()
+    other = make("CoOp", "TRAINER.MAPLE.N_CTX", 3)
+    assert other.config_digest() == before
+    assert make("CoOp", "TRAINER.COOP.N_CTX", 3).config_digest() != before

@@ -7,16 +7,6 @@ import clip
 from tests.unit.trainers.conftest import NAMES
 
 
-def whole_logits(trainer, image):
-    """Logits with every prompt encoded as a whole row."""
-    model = trainer.model
-    learner = model.prompt_learner
-    ctx = learner.ctx.expand(len(NAMES), -1, -1)
-    deep = tuple(getattr(learner, "compound_prompts_text", ()))
-    text = learner.whole_prompts(ctx, deep=deep).encode(model.clip)
-    return model.similarity(model.features(image)), text
-
-
 @pytest.mark.parametrize("trainer", ["CoOp", "MaPLe"])
 def test_shared_prefix_equals_whole_rows_in_features_and_gradient(trainer, make, batch):
     trainer = make(trainer)
@@ -64,7 +54,7 @@ def test_context_from_words_scores_like_the_hand_written_prompt(make, batch):
         )
 
 
-def test_class_specific_contexts_are_one_per_class(make, batch):
+def test_class_specific_contexts_are_one_per_class(make):
     trainer = make("CoOp", "TRAINER.COOP.CSC", True, "TRAINER.COOP.N_CTX", 3)
     assert trainer.model.prompt_learner.ctx.shape == (5, 3, 64)
 
