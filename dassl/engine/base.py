@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
 from dassl.config import config_sha256
 from dassl.engine import resume_state
 from dassl.engine.checkpointing import CheckpointMixin
-from dassl.utils.errors import CheckFailedError, NonFiniteLossError, NotRegisteredError
+from dassl.engine.updates import UpdateMixin
+from dassl.utils.errors import CheckFailedError, NotRegisteredError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class TestRecord:
     seconds: float = field(default=0.0, compare=False)
 
 
-class TrainerBase(CheckpointMixin):
+class TrainerBase(CheckpointMixin, UpdateMixin):
     """Iterates over epochs; knows nothing of batches.
 
     Attributes:
@@ -110,94 +110,6 @@ class TrainerBase(CheckpointMixin):
             raise NotRegisteredError(f"mode {mode!r}: not one of train, test, eval")
         for name in self.get_model_names(names):
             self._models[name].train(mode == "train")
-
-    # one update
-
-    def detect_anomaly(self, loss: torch.Tensor) -> None:
-        """Check that a loss is finite.
-
-        Raises:
-            NonFiniteLossError: (a FloatingPointError).
-        """
-        if not torch.isfinite(loss).all():
-            place = ""
-            if hasattr(self, "epoch") and hasattr(self, "batch_idx"):
-                place = f" in epoch {self.epoch + 1}, batch {self.batch_idx + 1}"
-            raise NonFiniteLossError(
-                f"the loss is infinite or not a number{place}; lower OPTIM.LR or compute in fp32"
-            )
-
-    def model_zero_grad(self, names: str | Sequence[str] | None = None) -> None:
-        """Drop the gradients of the named models' optimizers."""
-        for name in self.get_model_names(names):
-            if self._optims[name] is not None:
-                self._optims[name].zero_grad()
-
-    def model_backward(self, loss: torch.Tensor) -> None:
-        """Check that the loss is finite, then compute gradients."""
-        self.detect_anomaly(loss)
-        loss.backward()
-
-    def model_update(self, names: str | Sequence[str] | None = None) -> None:
-        """Step the named models' optimizers."""
-        for name in self.get_model_names(names):
-            if self._optims[name] is not None:
-                self._optims[name].step()
-
-    def model_backward_and_update(
-        self, loss: torch.Tensor, names: str | Sequence[str] | None = None
-    ) -> None:
-        """One step on `loss` for the named models (default: all)."""
-        self.model_zero_grad(names)
-        self.model_backward(loss)
-        self.model_update(names)
-
-    def prograd_backward_and_update(
-        self,
-        loss_a: torch.Tensor,
-        loss_b: torch.Tensor,
-        lambda_: float = 1,
-        names: str | Sequence[str] | None = None,
-    ) -> None:
-        """One step on `loss_a` that does not work against `loss_b` (ProGrad, arXiv:2205.14865).
-
-        Per tensor with gradients a and b of the losses and u = b / |b|: if a . u < 0, the step
-        uses a - lambda_ (a . u) u, else a.
-
-        Raises:
-            NonFiniteLossError: (a FloatingPointError) one of the losses is not finite.
-        """
-        self.model_zero_grad(names)
-        self.detect_anomaly(loss_b)
-        loss_b.backward(retain_graph=True)
-        references = [
-            (parameter, parameter.grad.clone())
-            for name in self.get_model_names(names)
-            for parameter in self._models[name].parameters()
-            if parameter.grad is not None
-        ]
-        self.model_zero_grad(names)
-        self.model_backward(loss_a)
-        for parameter, reference in references:
-            if parameter.grad is not None:
-                tiny = torch.finfo(reference.dtype).tiny  # |b| = 0 leaves a as it is
-                direction = reference / reference.norm().clamp(min=tiny)
-                overlap = (parameter.grad * direction).sum().clamp(max=0)
-                parameter.grad -= lambda_ * overlap * direction
-        self.model_update(names)
-
-    def update_lr(self, names: str | Sequence[str] | None = None) -> None:
-        """Step the named models' schedules; a trainer calls it after the last batch of an epoch."""
-        for name in self.get_model_names(names):
-            if self._scheds[name] is not None:
-                self._scheds[name].step()
-
-    def get_current_lr(self, names: str | Sequence[str] | None = None) -> float:
-        """LR of the first group of the first model that has an optimizer."""
-        for name in self.get_model_names(names):
-            if self._optims[name] is not None:
-                return self._optims[name].param_groups[0]["lr"]
-        raise CheckFailedError("no registered model has an optimizer, so there is no learning rate")
 
     # scalars
 

@@ -108,7 +108,7 @@ def test_script_and_parser_commands_run(tmp_path):
 
 
 def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
-    """docs/add_a_method.md by the letter: the file and the entry; then the runner runs both trainers."""
+    """docs/add_a_method.md by the letter: the file, the entry, then the runner runs both."""
     page = (command.PROJECT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
     method, entry = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     (target,) = re.findall(r"The file: `(.*?)`", page)
@@ -120,9 +120,8 @@ def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
         shutil.copy(command.PROJECT / name, copy)
     (copy / target).write_text(method)
     configs = (command.PROJECT / "configs.py").read_text(encoding="utf-8")
-    (copy / "configs.py").write_text(
-        configs.replace("\n\ndef experiments", f"{entry}\n\ndef experiments")
-    )
+    extended = configs.replace("\n\ndef experiments", f"{entry}\n\ndef experiments")
+    (copy / "configs.py").write_text(extended)
     (line,) = [c for c in commands(command.PROJECT / "docs" / "add_a_method.md") if "anchored" in c]
     words = [sys.executable, *shlex.split(line)[1:], "--datasets", "demo_digits", "--seeds", "1"]
     done = subprocess.run(
