@@ -16,10 +16,11 @@ import argparse
 import errno
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from yacs.config import CfgNode  # type: ignore[import-untyped]
@@ -35,10 +36,30 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 OWN_FLAGS = ("debug", "job_key")
 
 
+class Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, and lets KEY VALUE options follow a flag that takes a list."""
+
+    LISTS = ("transforms", "source_domains", "target_domains")
+    KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)+")
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USER_MISTAKE, f"error: {message.removeprefix('argument ')}\n")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        parsed = super().parse_args(args, namespace)
+        for name in self.LISTS:
+            words = getattr(parsed, name) or []
+            keys = [place for place, word in enumerate(words) if self.KEY.fullmatch(word)]
+            if keys:  # argparse gives a list all words up to the next flag
+                setattr(parsed, name, words[: keys[0]])
+                parsed.opts = [*words[keys[0] :], *parsed.opts]
+        return parsed
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line; needs no torch."""
     summary, _, examples = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=summary,
         epilog="examples:\n" + examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,7 +97,8 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     Raises:
         UserError: one line per problem.
     """
-    import datasets  # noqa: F401  registers the datasets
+    import datasets
+    import trainers
     from trainers.parts.run_config import build_config
 
     flags: dict[str, Any] = {
@@ -93,6 +115,8 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     given = {key: value for key, value in flags.items() if value not in ("", None)}
     files = [args.dataset_config_file, args.config_file]
     cfg, notices = build_config(args.trainer, files, given, args.opts)
+    for broken in [*trainers.BROKEN, *datasets.BROKEN]:
+        notices.append(f"Notice: {broken.path} could not be imported: {broken.error}")
     for notice in notices:
         logging.getLogger("trainers").info(notice)
     cfg.freeze()

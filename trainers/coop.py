@@ -51,7 +51,7 @@ class CoOpPromptLearner(ContextLearner):
     The start is N(0, 0.02^2), or with CTX_INIT the embeddings of its words; then n is their number.
 
     Raises:
-        clip.TokenizeError: context and classname do not fit in the context length.
+        PromptTooLongError: context and classname do not fit in the context length.
     """
 
     def __init__(

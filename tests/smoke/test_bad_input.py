@@ -152,6 +152,22 @@ def test_fewer_images_than_shots_is_a_warning(pets, small_vit, tmp_path):
     assert "class beagle has 3 training images, fewer than 8 shots" in log
 
 
+def test_options_may_follow_a_flag_that_takes_a_list():
+    words = ["--transforms", "random_flip", "normalize", "OPTIM.LR", "0.1", "OPTIM.NAME", "adam"]
+    args = train.build_parser().parse_args(words)
+    assert args.transforms == ["random_flip", "normalize"]
+    assert args.opts == ["OPTIM.LR", "0.1", "OPTIM.NAME", "adam"]
+
+
+@pytest.mark.parametrize("words", [["--load-epoch", "x"], ["--seed", "abc"], ["--trainer"]])
+def test_wrong_flags_are_one_line(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        train.run(words)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2 and error.startswith(f"error: {words[0]}")
+    assert error.count("\n") == 1
+
+
 def test_debug_shows_the_traceback(pets, small_vit, tmp_path):
     words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out", "OPTIM.LRR", 1)
     done = command.python("train.py", *words, "--debug", *pairs)

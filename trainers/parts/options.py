@@ -7,6 +7,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from dassl.config import all_keys, get_cfg_default
 from dassl.utils.errors import UserError
 
 
@@ -66,16 +67,24 @@ class OptionTree:
         """Adds a method's options. Variants of a method may declare the same object again.
 
         Raises:
-            ValueError: two different declarations own the same key.
+            TypeError: a key is not declared with `Option`.
+            ValueError: two declarations own the same key, or it is one of the engine's.
         """
         for options in declared:
             if id(options) in self._declared:
                 continue
             for key, option in options.items():
-                if key in self._options:
-                    raise ValueError(f"{key} is declared twice; let one method own it")
-                self._options[key] = option
+                self._check(key, option)
+            self._options.update(options.items())
             self._declared[id(options)] = options
+
+    def _check(self, key: str, option: Any) -> None:
+        if not isinstance(option, Option):
+            raise TypeError(f"{key}: declare it as Option(default, help), not {option!r}")
+        if key in self._options:
+            raise ValueError(f"{key} is declared twice; let one method own it")
+        if key in all_keys(get_cfg_default()):
+            raise ValueError(f"{key} is the engine's; `defaults` of a trainer change its value")
 
     def extend(self, cfg: CfgNode) -> None:
         """Adds every declared key with its default to an unfrozen config tree."""

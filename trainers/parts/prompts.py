@@ -17,6 +17,10 @@ from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 
 
+class PromptTooLongError(UserError, RuntimeError):
+    """Context and classname have more tokens than the text tower has positions."""
+
+
 @dataclass(frozen=True)
 class TextPrompts:
     """Input of the text tower.
@@ -130,12 +134,19 @@ class ContextLearner(nn.Module):
         frozen embeddings `token_prefix` [1, 1, W] and `token_suffix` [C, L-1-n, W].
 
         Raises:
-            clip.TokenizeError: a prompt does not fit in the context length.
+            PromptTooLongError: (a UserError) a prompt does not fit in the context length.
         """
         (tower,) = self._tower
         device = tower.token_embedding.weight.device
         prompts = [f"{self.words} {name}." for name in space.words()]
-        tokens = clip.tokenize(prompts, tower.context_length)
+        try:
+            tokens = clip.tokenize(prompts, tower.context_length)
+        except clip.TokenizeError as error:
+            longest = max(space.names, key=len)
+            raise PromptTooLongError(
+                f"{self.n_ctx} context tokens and a classname such as {longest[:60]!r} do not fit "
+                f"into the {tower.context_length} tokens of a prompt; lower N_CTX or shorten names"
+            ) from error
         eot = tokens.argmax(dim=-1)
         names = clip.tokenize(space.words(), tower.context_length)
         self.name_lengths = [int(end) - 1 for end in names.argmax(dim=-1)]

@@ -180,6 +180,10 @@ class PromptTrainer(TrainerX):
         if not directory:
             logger.info("Note that load_model() is skipped as no pretrained model is given")
             return
+        if not self.checkpoint:
+            method = type(self).__name__
+            logger.info(f"Note that {method} has nothing to load; {directory} is not read")
+            return
         name = checkpoint_name(Path(directory), list(self.checkpoint), epoch)
         for folder, child in self.checkpoint.items():
             found = read_checkpoint(Path(directory) / folder / name)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from dassl.utils.errors import UserError
 from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES, trained_methods
 
@@ -134,12 +135,15 @@ def test_published_file_is_fused_by_the_rule_on_names(make, batch, tmp_path):
 
 
 def test_published_head_of_another_class_count_is_refused(make, tmp_path):
-    from dassl.utils.errors import UserError
-
     published_file(make("CoOpDePT"), tmp_path)
     base = make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "base", names=OTHER)
     with pytest.raises(UserError, match="has 5 classes, this run has 3"):
         base.load_model(str(tmp_path))
+
+
+def test_new_layers_that_name_no_part_are_refused(make):
+    with pytest.raises(UserError, match=r"OPTIM.NEW_LAYERS = .*prompt_learner, film_lp_img"):
+        make("CoOpDePT", "OPTIM.NEW_LAYERS", "['foo']")
 
 
 def test_head_and_film_run_at_their_own_rate_and_only_named_tensors_train(make, batch):

@@ -67,3 +67,26 @@ def test_broken_trainer_file_hurts_only_itself(monkeypatch, small_vit):
     assert prompt_run.config("CoOp", yaml, small_vit).TRAINER.NAME == "CoOp"
     with pytest.raises(UserError, match=r"trainers/mine.py could not be imported: NameError"):
         prompt_run.config("Mine", yaml, small_vit)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options("TRAINER.MINE", A=3), r"TRAINER\.MINE\.A: declare it as Option"),
+        (Options("TRAINER", NAME=Option("", "x")), r"TRAINER\.NAME is the engine's"),
+        (Options("OPTIM", LR=Option("abc", "x")), r"OPTIM\.LR is the engine's"),
+    ],
+)
+def test_wrong_declarations_fail_where_they_are_made(options, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        OptionTree().declare([options])
+
+
+def test_values_out_of_an_options_range_are_refused_with_its_meaning(small_vit):
+    yaml = "configs/trainers/CoOp/vit_b16_ep10_bs4_lr35.yaml"
+    with pytest.raises(
+        UserError, match=r"WEIGHT = 2.0: use 1 or less \(v, the second head's share"
+    ):
+        prompt_run.config("CoOpDePT", yaml, small_vit, ["TRAINER.LINEAR_PROBE.WEIGHT", "2.0"])
+    with pytest.raises(UserError, match=r"N_CTX = 0: use 1 or more"):
+        prompt_run.config("CoOp", yaml, small_vit, ["TRAINER.COOP.N_CTX", "0"])
