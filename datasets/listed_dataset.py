@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from dassl.data.datasets import DatasetBase, Datum
 from dassl.utils.errors import MissingFileError
 from datasets import fewshot
-from datasets.splits import SPLITS, Item, check_classes, check_images, subsample_classes
+from datasets.classes import check_classes, subsample_classes
+from datasets.splits import SPLITS, Item, check_images
 
 Lists = dict[str, list[Item]]  # items by "train", "val", "test"
 

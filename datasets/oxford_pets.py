@@ -5,7 +5,7 @@ hang on its class.
 import os
 
 from dassl.data.datasets import DATASET_REGISTRY, Datum
-from datasets import splits
+from datasets import classes, splits
 from datasets.split_dataset import SplitFileDataset
 
 
@@ -23,7 +23,7 @@ class OxfordPets(SplitFileDataset):
     read_split = staticmethod(splits.read_split)
     save_split = staticmethod(splits.save_split)
     split_trainval = staticmethod(splits.split_trainval)
-    subsample_classes = staticmethod(splits.subsample_classes)
+    subsample_classes = staticmethod(classes.subsample_classes)
 
     def read_data(self, split_file: str) -> list[Datum]:
         """An official list, `annotations/<split_file>`: lines of `name class species breed`,

@@ -6,21 +6,17 @@ CoOp's split_zhou_*.json).
 """
 
 import json
-import logging
-import math
 import os
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
 
 from dassl.data.datasets import Datum
-from dassl.utils.errors import BadFileError, BadValueError, MissingFileError, UserError
+from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
 from dassl.utils.files import atomic_write
-
-logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 _SHOWN = 3  # missing files named in an error
@@ -98,28 +94,6 @@ def load_split(path: str) -> dict[str, list[Item]]:
         name: [_parse_item(entry, f"{path}: {name}[{i}]") for i, entry in enumerate(content[name])]
         for name in SPLITS
     }
-
-
-def check_classes(lists: dict[str, list[Item]], where: str) -> None:
-    """Check that each class of val and test has training images and each label one name.
-
-    Raises:
-        UserError: one line for each kind of fault, with the classes.
-    """
-    problems = []
-    names: dict[int, set[str]] = defaultdict(set)
-    for items in lists.values():
-        for item in items:
-            names[item.label].add(item.classname)
-    untrained = set(names) - {item.label for item in lists["train"]}
-    if untrained:
-        listed = ", ".join(f"{min(names[k])} (label {k})" for k in sorted(untrained))
-        problems.append(f"{where}: no training image for class {listed}; add one or drop the class")
-    for label, several in sorted(names.items()):
-        if len(several) > 1:
-            problems.append(f"{where}: label {label} has the names {', '.join(sorted(several))}")
-    if problems:
-        raise UserError(problems)
 
 
 def to_data(items: Iterable[Item], image_dir: str) -> list[Datum]:
@@ -214,42 +188,6 @@ def split_trainval(trainval: Sequence[L], p_val: float = 0.2) -> tuple[list[L], 
         val.extend(items[:count])
         train.extend(items[count:])
     return train, val
-
-
-def subsample_classes(*args: Sequence[Any], subsample: str = "all") -> Any:
-    """Keep the base or the new half of the classes and number them from 0.
-
-    The labels of the first list, sorted, are cut after ceil(n / 2): base, then new. Order and
-    names stay.
-
-    Args:
-        args: lists of Datum or Item, the first one for training.
-        subsample: "all", "base" or "new".
-
-    Returns:
-        "all": the arguments as they are, as a tuple; else a list of lists.
-    """
-    if subsample not in ("all", "base", "new"):
-        raise BadValueError(f"DATASET.SUBSAMPLE_CLASSES is {subsample!r}; use all, base or new")
-    if subsample == "all":
-        return args
-    logger.info("SUBSAMPLE %s CLASSES!", subsample.upper())
-    labels = sorted({item.label for item in args[0]})
-    half = math.ceil(len(labels) / 2)
-    kept = labels[:half] if subsample == "base" else labels[half:]
-    place = {label: k for k, label in enumerate(kept)}
-
-    def renumber(item: Any) -> Any:
-        if isinstance(item, Item):
-            return replace(item, label=place[item.label])
-        return Datum(
-            impath=item.impath,
-            label=place[item.label],
-            domain=item.domain,
-            classname=item.classname,
-        )
-
-    return [[renumber(item) for item in items if item.label in place] for items in args]
 
 
 def split_folders(

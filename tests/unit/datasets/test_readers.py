@@ -172,6 +172,45 @@ def test_a_class_without_training_images_is_an_error_that_names_it(tmp_path, sub
         read(tmp_path, subsample=subsample)
 
 
+@pytest.mark.parametrize("subsample", ["all", "base", "new"])
+def test_a_label_that_no_list_has_is_an_error_that_names_it(tmp_path, subsample):
+    lists = small_lists()
+    for split in lists:
+        lists = change(lists, split=split, keep=lambda row: row[1] != 1)
+    folder = write_tree(tmp_path, OxfordPets, lists)
+    with pytest.raises(UserError) as error:
+        read(tmp_path, shots=2, subsample=subsample)
+    assert error.value.problems == [
+        f"{folder / OxfordPets.split_file}: no image of label 1, but the class fox has label 3; "
+        "labels count from 0 without gaps: add the images or renumber the classes"
+    ]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_stray_label_is_one_line_that_names_its_class(tmp_path, split):
+    lists = small_lists()
+    lists[split][-1][1:] = [99, "gnu"]
+    write_tree(tmp_path, OxfordPets, lists)
+    with pytest.raises(UserError) as error:
+        read(tmp_path, subsample="base")
+    (line,) = error.value.problems
+    assert {
+        "train": "no image of labels 4, 5, 6, ... (95 labels), but the class gnu has label 99;",
+        "test": "no training image for class gnu (label 99);",
+    }[split] in line
+
+
+def test_a_dataset_of_one_class_has_no_new_ones(tmp_path):
+    write_tree(tmp_path, OxfordPets, small_lists(("cat",)))
+    assert read(tmp_path, subsample="base").classnames == ["cat"]
+    with pytest.raises(UserError) as error:
+        read(tmp_path, subsample="new")
+    assert error.value.problems == [
+        "DATASET.SUBSAMPLE_CLASSES is 'new', but the dataset has one class, cat, so there are no "
+        "new ones; use all or base"
+    ]
+
+
 def test_a_label_with_two_names_is_an_error(tmp_path):
     lists = small_lists()
     lists["test"][0][2] = "kitten"
