@@ -1,13 +1,16 @@
 """Lines to the console and to log.txt."""
 
+import contextlib
 import logging
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from dassl.utils.errors import BadFileError
+from dassl.utils.files import WriteError
 
 
 class _CurrentStdout(logging.Handler):
@@ -18,6 +21,8 @@ class _CurrentStdout(logging.Handler):
             sys.stdout.write(self.format(record) + "\n")
             if record.levelno >= logging.WARNING:
                 sys.stdout.flush()
+        except WriteError:  # log.txt has no room: nothing would tell what the run does
+            raise
         except Exception:  # as every logging handler: a broken stream never stops a run
             self.handleError(record)
 
@@ -35,6 +40,9 @@ def log_to_stdout(name: str) -> None:
 class Logger:
     """A stdout that also writes to a file. Closing it closes the file, never the console.
 
+    When the file cannot be written, `write`, `flush` or `close` raises WriteError (a UserError)
+    with its path, once: from then on only the console is written.
+
     Args:
         fpath: log file, or None for the console alone. Its folder is made; the file is overwritten.
     """
@@ -43,6 +51,7 @@ class Logger:
         stream: Any = sys.stdout
         self.console: TextIO = stream.console if isinstance(stream, Logger) else stream
         self.file: TextIO | None = None
+        self._path = fpath
         if fpath is not None:
             Path(fpath).parent.mkdir(parents=True, exist_ok=True)
             # line-buffered: a killed run loses no finished line
@@ -56,27 +65,46 @@ class Logger:
 
     def __del__(self) -> None:
         if getattr(self, "file", None) is not None:
-            self.close()
+            with contextlib.suppress(WriteError):
+                self.close()
 
     def write(self, text: str) -> int:
         self.console.write(text)
-        if self.file is not None:
-            self.file.write(text)
+        with self._named_errors():
+            if self.file is not None and not self.file.closed:
+                self.file.write(text)
         return len(text)
 
     def flush(self) -> None:
         self.console.flush()
-        if self.file is not None:
-            self.file.flush()
-            os.fsync(self.file.fileno())
+        with self._named_errors():
+            if self.file is not None and not self.file.closed:
+                self.file.flush()
+                os.fsync(self.file.fileno())
 
     def close(self) -> None:
         """Close the file; if this is the current `sys.stdout`, put the console back."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
         if sys.stdout is self:
             sys.stdout = self.console
+        with self._named_errors():
+            if self.file is not None:
+                self.file.close()
+                self.file = None
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Give an error of the file its path, and leave the file alone from then on."""
+        try:
+            yield
+        except OSError as error:
+            broken, self.file = self.file, None
+            if broken is not None:
+                with contextlib.suppress(OSError):  # what is still in its buffer is lost
+                    broken.close()
+            raise WriteError(
+                f"cannot write {self._path}: {error.strerror or error}; "
+                "free some space or choose another OUTPUT_DIR"
+            ) from error
 
     def isatty(self) -> bool:
         return self.console.isatty()
