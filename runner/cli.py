@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner import ending
+from runner import demo, ending
 from runner.arguments import Arguments, parse
 from runner.errors import UserError
 from runner.experiment import Experiment, read_experiment
@@ -86,9 +86,12 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
     if arguments.dry_run:
         _print_commands(jobs, arguments)
         return 0
+    found = survey(jobs)
+    if arguments.demo and (arguments.fresh or not _all_done(found)):
+        demo.require_cache(job.dataset for job in jobs)
     if arguments.fresh:
         _delete_folders(jobs)
-    found = survey(jobs)
+        found = survey(jobs)
     _refuse_other_settings(studies, found)
     return _launch_and_report(arguments, studies, found)
 
@@ -121,8 +124,7 @@ def _plan(
 
 def _data_root(arguments: Arguments, from_configs: str) -> str:
     if arguments.demo:
-        cache = os.environ.get("PROMPTLAB_CACHE") or "~/.cache/promptlab"
-        return str(Path(cache).expanduser())
+        return str(demo.cache())
     root = arguments.data or os.environ.get("DATA", "") or from_configs
     if not root:
         if arguments.dry_run:
@@ -132,6 +134,10 @@ def _data_root(arguments: Arguments, from_configs: str) -> str:
     if not path.is_dir() and not arguments.dry_run:
         raise UserError(f"data root {root}: no such folder; give --data PATH or set DATA")
     return str(path)
+
+
+def _all_done(found: Survey) -> bool:
+    return all(standing is Standing.DONE for standing, _ in found.values())
 
 
 def _print_commands(jobs: Sequence[Job], arguments: Arguments) -> None:

@@ -19,6 +19,7 @@ from datasets.splits import SPLITS, Item, load_split, write_split
 
 IMAGES = "images"
 DIGESTS = Path(__file__).with_name("digests.json")
+ANOTHER = "give another folder by --root or by the variable PROMPTLAB_CACHE"
 
 Picture = tuple[str, str, int, str, np.ndarray]  # split, path, label, class name, pixels
 
@@ -85,25 +86,26 @@ def ensure(folder: Path, split_file: str, name: str, make: Callable[[], Iterator
         UserError: the folder cannot be written, its pixels are not the repository's, or it has no
             split file.
     """
-    if folder.is_dir():
-        if not (folder / split_file).is_file():
-            raise UserError(
-                f"{name}: {folder} has no {split_file}; delete the folder to make it again"
-            )
-        return
     try:
+        if folder.is_dir():
+            _require_split_file(folder, split_file, name)
+            return
         folder.parent.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
-        raise UserError(
-            f"{name}: cannot make {folder} ({error.strerror}); give another folder by --root"
-        ) from error
+        raise UserError(f"{name}: cannot make {folder} ({error.strerror}); {ANOTHER}") from error
     try:
         _fill_and_rename(making, folder, split_file, name, make)
     except OSError as error:
-        raise UserError(f"{name}: cannot write {folder} ({error.strerror or error})") from error
+        reason = error.strerror or error
+        raise UserError(f"{name}: cannot write {folder} ({reason}); {ANOTHER}") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _require_split_file(folder: Path, split_file: str, name: str) -> None:
+    if not (folder / split_file).is_file():
+        raise UserError(f"{name}: {folder} has no {split_file}; delete the folder to make it again")
 
 
 def _fill_and_rename(

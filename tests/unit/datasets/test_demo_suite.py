@@ -123,10 +123,13 @@ def test_runs_that_start_together_share_one_folder(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["demo_digits"]
 
 
-def test_a_root_that_cannot_be_made_is_an_error(tmp_path):
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_root_that_cannot_be_made_is_an_error(tmp_path, below):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="give another folder by --root"):
-        read(DemoDigits, tmp_path / "file" / "below")
+    with pytest.raises(UserError) as error:
+        read(DemoDigits, tmp_path / "file" / below)
+    (line,) = error.value.problems
+    assert line.endswith("give another folder by --root or by the variable PROMPTLAB_CACHE")
 
 
 def test_without_a_root_the_cache_is_used(tmp_path, monkeypatch):
