@@ -14,11 +14,16 @@ import torch
 from torch import nn
 
 from dassl.utils.checkpoints import load_checkpoint, save_torch
-from dassl.utils.errors import CheckpointMismatchError
+from dassl.utils.errors import BadFileError, CheckpointMismatchError
 from dassl.utils.files import StrPath
 
 FILE_NAME = "resume.pth.tar"
 FORMAT = 1
+
+# Every entry of the file, of one model in `models`, and of `generators`.
+_ENTRIES = "epoch config_sha256 models generators best_result best_epoch scalers extra".split()
+_MODEL_ENTRIES = ["weights", "optimizer", "scheduler"]
+_GENERATORS = ["python", "numpy", "torch", "cuda"]
 
 
 def capture_generators() -> dict[str, Any]:
@@ -106,14 +111,20 @@ def read_resume_state(trainer: Any, directory: StrPath) -> dict[str, Any] | None
 
     Raises:
         BadFileError: the file cannot be read.
-        CheckpointMismatchError: it is of another configuration or of other models.
+        CheckpointMismatchError: it lacks entries, is of another configuration or of other models.
     """
     path = Path(directory) / FILE_NAME
     if not path.is_file():
         return None
-    state = load_checkpoint(path)
+    try:
+        state = load_checkpoint(path)
+    except BadFileError as error:
+        raise BadFileError(
+            f"{path} ({path.stat().st_size:,} bytes) is cut short or no resume state; delete it: "
+            "the run then goes on from its last checkpoint, or starts again"
+        ) from error
     remedy = f"continue with the old settings, choose another OUTPUT_DIR, or delete {path}"
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if not _is_whole(state):
         raise CheckpointMismatchError(f"{path} is no resume state of this version; delete it")
     if state["config_sha256"] != trainer.config_digest():
         raise CheckpointMismatchError(f"{path} is of a run with another configuration; {remedy}")
@@ -123,6 +134,22 @@ def read_resume_state(trainer: Any, directory: StrPath) -> dict[str, Any] | None
             f"this run has {', '.join(trainer._models)}; {remedy}"
         )
     return state
+
+
+def _is_whole(state: Any) -> bool:
+    """Whether a file's content has all entries that this version writes."""
+
+    def has(value: Any, keys: list[str]) -> bool:
+        return isinstance(value, dict) and all(key in value for key in keys)
+
+    return (
+        has(state, ["format", *_ENTRIES])
+        and state["format"] == FORMAT
+        and isinstance(state["models"], dict)
+        and all(has(saved, _MODEL_ENTRIES) for saved in state["models"].values())
+        and has(state["generators"], _GENERATORS)
+        and has(state["scalers"], [])
+    )
 
 
 def apply_resume_state(trainer: Any, state: dict[str, Any], path: StrPath) -> None:

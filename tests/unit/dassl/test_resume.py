@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dassl.engine import TRAINER_REGISTRY
+from dassl.engine.resume_state import save_resume_state
 from dassl.utils.errors import UserError
 from tests.unit.dassl.toy import (
     ToyTrainer,
@@ -177,8 +178,48 @@ def test_a_resume_state_that_is_cut_short_is_named(images, tmp_path):
     train_until(start(make_config(images, tmp_path, OPTIONS)), 1)
     path = tmp_path / "resume.pth.tar"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"resume\.pth\.tar .* cut short"):
-        start(make_config(images, tmp_path, OPTIONS)).train()
+    remedy = "delete it: the run then goes on from its last checkpoint, or starts again"
+    for content in (path.read_bytes()[:1000], b"\x80\x02a.", b"no checkpoint"):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=rf"resume\.pth\.tar .* cut short .*{remedy}$"):
+            start(make_config(images, tmp_path, OPTIONS)).train()
+    path.unlink()
+    start(make_config(images, tmp_path, OPTIONS)).train()
+
+
+def without(state, *keys):
+    """A copy of the nested dictionary that lacks one entry."""
+    first, *rest = keys
+    return {
+        k: without(v, *rest) if k == first else v for k, v in state.items() if k != first or rest
+    }
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *["format", "epoch", "config_sha256", "models", "generators"],
+        *["best_result", "best_epoch", "scalers", "extra"],
+        "models.linear.weights",
+        "models.linear.optimizer",
+        "generators.numpy",
+    ],
+)
+def test_a_resume_state_that_lacks_an_entry_is_refused(entry, images, tmp_path):
+    trainer = start(make_config(images, tmp_path, OPTIONS))
+    save_resume_state(trainer, 1)
+    state = torch.load(tmp_path / "resume.pth.tar", weights_only=True)
+    torch.save(without(state, *entry.split(".")), tmp_path / "resume.pth.tar")
+    with pytest.raises(UserError, match=r"resume\.pth\.tar is no resume state of this version"):
+        trainer.train()
+
+
+@pytest.mark.parametrize("content", [{"format": 1}, [1], {"format": 1, "models": 3}], ids=str)
+def test_another_file_in_place_of_the_resume_state_is_refused(content, images, tmp_path):
+    trainer = start(make_config(images, tmp_path, OPTIONS))
+    torch.save(content, tmp_path / "resume.pth.tar")
+    with pytest.raises(UserError, match=r"is no resume state of this version; delete it$"):
+        trainer.train()
 
 
 def test_resume_from_another_folder(images, tmp_path):
