@@ -213,6 +213,10 @@ def _launch(
             outcome = scheduler.run(to_run)
         finally:
             progress.close()
+    found, names = survey(jobs), {job.name for job in to_run}
+    late = outcome.count_in({name: found[name] for name in found if name in names})
+    if late:
+        print(f"done meanwhile by another runner: {', '.join(late)}")
     code = stop.exit_code if outcome.stopped else _exit_code(outcome)
     outcome.results = {**results, **outcome.results}
     return outcome, code

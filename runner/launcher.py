@@ -24,6 +24,8 @@ from runner.results import STARTED
 
 STARTED_ELSEWHERE = -1000  # exit code of a command whose console another process still holds
 CANNOT_START = -1001
+DONE_ELSEWHERE = -1002  # what `Command.refuse` may answer
+OTHER_SETTINGS = -1003
 
 
 class State(enum.Enum):
@@ -36,11 +38,20 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Command:
-    """What to start: words, a file for everything that it prints, and its place in the line."""
+    """What to start.
+
+    Attributes:
+        argv: words.
+        console: file for everything that it prints; its lock is held from before `refuse` on.
+        priority: place in the line, the lowest first.
+        refuse: asked right before the start; an answer other than 0 is the exit code of a command
+            that is not started after all.
+    """
 
     argv: tuple[str, ...]
     console: Path
     priority: int = 0
+    refuse: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,9 @@ class LocalLauncher:
             return STARTED_ELSEWHERE
         except OSError:
             pass  # a file system without locks
+        if command.refuse and (refused := command.refuse()):
+            console.close()
+            return refused
         slot = self._free.pop(0)
         header = f"$ {shlex.join(command.argv)}\n{STARTED}{time.strftime('%F %T')}, {slot.name}\n"
         console.write(header.encode())

@@ -29,10 +29,13 @@ class Progress:
     def started(self, job: Job) -> None:
         self._running[job.name] = time.monotonic()
 
-    def finished(self, job: Job, result: RunResult, seconds: float) -> None:
-        self._seconds.setdefault(job.kind, []).append(seconds)
+    def finished(self, job: Job, result: RunResult, seconds: float | None) -> None:
+        how = "by another runner"
+        if seconds is not None:
+            self._seconds.setdefault(job.kind, []).append(seconds)
+            how = f"in {duration(seconds)}"
         self._close(job)
-        self._line(f"{job.name}: {result.accuracy:.2f}% in {duration(seconds)}")
+        self._line(f"{job.name}: {result.accuracy:.2f}% {how}")
 
     def failed(self, failure: Failure, *, retry: bool) -> None:
         self._running.pop(failure.job.name, None)

@@ -4,10 +4,19 @@ import enum
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from runner.jobs import Job
-from runner.launcher import STARTED_ELSEWHERE, Command, Launcher, State, Status
+from runner.launcher import (
+    DONE_ELSEWHERE,
+    OTHER_SETTINGS,
+    STARTED_ELSEWHERE,
+    Command,
+    Launcher,
+    State,
+    Status,
+)
 from runner.mistakes import Mistakes
 from runner.results import RunResult, read_log, read_result, set_aside
 from runner.stop import StopRequest
@@ -44,6 +53,22 @@ class Outcome:
     hopeless: list[Job] = field(default_factory=list)
     stopped: bool = False
 
+    def count_in(self, found: Mapping[str, tuple[Standing, RunResult | None]]) -> list[str]:
+        """Take in what a later survey has found done: it is no failure any more.
+
+        Returns:
+            the names of those jobs, which another runner has run.
+        """
+        late = []
+        for name, (standing, result) in found.items():
+            if standing is Standing.DONE and result and name not in self.results:
+                self.results[name] = result
+                late.append(name)
+        self.failures = [each for each in self.failures if each.job.name not in self.results]
+        self.blocked = [job for job in self.blocked if job.name not in self.results]
+        self.hopeless = [job for job in self.hopeless if job.name not in self.results]
+        return late
+
 
 class Watcher(Protocol):
     """Who wants to know how it goes."""
@@ -51,8 +76,8 @@ class Watcher(Protocol):
     def started(self, job: Job) -> None:
         """A job runs now."""
 
-    def finished(self, job: Job, result: RunResult, seconds: float) -> None:
-        """A job has left its result."""
+    def finished(self, job: Job, result: RunResult, seconds: float | None) -> None:
+        """A job has left its result; `seconds` is None where another runner has run it."""
 
     def failed(self, failure: Failure, *, retry: bool) -> None:
         """A job has ended without a result; `retry`: it will be run again."""
@@ -151,7 +176,8 @@ class Scheduler:
 
     def _submit(self, job: Job) -> None:
         self._tries[job.name] = self._tries.get(job.name, 0) + 1
-        command = Command(job.argv, job.console, self._priority[job.name])
+        refuse = partial(_refusal, job)
+        command = Command(job.argv, job.console, self._priority[job.name], refuse)
         self._submitted[self._launcher.submit(command)] = job
 
     def _take(self, statuses: Mapping[int, Status], outcome: Outcome) -> None:
@@ -167,12 +193,13 @@ class Scheduler:
 
     def _settle(self, job: Job, code: int | None, seconds: float, outcome: Outcome) -> None:
         result = read_result(job.folder)
-        if not code and result and result.key == job.key:
+        elsewhere = code == DONE_ELSEWHERE
+        if (elsewhere or not code) and result and result.key == job.key:
             outcome.results[job.name] = result
-            self._watcher.finished(job, result, seconds)
+            self._watcher.finished(job, result, None if elsewhere else seconds)
             return
         failure = Failure(job, _reason(code), code)
-        final = code in (USER_MISTAKE, STARTED_ELSEWHERE)
+        final = code in (USER_MISTAKE, STARTED_ELSEWHERE, OTHER_SETTINGS)
         retry = not final and self._tries[job.name] <= self._retries and not self._stop.count
         self._watcher.failed(failure, retry=retry)
         if retry:
@@ -183,10 +210,20 @@ class Scheduler:
             self._mistakes.note(job)
 
 
+def _refusal(job: Job) -> int:
+    """Look once more: another runner may have been there while the job stood in line."""
+    result = read_result(job.folder)
+    if result is None:
+        return 0
+    return DONE_ELSEWHERE if result.key == job.key else OTHER_SETTINGS
+
+
 def _reason(code: int | None) -> str:
     if code == STARTED_ELSEWHERE:
         return "already running elsewhere: another process holds its console file"
-    if code == 0:
+    if code == OTHER_SETTINGS:
+        return "its folder holds a result of other settings, made since this runner started"
+    if code in (0, DONE_ELSEWHERE):
         return "ended without a whole result.json of this job"
     if code is not None and code < 0:
         return f"killed by signal {-code}" if code > -100 else "could not be started"

@@ -7,7 +7,7 @@ import pytest
 
 from runner.errors import UserError
 from runner.gpus import Slot
-from runner.launcher import Command, LocalLauncher, State
+from runner.launcher import Command, LocalLauncher, State, Status
 
 DEAF = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
@@ -78,3 +78,15 @@ def test_a_program_that_is_not_there_ends_as_gone(tmp_path):
     status = launcher.poll()[number]
     assert status.state is State.GONE and status.exit_code != 0
     assert "No such file" in (tmp_path / "console.txt").read_text()
+
+
+def test_a_command_that_is_refused_at_the_last_moment_is_gone_without_a_start(tmp_path):
+    launcher = LocalLauncher([Slot("CPU", {})])
+    console = tmp_path / "console.txt"
+    words = (sys.executable, "-Sc", "import time; time.sleep(60)")
+    number = launcher.submit(Command(words, console, refuse=lambda: -7))
+    assert launcher.poll()[number] == Status(State.GONE, -7)
+    assert console.read_text() == ""
+    launcher.submit(Command(words, console, refuse=lambda: 0))  # slot and lock are free again
+    assert [status.state for status in launcher.poll().values()] == [State.RUNNING]
+    launcher.cancel(lambda: True)

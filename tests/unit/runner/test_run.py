@@ -255,21 +255,6 @@ def test_a_half_written_result_is_no_result(lab):
     assert [line["out"].split("/")[2] for line in lab.events("start")] == ["test_new"]
 
 
-def test_a_run_that_goes_on_elsewhere_is_not_started_twice(lab):
-    lab.rules = [{"match": "train_base", "file": "go"}]
-    first = lab.start(*ONE)
-    while not lab.events("start"):
-        assert first.poll() is None
-    second = lab.run(*ONE)
-    assert second.returncode == 1
-    assert "already running elsewhere" in second.stdout
-    assert "train base is running; stop it before --fresh" in lab.run(*ONE, "--fresh").stderr
-    (lab.path / "go").touch()
-    first.communicate(timeout=30)
-    assert first.returncode == 0
-    assert len(lab.events("start")) == 2
-
-
 def test_the_console_of_a_run_is_kept(lab):
     lab.run(*ONE)
     text = next((lab.path / "outputs/coop/console").glob("train_base-*.txt")).read_text()
