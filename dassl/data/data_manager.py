@@ -1,6 +1,7 @@
 """Loaders of a run."""
 
 import logging
+import warnings
 from typing import Any
 
 import torch
@@ -55,6 +56,9 @@ def build_data_loader(
         )
     sampler = build_sampler(sampler_type, cfg, data_source, batch_size, n_domain, n_ins)
     wrapper = DatasetWrapper if dataset_wrapper is None else dataset_wrapper
+    # The published settings ask for 8 workers on any machine, and torch warns of them here and
+    # again at every epoch: a filter that lasts, of this one warning.
+    warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
     loader = DataLoader(
         wrapper(cfg, data_source, transform=tfm, is_train=is_train),
         batch_size=batch_size,
