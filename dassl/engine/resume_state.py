@@ -21,7 +21,8 @@ FILE_NAME = "resume.pth.tar"
 FORMAT = 1
 
 # Every entry of the file, of one model in `models`, and of `generators`.
-_ENTRIES = "epoch config_sha256 models generators best_result best_epoch scalers extra".split()
+_ENTRIES = ["epoch", "config_sha256", "models", "generators", "best_result", "best_epoch"]
+_ENTRIES += ["scalers", "extra"]
 _MODEL_ENTRIES = ["weights", "optimizer", "scheduler"]
 _GENERATORS = ["python", "numpy", "torch", "cuda"]
 

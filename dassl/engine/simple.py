@@ -14,10 +14,13 @@ from dassl.engine.base import TestRecord, TrainerBase
 from dassl.engine.simple_net import SimpleNet
 from dassl.evaluation import build_evaluator
 from dassl.optim import build_lr_scheduler, build_optimizer
+from dassl.utils.errors import BadValueError, MissingFileError
 from dassl.utils.files import mkdir_if_missing
 from dassl.utils.torchtools import count_num_param, load_pretrained_weights
 
 logger = logging.getLogger(__name__)
+
+CHOICES = {"FINAL_MODEL": ("last_step", "best_val"), "SPLIT": ("val", "test")}  # of the node TEST
 
 
 class SimpleTrainer(TrainerBase):
@@ -25,6 +28,10 @@ class SimpleTrainer(TrainerBase):
 
     Args:
         cfg: the whole tree, frozen.
+
+    Raises:
+        BadValueError: (a ValueError) TEST.FINAL_MODEL or TEST.SPLIT is none of `CHOICES`.
+        MissingFileError: (a FileNotFoundError) RESUME is set and no folder.
 
     Attributes:
         cfg, device, start_epoch, epoch, max_epoch, output_dir, dm (the `DataManager`),
@@ -34,6 +41,7 @@ class SimpleTrainer(TrainerBase):
 
     def __init__(self, cfg: Any) -> None:
         super().__init__()
+        _check_run_options(cfg)
         self.check_cfg(cfg)
         use_cuda = torch.cuda.is_available() and cfg.USE_CUDA
         self.device = torch.device("cuda" if use_cuda else "cpu")
@@ -153,3 +161,13 @@ class SimpleTrainer(TrainerBase):
         """(images, labels) on the device."""
         images, labels = batch["img"], batch["label"]
         return images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+
+
+def _check_run_options(cfg: Any) -> None:
+    for key, allowed in CHOICES.items():
+        if cfg.TEST[key] not in allowed:
+            raise BadValueError(f"TEST.{key} = {cfg.TEST[key]!r}: not one of {', '.join(allowed)}")
+    if cfg.RESUME and not os.path.isdir(cfg.RESUME):
+        raise MissingFileError(
+            f"RESUME (--resume) = {cfg.RESUME}: no such folder; give the output folder of a run"
+        )

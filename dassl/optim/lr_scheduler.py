@@ -1,5 +1,6 @@
 """Learning-rate schedules, stepped once an epoch, with a warm-up in front."""
 
+import math
 import warnings
 from typing import Any
 
@@ -102,7 +103,7 @@ def build_lr_scheduler(optimizer: Optimizer, optim_cfg: Any) -> LRScheduler:
     Raises:
         UnknownNameError: (a ValueError) unknown LR_SCHEDULER or WARMUP_TYPE.
         WrongTypeError: (a TypeError) STEPSIZE of the wrong kind.
-        BadValueError: (a ValueError) negative MAX_EPOCH.
+        BadValueError: (a ValueError) negative MAX_EPOCH; GAMMA or a rate that is not finite.
     """
     scheduler = _main_schedule(optimizer, optim_cfg)
     if optim_cfg.WARMUP_EPOCH <= 0:
@@ -128,10 +129,15 @@ def _main_schedule(optimizer: Optimizer, optim_cfg: Any) -> LRScheduler:
         raise UnknownNameError(f"OPTIM.LR_SCHEDULER = {name!r}: not one of {', '.join(SCHEDULERS)}")
     if optim_cfg.MAX_EPOCH < 0:
         raise BadValueError(f"OPTIM.MAX_EPOCH = {optim_cfg.MAX_EPOCH}: must be 0 or more")
+    for key in ("GAMMA", "WARMUP_CONS_LR", "WARMUP_MIN_LR"):
+        if not math.isfinite(optim_cfg[key]):
+            raise BadValueError(f"OPTIM.{key} = {optim_cfg[key]}: must be a finite number")
+    epochs = max(optim_cfg.MAX_EPOCH, 1)  # without an epoch no schedule moves
     if name == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, float(optim_cfg.MAX_EPOCH))
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, float(epochs))
     if name == "multi_step":
-        if not isinstance(stepsize, list | tuple):
+        entries = stepsize if isinstance(stepsize, list | tuple) else [None]
+        if not all(isinstance(entry, int | float) for entry in entries):
             raise WrongTypeError(f"OPTIM.STEPSIZE = {stepsize!r}: must be a list of epochs")
         return torch.optim.lr_scheduler.MultiStepLR(
             optimizer, milestones=list(stepsize), gamma=optim_cfg.GAMMA
@@ -140,7 +146,7 @@ def _main_schedule(optimizer: Optimizer, optim_cfg: Any) -> LRScheduler:
     if not isinstance(last, int):
         raise WrongTypeError(f"OPTIM.STEPSIZE = {stepsize!r}: must end in a number of epochs")
     return torch.optim.lr_scheduler.StepLR(
-        optimizer, step_size=last if last > 0 else optim_cfg.MAX_EPOCH, gamma=optim_cfg.GAMMA
+        optimizer, step_size=last if last > 0 else epochs, gamma=optim_cfg.GAMMA
     )
 
 

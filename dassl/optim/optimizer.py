@@ -1,6 +1,7 @@
 """`build_optimizer`: the optimizers of the configuration node OPTIM."""
 
 import logging
+import math
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Opt
         raise UnknownNameError(
             f"OPTIM.NAME = {name!r}: not one of {', '.join(OPTIMIZERS)} (did you mean {nearest}?)"
         )
+    _check_numbers(optim_cfg)
     if param_groups is not None:
         if optim_cfg.STAGED_LR:
             logger.warning("OPTIM.STAGED_LR is ignored: parameter groups are given")
@@ -48,6 +50,15 @@ def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Opt
         return _make(name, params, optim_cfg)
     except ValueError as error:  # torch checks the numbers
         raise BadValueError(f"OPTIM (NAME {name}): {error}") from error
+
+
+def _check_numbers(optim_cfg: Any) -> None:
+    """What torch lets pass and what would only show as a loss that is not a number."""
+    for key in ("LR", "WEIGHT_DECAY", "MOMENTUM", "SGD_DAMPNING", "BASE_LR_MULT"):
+        if not math.isfinite(optim_cfg[key]):
+            raise BadValueError(f"OPTIM.{key} = {optim_cfg[key]}: must be a finite number")
+    if not 0 <= optim_cfg.RMSPROP_ALPHA <= 1:
+        raise BadValueError(f"OPTIM.RMSPROP_ALPHA = {optim_cfg.RMSPROP_ALPHA}: must be 0 to 1")
 
 
 def _staged_groups(model: Any, optim_cfg: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from dassl.utils.errors import UnknownNameError
+from dassl.utils.errors import BadValueError, UnknownNameError
 from dassl.utils.files import (
     check_isfile,
     download_url,
@@ -68,10 +68,16 @@ def check_availability(requested: str, available: list[str]) -> None:
 
 
 def set_random_seed(seed: int) -> None:
-    """Seed Python's random, numpy, torch and all CUDA devices."""
+    """Seed Python's random, numpy, torch and all CUDA devices.
+
+    Raises:
+        BadValueError: (a ValueError) numpy takes no such seed.
+    """
     import numpy as np
     import torch
 
+    if not 0 <= seed < 2**32:
+        raise BadValueError(f"seed {seed}: must be from 0 to {2**32 - 1} (2**32 - 1)")
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -1,5 +1,7 @@
 """Mistakes of the user end in one line that names what is wrong."""
 
+import warnings
+
 import pytest
 import torch
 from PIL import Image
@@ -7,7 +9,8 @@ from PIL import Image
 from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum, build_dataset
 from dassl.engine import build_trainer
 from dassl.evaluation import build_evaluator
-from dassl.utils import Registry, check_availability, check_isfile, read_image
+from dassl.optim.lr_scheduler import advance_schedule
+from dassl.utils import Registry, check_availability, check_isfile, read_image, set_random_seed
 from dassl.utils.errors import UserError
 from tests.unit.dassl.toy import ToyData, golden_options, make_config, start, write_images
 
@@ -86,7 +89,14 @@ def test_no_training_images_and_no_file():
         ("DATALOADER.TEST.SAMPLER", "Sequential", build_trainer, "SequentialSampler"),
         ("OPTIM.NAME", "sdg", build_trainer, "did you mean sgd"),
         ("OPTIM.LR", -0.1, build_trainer, r"OPTIM \(NAME sgd\): Invalid learning rate: -0\.1"),
+        ("OPTIM.LR", float("inf"), build_trainer, "OPTIM.LR = inf: must be a finite number"),
+        ("OPTIM.WEIGHT_DECAY", float("nan"), build_trainer, "OPTIM.WEIGHT_DECAY = nan"),
+        ("OPTIM.RMSPROP_ALPHA", 2.0, build_trainer, r"OPTIM.RMSPROP_ALPHA = 2\.0: must be 0 to 1"),
+        ("OPTIM.GAMMA", float("nan"), build_trainer, "OPTIM.GAMMA = nan: must be a finite number"),
         ("OPTIM.MAX_EPOCH", -1, build_trainer, "OPTIM.MAX_EPOCH = -1"),
+        ("TEST.FINAL_MODEL", "best", build_trainer, "'best': not one of last_step, best_val"),
+        ("TEST.SPLIT", "train", build_trainer, "TEST.SPLIT = 'train': not one of val, test"),
+        ("RESUME", "/no/such", build_trainer, r"RESUME \(--resume\) = /no/such: no such folder"),
         ("INPUT.SIZE", (16,), build_trainer, r"INPUT\.SIZE = \(16,\): must be \(height, width\)"),
         ("INPUT.PIXEL_STD", [1.0, 0, 1.0], build_trainer, "no 0 in the second"),
         ("DATALOADER.TRAIN_X.BATCH_SIZE", 0, build_trainer, "BATCH_SIZE must be 1 or more"),
@@ -98,6 +108,32 @@ def test_wrong_options(key, value, build, text, images, tmp_path):
     with pytest.raises(UserError, match=text) as caught:
         build(cfg)
     one_line(caught)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30])
+def test_seed_out_of_range(seed):
+    with pytest.raises(ValueError, match=f"seed {seed}: must be from 0 to 4294967295") as caught:
+        set_random_seed(seed)
+    one_line(caught)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "single_step", "multi_step"])
+def test_no_epoch_at_all(schedule, images, tmp_path):
+    options = [*OPTIONS, "OPTIM.MAX_EPOCH", 0, "OPTIM.LR_SCHEDULER", schedule]
+    trainer = start(make_config(images, tmp_path / "out", options))
+    trainer.train()
+    advance_schedule(trainer._scheds["linear"], 2)
+    assert trainer.test_record.num_images == 15
+
+
+def test_many_workers_are_used_without_a_warning(images, tmp_path):
+    options = [*OPTIONS, "DATALOADER.NUM_WORKERS", 1000]
+    with warnings.catch_warnings(record=True) as caught:
+        trainer = start(make_config(images, tmp_path / "out", options))
+        trainer.train_loader_x.check_worker_number_rationality()  # torch does so at every epoch
+        warnings.warn("This DataLoader is another matter", UserWarning, stacklevel=1)
+    assert trainer.train_loader_x.num_workers == 1000
+    assert [str(warning.message)[:30] for warning in caught] == ["This DataLoader is another mat"]
 
 
 def test_loss_that_is_not_finite(images, tmp_path):
@@ -130,7 +166,7 @@ def test_registry_and_availability():
         pass
 
     assert registry.register(A, force=True) is None and registry.registered_names() == ["A"]
-    with pytest.raises(KeyError, match="class A of .*: a A is already registered by .*; rename"):
+    with pytest.raises(KeyError, match=r"class A of .*: a A is already registered by .*; rename"):
         registry.register(A)
     with pytest.raises(KeyError, match="it has A") as caught:
         registry.get("B")
