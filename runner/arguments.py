@@ -152,11 +152,34 @@ def parse(argv: Sequence[str]) -> Arguments:
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return flags and options: options start at the first word with a dot that is neither a flag
-    nor the path that --data takes."""
+    nor the path that --data takes.
+
+    Raises:
+        UserError: that word stands where a flag needs its value.
+    """
     for place, word in enumerate(argv):
-        if "." in word and not word.startswith("-") and (not place or argv[place - 1] != "--data"):
+        before = argv[place - 1] if place else ""
+        if "." in word and not word.startswith("-") and before != "--data":
+            if expected := _expected(before):
+                raise UserError(
+                    f"{before}: expects {expected}, but {word} has a dot and so begins the KEY "
+                    "VALUE options"
+                )
             return list(argv[:place]), list(argv[place:])
     return list(argv), []
+
+
+def _expected(flag: str) -> str:
+    """Return what a flag takes, in words; nothing for a flag without value or no flag."""
+    for action in build_parser()._actions:
+        if flag in action.option_strings and action.nargs != 0:
+            several = action.nargs == "+"
+            if action.choices:
+                return " or ".join(action.choices)
+            if flag in ("--cfg", "--datasets"):
+                return "names"
+            return "whole numbers" if several else "a whole number"
+    return ""
 
 
 def _option_problems(options: Sequence[str]) -> list[str]:

@@ -18,6 +18,11 @@ def test_lists_take_commas_or_blanks():
     assert arguments.datasets == ("dtd", "eurosat")
 
 
+@pytest.mark.parametrize("flag", ["--demo", "--dry-run", "--fresh", "--list", "--debug"])
+def test_an_option_may_follow_a_flag_without_value(flag):
+    assert parse(["--cfg", "coop", flag, "OPTIM.LR", "0.1"]).options == ("OPTIM.LR", "0.1")
+
+
 @pytest.mark.parametrize("words", [["--data", "./data.v2"], ["--data=./data.v2"]])
 def test_a_path_with_a_dot_is_no_option(words):
     arguments = parse(["--cfg", "coop", *words, "--seeds", "1"])
@@ -43,6 +48,32 @@ def test_a_path_with_a_dot_is_no_option(words):
         (
             ["--cfg", "coop", "--seeds", "1", "0.5", "2"],
             "0.5: not a key; options are KEY VALUE, as OPTIM.LR 0.002",
+        ),
+        (
+            ["--cfg", "coop", "--seeds", "1.5"],
+            "--seeds: expects whole numbers, but 1.5 has a dot and so begins the KEY VALUE options",
+        ),
+        (
+            ["--cfg", "coop", "--datasets", "x.yaml", "--seeds", "1"],
+            "--datasets: expects names, but x.yaml has a dot and so begins the KEY VALUE options",
+        ),
+        (
+            ["--seeds", "1", "--cfg", "configs.py"],
+            "--cfg: expects names, but configs.py has a dot and so begins the KEY VALUE options",
+        ),
+        (
+            ["--cfg", "coop", "--gpus", "OPTIM.LR", "0.1"],
+            "--gpus: expects whole numbers, but OPTIM.LR has a dot and so begins the KEY VALUE "
+            "options",
+        ),
+        (
+            ["--cfg", "coop", "--retries", "0.5"],
+            "--retries: expects a whole number, but 0.5 has a dot and so begins the KEY VALUE "
+            "options",
+        ),
+        (
+            ["--cfg", "coop", "--mode", "b2n.x"],
+            "--mode: expects b2n, but b2n.x has a dot and so begins the KEY VALUE options",
         ),
         (["--cfg", "coop", "--mode", "xx"], "--mode: invalid choice: 'xx' (choose from 'b2n')"),
         (
