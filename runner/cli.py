@@ -26,6 +26,8 @@ from runner.stop import stop_signals
 GetConfig = Callable[[str], Mapping[str, Any]]
 Survey = Mapping[str, tuple[Standing, RunResult | None]]
 
+_SHOWN = 3  # folders named in an error
+
 
 def main(
     argv: Sequence[str],
@@ -166,10 +168,12 @@ def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:
     for study in studies:
         other = [job for job in study.jobs if found[job.name][0] is Standing.OTHER]
         if other:
+            first = ", ".join(shown(job.folder) for job in other[:_SHOWN])
+            more = ", ..." if len(other) > _SHOWN else ""
             problems.append(
                 f"{study.label}: {len(other)} of {len(study.jobs)} runs were made with other "
-                f"options, YAML or weights (the first: {shown(other[0].folder)}); --fresh deletes "
-                "the planned runs and starts over"
+                f"options, YAML or weights: {first}{more}; move or delete "
+                f"{'it' if len(other) == 1 else 'them'}, or --fresh to delete all planned runs"
             )
     if problems:
         raise UserError(problems)

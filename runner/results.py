@@ -1,7 +1,6 @@
 """Read what a run left in its output folder."""
 
 import json
-import math
 import re
 import time
 from dataclasses import dataclass
@@ -25,15 +24,15 @@ class RunResult:
 def read_result(folder: Path) -> RunResult | None:
     """Return the result of `folder/result.json`, None if there is none or it is not whole."""
     try:
-        content = json.loads((folder / "result.json").read_text())
-    except (OSError, ValueError):
+        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict):
         return None
     accuracy, key = content.get("accuracy"), content.get("job_key")
     if isinstance(accuracy, bool) or not isinstance(accuracy, int | float):
         return None
-    if not math.isfinite(accuracy):
+    if not 0 <= accuracy <= 100:  # nor is NaN
         return None
     return RunResult(float(accuracy), key if isinstance(key, str) else None)
 
@@ -44,11 +43,16 @@ def read_log(folder: Path, *, kind: str) -> RunResult | None:
     An accuracy of a training counts after the line that ends training, since validation prints
     the same lines during it.
     """
-    logs = sorted(folder.glob("log.txt*"), key=lambda path: path.stat().st_mtime)
+    logs = [path for path in folder.glob("log.txt*") if path.is_file()]
     if not logs:
         return None
+    try:
+        newest = max(logs, key=lambda path: path.stat().st_mtime)
+        lines = newest.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
     ended, accuracy = False, None
-    for line in logs[-1].read_text(errors="replace").splitlines():
+    for line in lines:
         text = line.strip()
         ended = ended or text == END_OF_TEST if kind == "test" else ended or text in END_OF_TRAINING
         found = ACCURACY.search(text)
