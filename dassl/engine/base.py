@@ -11,6 +11,7 @@ from torch import nn
 from dassl.config import config_sha256
 from dassl.engine import resume_state
 from dassl.engine.checkpointing import CheckpointMixin
+from dassl.engine.scalars import named_writer_errors
 from dassl.engine.updates import UpdateMixin
 from dassl.utils.errors import CheckFailedError, NotRegisteredError
 
@@ -119,16 +120,23 @@ class TrainerBase(CheckpointMixin, UpdateMixin):
             from dassl.engine import trainer
 
             logger.info("Initialize tensorboard (log_dir=%s)", log_dir)
-            self._writer = trainer.SummaryWriter(log_dir=log_dir)
+            with named_writer_errors(log_dir):
+                self._writer = trainer.SummaryWriter(log_dir=log_dir)
 
     def close_writer(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with named_writer_errors(getattr(self._writer, "log_dir", "TensorBoard's folder")):
+                self._writer.close()
 
     def write_scalar(self, tag: str, scalar_value: Any, global_step: int | None = None) -> None:
-        """Write a value to TensorBoard; does nothing before `init_writer`."""
+        """Write a value to TensorBoard; does nothing before `init_writer`.
+
+        Raises:
+            WriteError: the event file cannot be written, e.g. no space left on device.
+        """
         if self._writer is not None:
-            self._writer.add_scalar(tag, scalar_value, global_step)
+            with named_writer_errors(getattr(self._writer, "log_dir", "TensorBoard's folder")):
+                self._writer.add_scalar(tag, scalar_value, global_step)
 
     # the run
 

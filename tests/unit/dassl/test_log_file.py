@@ -1,4 +1,4 @@
-"""log.txt that cannot be written ends a run with one line that names it."""
+"""log.txt and event files that cannot be written end a run with one line that names them."""
 
 import logging
 import os
@@ -48,6 +48,34 @@ def test_no_room_for_the_log_is_one_line(statement, tmp_path):
     assert line.startswith(f"error: cannot write {tmp_path / 'log.txt'}: File too large; ")
     assert done.returncode == 1
     assert (tmp_path / "log.txt").stat().st_size <= 4096
+
+
+SCALARS = """
+import sys
+from dassl.engine.base import TrainerBase
+from dassl.utils.errors import UserError
+trainer = TrainerBase()
+try:
+    trainer.init_writer(sys.argv[1])
+    for step in range(3000):
+        trainer.write_scalar("train/loss", 1.0, step)
+    trainer.close_writer()
+except UserError as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def test_no_room_for_the_event_file_is_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCALARS, tmp_path / "tensorboard"],
+        cwd=REPOSITORY,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+        capture_output=True,
+        text=True,
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: cannot write to {tmp_path / 'tensorboard'}: File too large; ")
+    assert done.returncode == 1
 
 
 class _Full:
