@@ -112,14 +112,9 @@ def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
     page = (command.PROJECT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
     method, entry = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     (target,) = re.findall(r"The file: `(.*?)`", page)
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for name in ("assets", "clip", "configs", "dassl", "datasets", "runner", "trainers"):
-        shutil.copytree(command.PROJECT / name, copy / name)
-    for name in ("train.py", "parallel_runner.py"):
-        shutil.copy(command.PROJECT / name, copy)
+    copy = command.copy_project(tmp_path / "copy")
     (copy / target).write_text(method)
-    configs = (command.PROJECT / "configs.py").read_text(encoding="utf-8")
+    configs = (copy / "configs.py").read_text(encoding="utf-8")
     extended = configs.replace("\n\ndef experiments", f"{entry}\n\ndef experiments")
     (copy / "configs.py").write_text(extended)
     (line,) = [c for c in commands(command.PROJECT / "docs" / "add_a_method.md") if "anchored" in c]

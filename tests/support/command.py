@@ -1,6 +1,7 @@
 """Runs the command lines as a user does."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,20 @@ def environment(**extra):
     return {**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **extra}
 
 
-def python(script, *words, timeout=300, **env):
+def copy_project(folder):
+    """A copy of what runs, to add files to; returns its path."""
+    for name in ("assets", "clip", "configs", "dassl", "datasets", "runner", "trainers"):
+        shutil.copytree(PROJECT / name, folder / name)
+    for name in ("train.py", "parallel_runner.py", "configs.py"):
+        shutil.copy(PROJECT / name, folder)
+    return folder
+
+
+def python(script, *words, timeout=300, cwd=PROJECT, **env):
     """`python <script> <words>` from the project's folder -> the finished process with its text."""
     return subprocess.run(
         [sys.executable, script, *map(str, words)],
-        cwd=PROJECT,
+        cwd=cwd,
         env=environment(**env),
         capture_output=True,
         text=True,
