@@ -37,6 +37,8 @@ class DatasetWrapper(Dataset):
         self.is_train = is_train
         self.k_tfm = cfg.DATALOADER.K_TRANSFORMS if is_train else 1
         self.return_img0 = cfg.DATALOADER.RETURN_IMG0
+        if self.k_tfm < 1:
+            raise BadValueError(f"DATALOADER.K_TRANSFORMS = {self.k_tfm}: must be 1 or more")
         if self.k_tfm > 1 and transform is None:
             raise BadValueError(
                 f"DATALOADER.K_TRANSFORMS = {self.k_tfm} needs a transform; "

@@ -119,11 +119,13 @@ class RandomClassSampler(_ListSampler):
     A class with fewer images is filled by drawing with replacement.
 
     Raises:
-        BadValueError: (a ValueError) `batch_size` < `n_ins`.
+        BadValueError: (a ValueError) `batch_size` < `n_ins`, or `n_ins` < 1.
         CheckFailedError: (an AssertionError) fewer classes than a batch needs.
     """
 
     def __init__(self, data_source: Sequence[Datum], batch_size: int, n_ins: int) -> None:
+        if n_ins < 1:
+            raise BadValueError(f"N_INS = {n_ins}: must be 1 or more images per class")
         if batch_size < n_ins:
             raise BadValueError(f"batch size {batch_size} is below N_INS = {n_ins}")
         self.n_ins = n_ins

@@ -14,7 +14,7 @@ from dassl.data.transforms.steps import (
     InstanceNormalization,
     Random2DTranslation,
 )
-from dassl.utils.errors import CheckFailedError
+from dassl.utils.errors import BadValueError, CheckFailedError
 from dassl.utils.tools import get_most_similar_str_to_a_from_b
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ def build_transform(
     Raises:
         CheckFailedError: (an AssertionError) unknown step or interpolation, impossible size,
             mean or standard deviation.
+        BadValueError: (a ValueError) a step is given a number that it cannot use.
     """
     if cfg.INPUT.NO_TRANSFORM:
         logger.info("Note: no transform is applied!")
@@ -106,6 +107,13 @@ def _check(chosen: list[str], node: Any) -> None:
         problems.append(f"INPUT.SIZE = {node.SIZE}: must be (height, width) in pixels")
     if len(node.PIXEL_MEAN) != 3 or len(node.PIXEL_STD) != 3 or 0 in node.PIXEL_STD:
         problems.append("INPUT.PIXEL_MEAN, INPUT.PIXEL_STD: three numbers each, no 0 in the second")
+    scale, means = node.RRCROP_SCALE, (*node.PIXEL_MEAN, *node.PIXEL_STD)
+    if not all(isinstance(value, int | float) for value in (*means, *scale)):
+        problems.append("INPUT.PIXEL_MEAN, PIXEL_STD, RRCROP_SCALE: must hold numbers only")
+    elif len(scale) != 2 or not 0 < scale[0] <= scale[1]:
+        problems.append(f"INPUT.RRCROP_SCALE = {scale}: must be two shares of the area, 0 < a <= b")
+    if node.CROP_PADDING < 0:
+        problems.append(f"INPUT.CROP_PADDING = {node.CROP_PADDING}: must be 0 or more pixels")
     if problems:
         raise CheckFailedError(problems)
 
@@ -185,7 +193,14 @@ def _colours(node: Any, chosen: list[str]) -> list[Step]:
             lambda: T.RandomApply([T.GaussianBlur(kernel)], p=node.GB_P),
         ),
     }
-    return [(line, make()) for name, (line, make) in makers.items() if name in chosen]
+    steps = []
+    for name, (line, make) in makers.items():
+        if name in chosen:
+            try:
+                steps.append((line, make()))
+            except ValueError as error:  # torchvision checks the numbers
+                raise BadValueError(f"INPUT, {line}: {error}") from error
+    return steps
 
 
 def _on_tensor(node: Any, chosen: list[str]) -> list[Step]:

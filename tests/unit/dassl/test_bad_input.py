@@ -136,6 +136,40 @@ def test_many_workers_are_used_without_a_warning(images, tmp_path):
     assert [str(warning.message)[:30] for warning in caught] == ["This DataLoader is another mat"]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "step", "text"),
+    [
+        ("INPUT.RRCROP_SCALE", (1,), "random_resized_crop", r"INPUT\.RRCROP_SCALE = \(1,\)"),
+        ("INPUT.RRCROP_SCALE", (2, 1), "random_resized_crop", r"INPUT\.RRCROP_SCALE = \(2, 1\)"),
+        ("INPUT.CROP_PADDING", -9, "random_crop", r"INPUT\.CROP_PADDING = -9"),
+        ("INPUT.PIXEL_MEAN", ["a", 1, 1], "normalize", "must hold numbers only"),
+        (
+            "INPUT.COLORJITTER_H",
+            0.9,
+            "colorjitter",
+            r"INPUT, color jitter .*hue=0\.9\): hue values",
+        ),
+        ("INPUT.GB_K", 4, "gaussian_blur", r"INPUT, gaussian blur \(kernel=4\): Kernel size"),
+    ],
+)
+def test_wrong_numbers_of_transforms(key, value, step, text, images, tmp_path):
+    options = [*OPTIONS, "INPUT.TRANSFORMS", (step, "normalize"), key, value]
+    with pytest.raises(UserError, match=text) as caught:
+        build_trainer(make_config(images, tmp_path / "out", options))
+    one_line(caught)
+
+
+def test_counts_below_one(images, tmp_path):
+    sampler = ["DATALOADER.TRAIN_X.SAMPLER", "RandomClassSampler", "DATALOADER.TRAIN_X.N_INS", 0]
+    for pairs, text in (
+        (sampler, "N_INS = 0: must be 1 or more"),
+        (["DATALOADER.K_TRANSFORMS", 0], r"DATALOADER\.K_TRANSFORMS = 0: must be 1 or more"),
+    ):
+        with pytest.raises(UserError, match=text) as caught:
+            build_trainer(make_config(images, tmp_path / "out", [*OPTIONS, *pairs]))
+        one_line(caught)
+
+
 def test_loss_that_is_not_finite(images, tmp_path):
     trainer = start(make_config(images, tmp_path / "out", OPTIONS))
     for value in (float("nan"), float("inf")):
