@@ -20,11 +20,11 @@ def register_method(
     too."""
 
     def register(trainer: Trainer) -> Trainer:
-        OPTIONS.declare((SHARED_OPTIONS, *trainer.options))
+        # Names first: a copied file is told of the taken name, with both files.
         _register(trainer, aliases)
         if dept:
-            OPTIONS.declare(DEPT_OPTIONS)
             _register(dept_variant(trainer), dept_aliases)
+        OPTIONS.declare((SHARED_OPTIONS, *trainer.options, *(DEPT_OPTIONS if dept else ())))
         return trainer
 
     return register
