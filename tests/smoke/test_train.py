@@ -151,20 +151,22 @@ def test_a_resume_state_of_another_configuration_is_refused(train, tmp_path):
     assert before == {p: p.read_bytes() for p in (tmp_path / "out").rglob("*.pth.tar*")}
 
 
-def test_no_room_on_disk_is_one_line_and_loses_nothing(train, pets, small_vit, tmp_path):
-    """A limit on the size of files stands for a full disk; the same command then finishes."""
+@pytest.mark.parametrize(("limit", "file"), [(60_000, "resume.pth.tar"), (3_000, "log.txt")])
+def test_no_room_on_disk_is_one_line_and_loses_nothing(
+    limit, file, train, pets, small_vit, tmp_path
+):
+    """A limit on the size of files, in bytes, stands for a full disk; then the command finishes."""
     words, pairs = command.train_words("MaPLe", pets, small_vit, tmp_path / "out")
-    limit = (60_000, 60_000)  # bytes: more than the log, less than MaPLe's tensors
     done = subprocess.run(
         [sys.executable, "train.py", *words, "--seed", "1", *pairs],
         cwd=command.PROJECT,
         env=command.environment(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2, done.stderr
-    assert done.stderr.strip().count("\n") == 0 and "resume.pth.tar" in done.stderr
+    assert done.stderr.strip().count("\n") == 0 and file in done.stderr
     assert not list((tmp_path / "out").rglob("*.pth.tar*")), "half a file is left"
     assert train("MaPLe", "out", "--seed", 1).returncode == 0
 
