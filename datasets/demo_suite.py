@@ -7,10 +7,11 @@ Ten classes each, so base and new have five. Without DATASET.ROOT they lie in $P
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.demo import store
+from datasets.demo import shapes, store, textures
 from datasets.split_dataset import SplitFileDataset
 
 
@@ -47,34 +48,35 @@ class DemoDataset(SplitFileDataset):
         raise NotImplementedError
 
 
+class DrawnDataset(DemoDataset):
+    """One whose pictures a module of `datasets.demo` draws: its CLASSES, draw and SEED."""
+
+    renderer: ClassVar[ModuleType]
+
+    @classmethod
+    def pictures(cls) -> Iterator[store.Picture]:
+        drawn = cls.renderer
+        return store.drawn_pictures(drawn.CLASSES, drawn.draw, drawn.SEED, cls.counts)
+
+
 @DATASET_REGISTRY.register()
-class DemoShapes(DemoDataset):
+class DemoShapes(DrawnDataset):
     """Rendered shapes, the source domain: 400 / 100 / 600 images."""
 
     dataset_dir = "demo_shapes"
     split_file = "split_zhou_DemoShapes.json"
     template = "a photo of a {}."
-
-    @classmethod
-    def pictures(cls) -> Iterator[store.Picture]:
-        from datasets.demo import shapes
-
-        return store.drawn_pictures(shapes.CLASSES, shapes.draw, shapes.SEED, cls.counts)
+    renderer = shapes
 
 
 @DATASET_REGISTRY.register()
-class DemoTextures(DemoDataset):
+class DemoTextures(DrawnDataset):
     """Rendered textures: 400 / 100 / 600 images."""
 
     dataset_dir = "demo_textures"
     split_file = "split_zhou_DemoTextures.json"
     template = "{} texture."
-
-    @classmethod
-    def pictures(cls) -> Iterator[store.Picture]:
-        from datasets.demo import textures
-
-        return store.drawn_pictures(textures.CLASSES, textures.draw, textures.SEED, cls.counts)
+    renderer = textures
 
 
 @DATASET_REGISTRY.register()

@@ -6,7 +6,7 @@ n context tokens, J prompted blocks, W text width, V vision width.
 import copy
 import logging
 
-from torch import Tensor, nn
+from torch import nn
 from yacs.config import CfgNode
 
 import clip
@@ -75,22 +75,17 @@ class MultiModalPromptLearner(ContextLearner):
             copy.deepcopy(projection)
             for _ in range(num_deep)  # quirk: all start equal
         )
-        self._num_blocks = (text.layers, clip_model.visual.layers)
+        self._num_deep_visual = clip_model.visual.layers - 1
 
     def text_prompts(self) -> TextPrompts:
         """Class prompts with the context of every prompted text block."""
-        text_blocks, _ = self._num_blocks
-        return self.shared_prompts(self.ctx, tuple(self.compound_prompts_text)[: text_blocks - 1])
+        return self.shared_prompts(self.ctx, tuple(self.compound_prompts_text))
 
     def visual_prompts(self) -> VisualPrompts:
-        """The projected context of every prompted vision block; idle prompts are left out of the
-        graph."""
-        _, vision_blocks = self._num_blocks
+        """The projected context of every prompted vision block; idle prompts are not projected."""
         pairs = zip(self.compound_prompt_projections, self.compound_prompts_text, strict=True)
-        deep: list[Tensor] = []
-        for index, (project, prompt) in enumerate(pairs):
-            if index < vision_blocks - 1:
-                deep.append(project(prompt))
+        used = list(pairs)[: self._num_deep_visual]
+        deep = [project(prompt) for project, prompt in used]
         return VisualPrompts(self.proj(self.ctx.to(self.proj.weight.dtype)), deep)
 
 

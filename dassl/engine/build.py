@@ -1,12 +1,9 @@
 """Trainers by name."""
 
-import logging
 from typing import Any
 
+from dassl.utils.building import build_registered
 from dassl.utils.registry import Registry
-from dassl.utils.tools import check_availability
-
-logger = logging.getLogger(__name__)
 
 TRAINER_REGISTRY = Registry("TRAINER")
 
@@ -17,8 +14,4 @@ def build_trainer(cfg: Any) -> Any:
     Raises:
         UnknownNameError: (a ValueError) with all names and the closest.
     """
-    name = cfg.TRAINER.NAME
-    check_availability(name, TRAINER_REGISTRY.registered_names())
-    if cfg.VERBOSE:
-        logger.info("Loading trainer: %s", name)
-    return TRAINER_REGISTRY.get(name)(cfg)
+    return build_registered(TRAINER_REGISTRY, "Loading trainer", cfg.TRAINER.NAME, cfg.VERBOSE, cfg)

@@ -1,12 +1,9 @@
 """Evaluators by name."""
 
-import logging
 from typing import Any
 
+from dassl.utils.building import build_registered
 from dassl.utils.registry import Registry
-from dassl.utils.tools import check_availability
-
-logger = logging.getLogger(__name__)
 
 EVALUATOR_REGISTRY = Registry("EVALUATOR")
 
@@ -17,8 +14,6 @@ def build_evaluator(cfg: Any, **kwargs: Any) -> Any:
     Raises:
         UnknownNameError: (a ValueError) with all names and the closest.
     """
-    name = cfg.TEST.EVALUATOR
-    check_availability(name, EVALUATOR_REGISTRY.registered_names())
-    if cfg.VERBOSE:
-        logger.info("Loading evaluator: %s", name)
-    return EVALUATOR_REGISTRY.get(name)(cfg, **kwargs)
+    return build_registered(
+        EVALUATOR_REGISTRY, "Loading evaluator", cfg.TEST.EVALUATOR, cfg.VERBOSE, cfg, **kwargs
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from dassl.modeling.build import build_part
+from dassl.utils.building import build_registered
 from dassl.utils.registry import Registry
 
 BACKBONE_REGISTRY = Registry("BACKBONE")
@@ -23,4 +23,4 @@ class Backbone(nn.Module):
 
 def build_backbone(name: str, verbose: bool = True, **kwargs: Any) -> Any:
     """The backbone of that name."""
-    return build_part(BACKBONE_REGISTRY, "Backbone", name, verbose, **kwargs)
+    return build_registered(BACKBONE_REGISTRY, "Backbone", name, verbose, **kwargs)

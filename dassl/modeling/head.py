@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dassl.modeling.build import build_part
+from dassl.utils.building import build_registered
 from dassl.utils.errors import UnknownNameError
 from dassl.utils.registry import Registry
 
@@ -64,4 +64,4 @@ def mlp(**kwargs: Any) -> torch.nn.Module:
 
 def build_head(name: str, verbose: bool = True, **kwargs: Any) -> Any:
     """The head of that name."""
-    return build_part(HEAD_REGISTRY, "Head", name, verbose, **kwargs)
+    return build_registered(HEAD_REGISTRY, "Head", name, verbose, **kwargs)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dassl.modeling.build import build_part
+from dassl.utils.building import build_registered
 from dassl.utils.registry import Registry
 
 NETWORK_REGISTRY = Registry("NETWORK")
@@ -10,4 +10,4 @@ NETWORK_REGISTRY = Registry("NETWORK")
 
 def build_network(name: str, verbose: bool = True, **kwargs: Any) -> Any:
     """The network of that name."""
-    return build_part(NETWORK_REGISTRY, "Network", name, verbose, **kwargs)
+    return build_registered(NETWORK_REGISTRY, "Network", name, verbose, **kwargs)

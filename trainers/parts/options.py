@@ -3,6 +3,7 @@ merged."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from yacs.config import CfgNode
@@ -56,6 +57,12 @@ class Options:
         return ((f"{self.node}.{name}", option) for name, option in self.options.items())
 
 
+@cache
+def engine_keys() -> frozenset[str]:
+    """The keys that the engine owns."""
+    return frozenset(all_keys(get_cfg_default()))
+
+
 class OptionTree:
     """All options of all methods; one owner per key."""
 
@@ -83,7 +90,7 @@ class OptionTree:
             raise TypeError(f"{key}: declare it as Option(default, help), not {option!r}")
         if key in self._options:
             raise ValueError(f"{key} is declared twice; let one method own it")
-        if key in all_keys(get_cfg_default()):
+        if key in engine_keys():
             raise ValueError(f"{key} is the engine's; `defaults` of a trainer change its value")
 
     def extend(self, cfg: CfgNode) -> None:

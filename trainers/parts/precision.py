@@ -29,7 +29,6 @@ class Precision:
     """
 
     def __init__(self, name: str, device: torch.device):
-        self.device = device
         if name in NEEDS_CUDA and device.type != "cuda":
             logger.info(f"Notice: precision {name} needs a GPU; this run uses fp32 on the CPU")
             name = "fp32"

@@ -185,22 +185,29 @@ class PromptTrainer(TrainerX):
             logger.info(f"Note that {method} has nothing to load; {directory} is not read")
             return
         name = checkpoint_name(Path(directory), list(self.checkpoint), epoch)
-        for folder, child in self.checkpoint.items():
+        for folder in self.checkpoint:
             found = read_checkpoint(Path(directory) / folder / name)
             logger.info(f'Loading weights to {folder} from "{found.path}" (epoch = {found.epoch})')
-            prefix = f"{child}." if child else ""
+            prefix = self._key_prefix(folder)
             keyed = {prefix + key: value for key, value in found.state.items()}
             self.model.prepare_load(keyed, found.extra)
-            self.load_weights(folder, found.state, found.path)
+            self._restore(folder, keyed, found.path)
 
     def load_weights(self, name: str, state_dict: Mapping[str, Any], path: Path) -> None:
         """The engine's hook for resuming from a checkpoint of one folder, ours or a published
         one."""
-        child = self.checkpoint[name]
-        prefix = f"{child}." if child else ""
-        state = {prefix + key: value for key, value in trained_tensors(state_dict).items()}
+        prefix = self._key_prefix(name)
+        tensors = trained_tensors(state_dict)
+        self._restore(name, {prefix + key: value for key, value in tensors.items()}, path)
+
+    def _key_prefix(self, folder: str) -> str:
+        """What stands before a folder's keys in the model's state dict."""
+        child = self.checkpoint[folder]
+        return f"{child}." if child else ""
+
+    def _restore(self, folder: str, keyed: dict[str, Tensor], path: Path) -> None:
         ignored = self.model.ignored_keys
-        restore(self.model, state, within=prefix, path=path, ignored=ignored)
+        restore(self.model, keyed, within=self._key_prefix(folder), path=path, ignored=ignored)
 
     def _load_init_weights(self, path: str) -> None:
         """MODEL.INIT_WEIGHTS: a checkpoint file of this method to start from."""

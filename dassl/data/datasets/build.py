@@ -1,12 +1,9 @@
 """Datasets by name."""
 
-import logging
 from typing import Any
 
+from dassl.utils.building import build_registered
 from dassl.utils.registry import Registry
-from dassl.utils.tools import check_availability
-
-logger = logging.getLogger(__name__)
 
 DATASET_REGISTRY = Registry("DATASET")
 
@@ -17,8 +14,4 @@ def build_dataset(cfg: Any) -> Any:
     Raises:
         UnknownNameError: (a ValueError) with all names and the closest.
     """
-    name = cfg.DATASET.NAME
-    check_availability(name, DATASET_REGISTRY.registered_names())
-    if cfg.VERBOSE:
-        logger.info("Loading dataset: %s", name)
-    return DATASET_REGISTRY.get(name)(cfg)
+    return build_registered(DATASET_REGISTRY, "Loading dataset", cfg.DATASET.NAME, cfg.VERBOSE, cfg)

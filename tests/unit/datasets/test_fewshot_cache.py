@@ -6,23 +6,18 @@ import random
 
 import pytest
 
-from dassl.data.datasets import Datum
 from dassl.utils.errors import UserError
 from datasets import fewshot
 from datasets.oxford_pets import OxfordPets
 from tests.support.dataset_tree import as_rows, dataset_cfg, small_lists, write_tree
+from tests.support.foreign_cache import foreign_data
 
 SHOTS, SEED = 2, 1
 
 
 def foreign(rows, prefix="/home/someone/DATA/oxford_pets/images"):
     """Datum objects as another machine pickled them: their files need not exist here."""
-    data = []
-    for path, label, name in rows:
-        item = Datum.__new__(Datum)
-        vars(item).update(_impath=f"{prefix}/{path}", _label=label, _domain=0, _classname=name)
-        data.append(item)
-    return data
+    return foreign_data(rows, prefix)
 
 
 def drawn(lists):
