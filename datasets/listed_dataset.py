@@ -41,7 +41,8 @@ class ListedDataset(DatasetBase):
         image_folders: folders below the images folder that have to be there.
         images_url: where the images are published.
         template: hand-written prompt, with {} for the class name.
-        drawn_splits: lists that few shots are drawn from, in this order; others stay whole.
+        drawn_splits: lists that few shots are drawn from, in this order; others stay whole. None:
+            a test set, which DATASET.NUM_SHOTS does not concern.
         listed_by: in words, what fixes the order of the lists.
 
     Raises:
@@ -64,7 +65,7 @@ class ListedDataset(DatasetBase):
         self._check_folders(root)
         lists = self.read_lists()
         check_classes(lists, self.source)
-        shots = cfg.DATASET.NUM_SHOTS
+        shots = cfg.DATASET.NUM_SHOTS if self.drawn_splits else -1
         if shots >= 1:
             lists = lists | self._few_shots(lists, shots, cfg.SEED)
         subset = cfg.DATASET.get("SUBSAMPLE_CLASSES", "all")  # a key that trainers add

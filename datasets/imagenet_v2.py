@@ -1,0 +1,32 @@
+"""ImageNetV2: ten new test images for each of ImageNet's 1000 classes."""
+
+from dassl.data.datasets import DATASET_REGISTRY
+from datasets.listed_dataset import Lists
+from datasets.wnid_folders import ImageNetVariant
+
+
+@DATASET_REGISTRY.register()
+class ImageNetV2(ImageNetVariant):
+    """`imagenetv2/imagenetv2-matched-frequency-format-val/{0..999}/`; 10,000 images.
+
+    Folder i is the class of the i-th line of classnames.txt (from 0), as a number: sorted as text,
+    "10" would come before "2" and the labels would be wrong.
+    """
+
+    dataset_dir = "imagenetv2"
+    images = "imagenetv2-matched-frequency-format-val"
+    images_url = "https://github.com/modestyachts/ImageNetV2 (imagenetv2-matched-frequency)"
+
+    def read_lists(self) -> Lists:
+        """See `ImageNetVariant`; the classes are the lines of classnames.txt, in their order."""
+        names = self.read_names()
+        self._wnids = list(names)
+        found = self.class_folders(self.image_dir, f"unpack the archive again: {self.images_url}")
+        folders = [str(line) for line in range(len(names))]
+        self.check_names(folders, found, self.image_dir)
+        items = self.list_images("", folders, list(names.values()))
+        return {"train": items, "val": [], "test": items}
+
+    def wnid_of(self, folder: str) -> str:
+        """The wnid of a numbered folder: that of its line."""
+        return self._wnids[int(folder)]

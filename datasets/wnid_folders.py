@@ -1,0 +1,162 @@
+"""What readers of ImageNet and of its variants share: a folder of images for each class, and
+classnames.txt with the name of each.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dassl.utils.errors import BadFileError
+from datasets.listed_dataset import ListedDataset, Lists
+from datasets.splits import Item
+from datasets.text_lists import read_table
+
+NAMES_URL = "https://drive.google.com/file/d/1-61f_ol79pViBFDG_IDlUQSwoLcn2XXF/view?usp=sharing"
+_SHOWN = 3  # folders named in an error
+
+
+class WnidFolders(ListedDataset):
+    """Class folders, whose place in the sorted listing is the label; the name of a class is that of
+    its line `<wnid> <name>` in classnames.txt.
+
+    `class_ids` are the wnids in label order: names repeat (ImageNet has two "missile"), ids do not,
+    so that a head which was trained on all of ImageNet serves the classes of a variant.
+    """
+
+    template = "a photo of a {}."
+
+    def __init__(self, cfg: Any) -> None:
+        super().__init__(cfg)
+        folders: dict[int, str] = {}
+        for item in self.train_x:
+            if item.label not in folders:
+                folders[item.label] = os.path.basename(os.path.dirname(item.impath))
+        self.class_ids = [self.wnid_of(folders[label]) for label in sorted(folders)]
+
+    @property
+    def source(self) -> str:
+        """The images folder."""
+        return self.image_dir
+
+    @property
+    def names_file(self) -> str:
+        """The path of classnames.txt."""
+        return os.path.join(self.dataset_dir, "classnames.txt")
+
+    def wnid_of(self, folder: str) -> str:
+        """The wnid of a class folder: its own name."""
+        return folder
+
+    def check_images(self, items: Iterable[Item]) -> None:
+        """Nothing: the listing has just shown the images."""
+
+    def read_names(self) -> dict[str, str]:
+        """Wnid -> name, in the order of classnames.txt.
+
+        Raises:
+            MissingFileError, BadFileError: see `text_lists.read_table`.
+        """
+        return read_table(self.names_file, f"get it from {NAMES_URL}")
+
+    def check_names(self, names: Iterable[str], wnids: Sequence[str], folder: str) -> None:
+        """Check that classnames.txt has a line for each class folder and no more.
+
+        Raises:
+            BadFileError: names what only one side has.
+        """
+        if set(names) == set(wnids):
+            return
+        lines = list(names)
+        raise BadFileError(
+            f"{self.names_file} has {len(lines)} lines for {len(wnids)} class folders in {folder}; "
+            f"{difference('the folders', wnids, 'the lines', lines)}; each folder needs its line: "
+            f"get the file from {NAMES_URL}"
+        )
+
+    def class_folders(self, folder: str, remedy: str) -> list[str]:
+        """Names of the folders in a folder, sorted; files beside them are skipped.
+
+        Raises:
+            BadFileError: there is none; `remedy` says what to do.
+        """
+        names = self._visible(folder)
+        found = [name for name in names if os.path.isdir(os.path.join(folder, name))]
+        if not found:
+            raise BadFileError(
+                f"{type(self).__name__}: no class folders in {folder}, but {len(names):,} files; "
+                f"{remedy}"
+            )
+        return found
+
+    def list_images(self, below: str, folders: Sequence[str], names: Sequence[str]) -> list[Item]:
+        """All images of class folders, which count the labels; images of a class by file name.
+
+        Args:
+            below: the part of the images folder that holds them; "" for the images folder itself.
+            folders: C class folders.
+            names: C classnames.
+
+        Raises:
+            BadFileError: a folder is empty or cannot be listed.
+        """
+        items: list[Item] = []
+        for label, (folder, name) in enumerate(zip(folders, names, strict=True)):
+            path = os.path.join(self.image_dir, below, folder)
+            files = self._visible(path)
+            if not files:
+                raise BadFileError(
+                    f"{type(self).__name__}: no image in {path}; unpack its images there"
+                )
+            start = f"{below}/{folder}" if below else folder
+            items += [Item(f"{start}/{file}", label, name) for file in files]
+        return items
+
+    def _visible(self, folder: str) -> list[str]:
+        """What is in a folder, sorted; hidden entries are skipped."""
+        try:
+            return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        except OSError as error:
+            raise BadFileError(
+                f"{type(self).__name__}: cannot list {folder} ({error.strerror}); make it readable"
+            ) from error
+
+
+class ImageNetVariant(WnidFolders):
+    """A test set of ImageNet's classes or of some of them. No image is for training: train and test
+    are the same list and nothing is drawn from it, whatever DATASET.NUM_SHOTS says; no val.
+
+    Base and new classes are the halves of the set's own classes. (Among the published readers,
+    DePT's cut them so; CoOp's ignore DATASET.SUBSAMPLE_CLASSES here.)
+
+    Class attributes of a variant:
+        complete: whether the set has every class of classnames.txt.
+    """
+
+    complete = False
+    drawn_splits = ()
+    listed_by = "the sorted listing"
+
+    def read_lists(self) -> Lists:
+        """All images, as train and as test.
+
+        Raises:
+            MissingFileError: classnames.txt is missing.
+            BadFileError: there are no class folders, or one has no line in classnames.txt or no
+                image.
+        """
+        names = self.read_names()
+        wnids = self.class_folders(self.image_dir, f"unpack the archive again: {self.images_url}")
+        known = names if self.complete else [wnid for wnid in names if wnid in set(wnids)]
+        self.check_names(known, wnids, self.image_dir)
+        items = self.list_images("", wnids, [names[wnid] for wnid in wnids])
+        return {"train": items, "val": [], "test": items}
+
+
+def difference(first: str, ones: Iterable[str], second: str, others: Iterable[str]) -> str:
+    """What two sets do not share, in words: "only in train: n01440764"."""
+    parts = []
+    for name, alone in ((first, set(ones) - set(others)), (second, set(others) - set(ones))):
+        if alone:
+            more = ", ..." if len(alone) > _SHOWN else ""
+            parts.append(f"only in {name}: {', '.join(sorted(alone)[:_SHOWN])}{more}")
+    return ", ".join(parts)

@@ -1,0 +1,165 @@
+"""ImageNetV2, -Sketch, -A and -R in folders of their true layouts."""
+
+import os
+
+import pytest
+
+from dassl.utils.errors import UserError
+from datasets.imagenet import ImageNet
+from datasets.imagenet_a import ImageNetA
+from datasets.imagenet_r import ImageNetR
+from datasets.imagenet_sketch import ImageNetSketch
+from datasets.imagenet_v2 import ImageNetV2
+from tests.support.dataset_tree import as_rows, dataset_cfg
+from trainers.parts.classes import ClassSpace
+
+NAMES = {f"n{k:08d}": name for k, name in enumerate(["tench", "great white shark", "cock", "hen"])}
+NAMES |= {f"n{k:08d}": f"fish_{k}" for k in range(4, 12)}  # 12 classes: "10" and "2" as folders
+WNIDS = list(NAMES)
+PART = [WNIDS[10], WNIDS[1], WNIDS[3]]  # of ImageNet-A and -R
+FOLDERS = {
+    ImageNetV2: ("imagenetv2", "imagenetv2-matched-frequency-format-val"),
+    ImageNetSketch: ("imagenet-sketch", "images"),
+    ImageNetA: ("imagenet-adversarial", "imagenet-a"),
+    ImageNetR: ("imagenet-rendition", "imagenet-r"),
+}
+PARTIAL = (ImageNetA, ImageNetR)
+
+
+def classes_of(dataset):
+    """Class folders and wnids of a small tree, in label order."""
+    if dataset is ImageNetV2:
+        return [str(k) for k in range(12)], WNIDS
+    return (sorted(PART), sorted(PART)) if dataset in PARTIAL else (WNIDS, WNIDS)
+
+
+def write(root, dataset, per_class=2):
+    below, images = FOLDERS[dataset]
+    folder = root / below
+    for name in reversed(classes_of(dataset)[0]):
+        (folder / images / name).mkdir(parents=True)
+        for i in range(per_class):
+            (folder / images / name / f"{name}_{i}.jpg").touch()
+    lines = [f"{wnid} {name}\n" for wnid, name in NAMES.items()]
+    (folder / "classnames.txt").write_text("".join(lines))
+    return folder / images
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda dataset: dataset.__name__)
+def dataset(request):
+    return request.param
+
+
+def test_labels_names_and_images_are_those_of_the_layout(tmp_path, dataset):
+    images = write(tmp_path, dataset)
+    found = dataset(dataset_cfg(tmp_path))
+    folders, wnids = classes_of(dataset)
+    expected = [
+        [f"{folder}/{folder}_{i}.jpg", label, NAMES[wnids[label]]]
+        for label, folder in enumerate(folders)
+        for i in (0, 1)
+    ]
+    assert as_rows(found.test, str(images)) == expected
+    assert as_rows(found.train_x, str(images)) == expected
+    assert not found.val
+    assert found.class_ids == wnids
+    assert found.classnames == [NAMES[wnid] for wnid in wnids]
+    assert found.template == "a photo of a {}."
+
+
+def test_shots_draw_nothing_and_write_nothing(tmp_path, dataset, capsys):
+    write(tmp_path, dataset)
+    before = sorted(os.walk(tmp_path))
+    found = dataset(dataset_cfg(tmp_path, shots=16))
+    assert len(found.test) == 2 * len(found.class_ids)
+    assert sorted(os.walk(tmp_path)) == before
+    assert "Warning" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("subsample", ["base", "new"])
+def test_base_and_new_are_halves_of_the_sets_own_classes(tmp_path, dataset, subsample):
+    write(tmp_path, dataset)
+    found = dataset(dataset_cfg(tmp_path, subsample=subsample))
+    wnids = classes_of(dataset)[1]
+    half = (len(wnids) + 1) // 2
+    assert found.class_ids == (wnids[:half] if subsample == "base" else wnids[half:])
+    assert len(found.test) == 2 * len(found.class_ids)
+
+
+def test_classes_are_found_among_imagenets_by_wnid(tmp_path, dataset):
+    write(tmp_path, dataset)
+    folder = tmp_path / "imagenet"
+    for split in ("train", "val"):
+        for wnid in WNIDS:
+            (folder / "images" / split / wnid).mkdir(parents=True)
+            (folder / "images" / split / wnid / "1.JPEG").touch()
+    (folder / "classnames.txt").write_text("".join(f"{w} {n}\n" for w, n in NAMES.items()))
+    source, target = (ClassSpace.of(kind(dataset_cfg(tmp_path))) for kind in (ImageNet, dataset))
+    rows = target.rows_in(source)
+    assert rows == ([1, 3, 10] if dataset in PARTIAL else list(range(12)))
+
+
+def test_files_beside_the_class_folders_are_skipped(tmp_path, dataset):
+    images = write(tmp_path, dataset)
+    (images / "README.txt").touch()
+    (images / "list.csv").touch()
+    (images / ".cache").mkdir()
+    assert dataset(dataset_cfg(tmp_path)).class_ids == classes_of(dataset)[1]
+
+
+def message_of(root, dataset) -> str:
+    with pytest.raises(UserError) as error:
+        dataset(dataset_cfg(root))
+    assert len(error.value.problems) == 1
+    return str(error.value)
+
+
+def test_a_missing_folder_is_named_with_the_link(tmp_path, dataset):
+    message = message_of(tmp_path, dataset)
+    assert f"{dataset.__name__}: no folder {tmp_path / FOLDERS[dataset][0]}" in message
+    assert "https://github.com/" in message
+
+
+def test_a_missing_images_folder_is_named_with_the_link(tmp_path, dataset):
+    images = write(tmp_path, dataset)
+    images.rename(tmp_path / "elsewhere")
+    message = message_of(tmp_path, dataset)
+    assert f"{dataset.__name__}: no images folder {images};" in message
+    assert "https://github.com/" in message
+
+
+def test_missing_class_names_are_named_with_their_link(tmp_path, dataset):
+    images = write(tmp_path, dataset)
+    (images.parent / "classnames.txt").unlink()
+    message = message_of(tmp_path, dataset)
+    assert f"no list {images.parent / 'classnames.txt'}; get it from https://drive" in message
+
+
+def test_images_outside_of_class_folders_are_named(tmp_path, dataset):
+    images = write(tmp_path, dataset, per_class=0)
+    for folder in images.iterdir():
+        folder.rmdir()
+    (images / "1.jpg").touch()
+    message = message_of(tmp_path, dataset)
+    assert f"{dataset.__name__}: no class folders in {images}, but 1 files; unpack" in message
+
+
+def test_a_folder_without_a_line_is_named(tmp_path, dataset):
+    images = write(tmp_path, dataset)
+    (images / "n99").mkdir()
+    message = message_of(tmp_path, dataset)
+    assert "only in the folders: n99; each folder needs its line" in message
+
+
+@pytest.mark.parametrize("complete", [ImageNetV2, ImageNetSketch])
+def test_a_missing_class_folder_is_named(tmp_path, complete):
+    images = write(tmp_path, complete)
+    gone = images / classes_of(complete)[0][2]
+    gone.rename(tmp_path / "gone")
+    assert f"only in the lines: {gone.name};" in message_of(tmp_path, complete)
+
+
+def test_an_empty_class_folder_is_named(tmp_path, dataset):
+    images = write(tmp_path, dataset, per_class=0)
+    first = images / classes_of(dataset)[0][0]
+    assert f"{dataset.__name__}: no image in {first}; unpack" in message_of(tmp_path, dataset)
