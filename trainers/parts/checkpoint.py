@@ -91,14 +91,14 @@ def restore(
     model: nn.Module,
     state: dict[str, Tensor],
     *,
-    within: str,
+    within: str | tuple[str, ...],
     path: Path,
     ignored: tuple[str, ...] = (),
 ) -> None:
     """Copies tensors into the model's parameters in place (an optimizer keeps hold of them).
 
     Args:
-        within: only the model's keys with this prefix are expected in `state`.
+        within: only the model's keys that begin so are expected in `state`.
         ignored: beginnings of keys that published files of the method hold and nothing uses.
 
     Raises:

@@ -5,6 +5,21 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Task:
+    """One of several tasks: its classes are start..end - 1 of the joint label space.
+
+    Args:
+        name: what is told apart, in words that a prompt can hold.
+        template: the task's hand-written prompt with {} for the classname; "" where there is none.
+    """
+
+    name: str
+    start: int
+    end: int
+    template: str = ""
+
+
+@dataclass(frozen=True)
 class ClassSpace:
     """What a run tells images apart by.
 
@@ -12,17 +27,19 @@ class ClassSpace:
         names: C classnames in label order.
         ids: C folder ids (such as ImageNet's wnids), where a dataset has them; names may repeat,
             ids do not.
+        tasks: the tasks that share the label space, in order; () where all classes are one task.
     """
 
     names: tuple[str, ...]
     ids: tuple[str, ...] | None = None
+    tasks: tuple[Task, ...] = ()
 
     @classmethod
     def of(cls, dataset: Any) -> "ClassSpace":
-        """The classes of a dataset object: its `classnames` and, if it has them, its
-        `class_ids`."""
+        """The classes of a dataset object: its `classnames`, its `class_ids` if it has them, and
+        the tasks of a multi-task dataset."""
         ids = getattr(dataset, "class_ids", None)
-        return cls(tuple(dataset.classnames), tuple(ids) if ids else None)
+        return cls(tuple(dataset.classnames), tuple(ids) if ids else None, _tasks_of(dataset))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -31,11 +48,26 @@ class ClassSpace:
         """The names as they stand in a prompt: underscores are blanks."""
         return [name.replace("_", " ") for name in self.names]
 
+    def task_of_class(self) -> list[int]:
+        """The task of each class; all 0 where there is one."""
+        if not self.tasks:
+            return [0] * len(self)
+        return [number for number, task in enumerate(self.tasks) for _ in range(*_range(task))]
+
     def rows_in(self, other: "ClassSpace") -> list[int] | None:
         """Where these classes stand in `other`, or None when they are not part of it.
 
-        By folder id where both sides have ids; otherwise both lists have to be the same.
+        By folder id where both sides have ids; otherwise both lists have to be the same. With tasks
+        it is decided for each: a task that has no equal in `other`, by name and list of classes,
+        gets -1 in all its places.
         """
+        if self.tasks or other.tasks:
+            known = {(task.name, other.names[slice(*_range(task))]): task for task in other.tasks}
+            rows = []
+            for task in self.tasks:
+                same = known.get((task.name, self.names[slice(*_range(task))]))
+                rows += range(*_range(same)) if same else [-1] * (task.end - task.start)
+            return rows if any(row >= 0 for row in rows) else None
         if self.ids and other.ids:
             place = {class_id: row for row, class_id in enumerate(other.ids)}
             rows = [place.get(class_id, -1) for class_id in self.ids]
@@ -44,10 +76,31 @@ class ClassSpace:
 
     def to_plain(self) -> dict[str, Any]:
         """Lists for a checkpoint."""
-        return {"classnames": list(self.names), "class_ids": list(self.ids) if self.ids else None}
+        plain = {"classnames": list(self.names), "class_ids": list(self.ids) if self.ids else None}
+        if self.tasks:
+            plain["tasks"] = [[task.name, task.start, task.end] for task in self.tasks]
+        return plain
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "ClassSpace":
         """The inverse of `to_plain`."""
         ids = plain.get("class_ids")
-        return cls(tuple(plain["classnames"]), tuple(ids) if ids else None)
+        tasks = tuple(Task(*task) for task in plain.get("tasks", ()))
+        return cls(tuple(plain["classnames"]), tuple(ids) if ids else None, tasks)
+
+
+def _range(task: Task) -> tuple[int, int]:
+    return task.start, task.end
+
+
+def _tasks_of(dataset: Any) -> tuple[Task, ...]:
+    """The tasks of a multi-task dataset, from its lists by task id."""
+    lists = getattr(dataset, "taskid2cname", None)
+    if not lists:
+        return ()
+    templates = getattr(dataset, "task_templates", None) or [""] * len(lists)
+    tasks, start = [], 0
+    for name, classnames, template in zip(dataset.taskid2tname, lists, templates, strict=True):
+        tasks.append(Task(name, start, start + len(classnames), template))
+        start += len(classnames)
+    return tuple(tasks)

@@ -9,7 +9,11 @@ t_txt; one linear classifier h reads both. Training minimises
 with v = TRAINER.LINEAR_PROBE.WEIGHT. Tests on the classes of the head use (1 - v) z_sim + v h(a);
 on all other classes z_sim alone.
 
-B images, C classes, D joint width.
+Over several tasks (ours; the references have no such variant) every task has a FiLM pair and a
+block of the head's rows; cross-entropies run inside the sample's task, and fusion is decided for
+each task.
+
+B images, C classes, D joint width, T tasks.
 """
 
 from collections.abc import Mapping
@@ -23,9 +27,10 @@ from yacs.config import CfgNode
 from dassl.optim import build_optimizer
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
+from trainers.parts.film import FiLM, Same
 from trainers.parts.model import Batch, Features, Objective, PromptModel, cosine_logits
 from trainers.parts.options import Option, Options
-from trainers.parts.trainer import PromptTrainer
+from trainers.parts.trainer import Children, PromptTrainer
 
 DEPT_OPTIONS = (
     Options(
@@ -46,48 +51,57 @@ DEPT_OPTIONS = (
 )
 
 
-class FiLM(nn.Module):
-    """X * scale + bias per channel, [.., D] -> [.., D], in x's dtype; starts as the identity."""
+SHARE_FILM_OPTIONS = Options(
+    "TRAINER.LINEAR_PROBE", SHARE_FILM=Option(False, "one FiLM pair for all tasks")
+)
 
-    def __init__(self, width: int):
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale.to(x.dtype) + self.bias.to(x.dtype)
+HEAD_CHILDREN = ("film_lp_img", "film_lp_text", "linear_probe_proj")
 
 
 class DePTModel(PromptModel):
     """The layer that stands in front of a method's model and adds FiLM and the second head.
 
-    Keys added to the state dict: `film_lp_img.{scale,bias}`, `film_lp_text.{scale,bias}` [D],
-    `linear_probe_proj.{weight,bias}` [C, D] and [C].
+    Keys added to the state dict: `film_lp_img.{scale,bias}`, `film_lp_text.{scale,bias}` [D] or
+    [T, D], `linear_probe_proj.{weight,bias}` [C, D] and [C].
     """
 
     def build(self) -> None:
         super().build()
-        width = self.clip.visual.output_dim
         options = self.cfg.TRAINER
         self.weight = options.LINEAR_PROBE.WEIGHT
         self.fuses = options.LINEAR_PROBE.TEST_TIME_FUSION
         self.head_space = self.space
-        if options.FILM.LINEAR_PROBE:
-            self.film_lp_img = FiLM(width)
-            self.film_lp_text = FiLM(width)
-        else:
-            self.film_lp_img = self.film_lp_text = nn.Identity()
         self.linear_probe_proj = None
+        self._make_films(len(self.space.tasks))
         if options.LINEAR_PROBE.TYPE == "linear":
             self._make_head(len(self.space))
 
+    def _make_films(self, num_tasks: int) -> None:
+        if not self.cfg.TRAINER.FILM.LINEAR_PROBE:
+            self.film_lp_img, self.film_lp_text = Same(), Same()
+            return
+        width = self.clip.visual.output_dim
+        pairs = 1 if num_tasks and self.cfg.TRAINER.LINEAR_PROBE.SHARE_FILM else num_tasks
+        shape = (pairs, width) if num_tasks else (width,)
+        device = self.clip.logit_scale.device
+        self.film_lp_img, self.film_lp_text = FiLM(*shape).to(device), FiLM(*shape).to(device)
+
     def _make_head(self, num_classes: int) -> None:
         head = nn.Linear(self.clip.visual.output_dim, num_classes)
-        device = self.clip.logit_scale.device
-        self.linear_probe_proj = head.to(device, self.precision.trained_dtype)
+        dtype = torch.float32 if self.space.tasks else self.precision.trained_dtype
+        self.linear_probe_proj = head.to(self.clip.logit_scale.device, dtype)
+
+    def _pair(self, task: Tensor) -> Tensor | None:
+        """Which FiLM pair rows of the given tasks take; None where there is one for all."""
+        scale = getattr(self.film_lp_img, "scale", None)
+        if scale is None or scale.dim() == 1:
+            return None
+        return task % len(scale)  # one shared pair: always 0
 
     def head_rows(self) -> list[int] | None:
-        """The head's rows that are this run's classes; None where the head knows other classes."""
+        """The head's rows that are this run's classes, -1 where it has none; None where the head
+        knows other classes only."""
         return self.space.rows_in(self.head_space) if self.head_space else None
 
     def linear_logits(self, x: Tensor) -> Tensor:
@@ -98,15 +112,27 @@ class DePTModel(PromptModel):
     def _head_loss(self, features: Features, batch: Batch) -> Tensor:
         text, image = self.film_lp_text, self.film_lp_img
         if self.linear_probe_proj is None:
-            logits = self._film_similarity(features)
-            return self.classification_loss(logits, batch.label)
+            logits = self._film_similarity(features, self.task_of_class)
+            return self.classification_loss(logits, batch.label, features.columns)
+        pair = self._pair(self.task_of(batch.label))
         own_text = features.text_of(batch.label).to(features.image.dtype)
-        rows = torch.cat([text(own_text), image(features.image)])  # [2B, D]
+        rows = torch.cat([text(own_text, pair), image(features.image, pair)])  # [2B, D]
         return self.classification_loss(self.linear_logits(rows), batch.label.repeat(2))
 
-    def _film_similarity(self, features: Features) -> Tensor:
-        image, text = self.film_lp_img(features.image), self.film_lp_text(features.text)
-        return cosine_logits(image, text, self.clip.logit_scale.exp())
+    def _head_tasks(self, rows: list[int]) -> Tensor:
+        """The head's task of each of its given rows."""
+        return torch.tensor(self.head_space.task_of_class(), device=self.task_of_class.device)[rows]
+
+    def _film_similarity(self, features: Features, tasks: Tensor) -> Tensor:
+        """Cosine head [B, C] on FiLM features; an image passes through the FiLM of the task [C] of
+        each class."""
+        scale = self.clip.logit_scale.exp()
+        pair = self._pair(tasks)
+        text = self.film_lp_text(features.text, pair)
+        if pair is None:
+            return cosine_logits(self.film_lp_img(features.image), text, scale)
+        image = F.normalize(self.film_lp_img(features.image[:, None], pair), dim=-1)  # [B, C, D]
+        return scale * (image * F.normalize(text, dim=-1)).sum(dim=-1)
 
     def objective(self, features: Features, batch: Batch) -> Objective:
         base = super().objective(features, batch)
@@ -125,14 +151,16 @@ class DePTModel(PromptModel):
         if rows is None:
             return similarity
         second = self.head_logits(features, rows)
-        if not self.fuses:
-            return second
-        return (1 - self.weight) * similarity + self.weight * second
+        mixed = (1 - self.weight) * similarity + self.weight * second if self.fuses else second
+        if min(rows) >= 0:
+            return mixed
+        in_head = torch.tensor(rows, device=mixed.device) >= 0
+        return torch.where(in_head, mixed, similarity)
 
     def head_logits(self, features: Features, rows: list[int]) -> Tensor:
         """The second head on images [B, D] -> [B, C]; FiLM is folded into the linear layer."""
         if self.linear_probe_proj is None:
-            return self._film_similarity(features)
+            return self._film_similarity(features, self._head_tasks(rows))
         weight, bias = self._cached("folded_head", lambda: self.folded_head(rows))
         return F.linear(features.image.to(weight.dtype), weight, bias)
 
@@ -142,8 +170,8 @@ class DePTModel(PromptModel):
         film = self.film_lp_img
         if not isinstance(film, FiLM):
             return weight, bias
-        shift = weight @ film.bias.to(weight.dtype)
-        return weight * film.scale.to(weight.dtype), bias + shift
+        scale, shift = film.of(self._pair(self._head_tasks(rows)))
+        return weight * scale.to(weight.dtype), bias + (weight * shift.to(weight.dtype)).sum(-1)
 
     def checkpoint_extra(self) -> dict[str, Any]:
         head = self.head_space.to_plain() if self.head_space else None
@@ -176,6 +204,8 @@ class DePTModel(PromptModel):
         head = self.linear_probe_proj
         if head is not None and weight is not None and len(weight) != head.out_features:
             self._make_head(len(weight))
+        if self.head_space and len(self.head_space.tasks) != len(self.space.tasks):
+            self._make_films(len(self.head_space.tasks))
 
 
 def trained_on_these_classes(cfg: CfgNode) -> bool:
@@ -187,6 +217,14 @@ def trained_on_these_classes(cfg: CfgNode) -> bool:
 class DePTTrainer(PromptTrainer):
     """The trainer layer: head and FiLM form a second optimizer group at LR * LR_EXP, prompts keep
     LR."""
+
+    def checkpoint_folders(self) -> Mapping[str, Children]:
+        """One folder with the whole model, the published one; a method whose parts lie in several
+        keeps them and gets `linear_probe` beside."""
+        folders = super().checkpoint_folders()
+        if len(folders) > 1:
+            return {**folders, "linear_probe": HEAD_CHILDREN}
+        return {next((f for f, child in folders.items() if child == ""), "PromptLearner"): ""}
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         groups = staged_groups(self.model, cfg.OPTIM)
@@ -229,16 +267,19 @@ def dept_variant(trainer: type[PromptTrainer]) -> type[PromptTrainer]:
     """The DePT variant of a method: both of its classes with DePT's layer in front."""
     name = f"{trainer.__name__}DePT"
     base = trainer.model_class
-    folder = next((f for f, child in trainer.checkpoint.items() if child == ""), "PromptLearner")
     attributes: dict[str, ClassVar[Any] | Any] = {
         "__doc__": f"{trainer.__name__} with DePT's second head (trainers/parts/dept.py).",
         "__module__": trainer.__module__,
         "model_class": type(f"{base.__name__}DePT", (DePTModel, base), {}),
-        "options": (*trainer.options, *DEPT_OPTIONS),
-        "checkpoint": {folder: ""},
+        "options": (*trainer.options, *dept_options(trainer)),
         "defaults": {**DEPT_DEFAULTS, **trainer.defaults},
     }
     return type(name, (DePTTrainer, trainer), attributes)
+
+
+def dept_options(trainer: type[PromptTrainer]) -> tuple[Options, ...]:
+    """The config keys that a method's DePT variant has beside the method's own."""
+    return (*DEPT_OPTIONS, *trainer.dept_options)
 
 
 DEPT_DEFAULTS: Mapping[str, Any] = {

@@ -31,10 +31,11 @@ class Batch:
 @dataclass(frozen=True)
 class Features:
     """Raw outputs of the towers: image [B, D]; text [C, D], or [B, C, D] where every image has its
-    own prompts."""
+    own prompts. `columns` [C] is True for the classes that a step computed; None means all."""
 
     image: Tensor
     text: Tensor
+    columns: Tensor | None = None
 
     def text_of(self, label: Tensor) -> Tensor:
         """The text feature [B, D] of each image's own class."""
@@ -120,6 +121,8 @@ class PromptModel(nn.Module):
     def set_classes(self, space: ClassSpace) -> None:
         """Makes the prompts of the given classes."""
         self.space = space
+        device = self.clip.logit_scale.device
+        self.task_of_class = torch.tensor(space.task_of_class(), device=device)  # [C]
 
     def text_prompts(self) -> TextPrompts:
         """Text prompts of all classes."""
@@ -141,9 +144,24 @@ class PromptModel(nn.Module):
         """Logits [B, C]: cosine similarity times CLIP's temperature."""
         return cosine_logits(features.image, features.text, self.clip.logit_scale.exp())
 
-    def classification_loss(self, logits: Tensor, label: Tensor) -> Tensor:
-        """Mean cross-entropy of logits [N, C]; one with several tasks masks the others' columns."""
-        return F.cross_entropy(logits, label)
+    def classification_loss(
+        self, logits: Tensor, label: Tensor, columns: Tensor | None = None
+    ) -> Tensor:
+        """Mean cross-entropy of logits [N, C], over the columns of `within_tasks`."""
+        return F.cross_entropy(self.within_tasks(logits, label, columns), label)
+
+    def within_tasks(self, logits: Tensor, label: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Logits [N, C] in which only classes of the label's own task, and of `columns` [C], count;
+        the others are -inf. Without tasks and `columns` nothing changes."""
+        allowed = columns
+        if self.space.tasks:
+            own = self.task_of_class == self.task_of(label)[:, None]  # [N, C]
+            allowed = own if columns is None else own & columns
+        return logits if allowed is None else logits.masked_fill(~allowed, -torch.inf)
+
+    def task_of(self, label: Tensor) -> Tensor:
+        """The task [N] of labels [N]."""
+        return self.task_of_class[label]
 
     def regularisers(self, features: Features, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Named terms added to the cross-entropy."""
@@ -189,7 +207,7 @@ class PromptModel(nn.Module):
         """Cross-entropy of the similarity logits plus the method's own terms."""
         logits = self.similarity(features)
         others = self.regularisers(features, logits, batch)
-        loss = self.classification_loss(logits, batch.label)
+        loss = self.classification_loss(logits, batch.label, features.columns)
         return Objective(
             main=loss,
             others=others,

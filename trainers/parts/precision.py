@@ -54,10 +54,11 @@ class Precision:
         """Fills `.grad`, scaled under amp."""
         (self._scaler.scale(loss) if self._scaler is not None else loss).backward()
 
-    def step(self, optimizer: Optimizer) -> None:
-        """One optimizer step with the gradients that `backward` left."""
+    def step(self, optimizer: Optimizer, repeat: int = 1) -> None:
+        """Optimizer steps with the gradients that `backward` left; under amp one, as published."""
         if self._scaler is None:
-            optimizer.step()
+            for _ in range(repeat):
+                optimizer.step()
         else:
             self._scaler.step(optimizer)
             self._scaler.update()

@@ -16,6 +16,8 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 
+TEXTS_AT_ONCE = 512  # fixed texts encoded in one pass: bounds the memory of ensembles
+
 
 class PromptTooLongError(UserError, RuntimeError):
     """Context and classname have more tokens than the text tower has positions."""
@@ -57,23 +59,41 @@ class VisualPrompts:
 
 def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
     """Features [R, D] of fixed texts, not normalised, without gradient."""
-    tokens = clip.tokenize(list(texts), clip_model.text.context_length)
-    tokens = tokens.to(clip_model.logit_scale.device)
-    with torch.no_grad():
-        return clip_model.encode_text(tokens)
+    device = clip_model.logit_scale.device
+    features = []
+    for first in range(0, len(texts), TEXTS_AT_ONCE):
+        some = list(texts[first : first + TEXTS_AT_ONCE])
+        tokens = clip.tokenize(some, clip_model.text.context_length).to(device)
+        with torch.no_grad():
+            features.append(clip_model.encode_text(tokens))
+    return torch.cat(features)
 
 
 def dataset_template(name: str) -> str:
     """The hand-written prompt of a dataset, with {} for the classname: its class's `template`.
 
     Raises:
-        UserError: the class has none.
+        UserError: the class has none, or it has no place for the classname.
     """
     template = getattr(DATASET_REGISTRY.get(name), "template", "")
     if not template:
         raise UserError(
             f"DATASET.NAME = {name}: no hand-written prompt is known; "
             f"give the dataset class an attribute such as template = 'a photo of a {{}}.'"
+        )
+    return check_template(template, f"DATASET.NAME = {name}")
+
+
+def check_template(template: str, owner: str) -> str:
+    """The template itself.
+
+    Raises:
+        UserError: it has no {}, so that all classes would have the same prompt; names its owner.
+    """
+    if "{}" not in template:
+        raise UserError(
+            f"{owner}: the template {template!r} has no {{}} where the classname goes; "
+            f"write one such as 'a photo of a {{}}.'"
         )
     return template
 
@@ -163,32 +183,66 @@ class ContextLearner(nn.Module):
         agree = int((tokens == tokens[:1]).all(dim=0).int().cumprod(dim=0).sum())
         return max(1 + self.n_ctx, min(agree, int(eot.min())))
 
-    def shared_prompts(self, ctx: Tensor, deep: Sequence[Tensor | None] = ()) -> TextPrompts:
-        """Prompts with one context [n, W] for all classes, run as a single prefix stream."""
+    def shared_prompts(
+        self,
+        ctx: Tensor,
+        deep: Sequence[Tensor | None] = (),
+        group: Tensor | None = None,
+        classes: Tensor | None = None,
+    ) -> TextPrompts:
+        """Prompts whose beginnings `[SOS][context]` are shared, each run once as a prefix stream.
+
+        Args:
+            ctx: one context [n, W] for all rows, or the streams' contexts [G, n, W].
+            group: [R] long, the stream of each row; needed where there are several.
+            classes: [R] long, the class of each row; default all classes in order.
+        """
         fixed = self.num_shared - 1 - self.n_ctx  # words behind the context that no class changes
-        suffix = self.token_suffix
-        ctx = ctx.to(suffix.dtype)
-        prefix = torch.cat([self.token_prefix, ctx[None], suffix[:1, :fixed]], dim=1)  # [1, P, W]
-        group = torch.zeros(len(suffix), dtype=torch.long, device=suffix.device)
-        return TextPrompts(suffix[:, fixed:], self.eot, prefix, group, deep)
+        suffix, eot = self._of(classes)
+        ctx = ctx.to(suffix.dtype).reshape(-1, self.n_ctx, suffix.shape[-1])  # [G, n, W]
+        start = self.token_prefix.expand(len(ctx), -1, -1)
+        words = self.token_suffix[:1, :fixed].expand(len(ctx), -1, -1)
+        if group is None:
+            group = torch.zeros(len(suffix), dtype=torch.long, device=suffix.device)
+        return TextPrompts(
+            suffix[:, fixed:], eot, torch.cat([start, ctx, words], dim=1), group, deep
+        )
 
     def whole_prompts(
-        self, ctx: Tensor, position: str = "end", deep: Sequence[Tensor | None] = ()
+        self,
+        ctx: Tensor,
+        position: str = "end",
+        deep: Sequence[Tensor | None] = (),
+        classes: Tensor | None = None,
     ) -> TextPrompts:
-        """Prompts with a context [C, n, W] of each class, as whole rows.
+        """Prompts with a context [R, n, W] of each row, as whole rows.
 
-        `position` says where the classname stands: at the end, in the middle (behind n // 2 context
-        tokens) or in front. The EOT position is the same in all three.
+        Args:
+            position: where the classname stands: at the end, in the middle (behind n // 2 context
+                tokens) or in front. The EOT position is the same in all three.
+            classes: [R] long, the class of each row; default all classes in order.
         """
-        num_classes, num_rest, width = self.token_suffix.shape
-        prefix = self.token_prefix.expand(num_classes, -1, -1)
-        rows = torch.cat([prefix, ctx.to(prefix.dtype), self.token_suffix], dim=1)
+        suffix, eot = self._of(classes)
+        prefix = self.token_prefix.expand(len(suffix), -1, -1)
+        rows = torch.cat([prefix, ctx.to(prefix.dtype), suffix], dim=1)
         if position != "end":
-            before = {"middle": self.n_ctx // 2, "front": 0}[position]
-            order = [self._order(before, length, num_rest) for length in self.name_lengths]
-            places = torch.tensor(order, device=rows.device)[..., None].expand(-1, -1, width)
-            rows = rows.gather(1, places)
-        return TextPrompts(rows, self.eot, deep=deep)
+            places = self._places(position)
+            places = places if classes is None else places[classes]
+            rows = rows.gather(1, places[..., None].expand(-1, -1, rows.shape[-1]))
+        return TextPrompts(rows, eot, deep=deep)
+
+    def _of(self, classes: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Frozen embeddings [R, L-1-n, W] and EOT positions [R] of the given classes."""
+        if classes is None:
+            return self.token_suffix, self.eot
+        return self.token_suffix[classes], self.eot[classes]
+
+    def _places(self, position: str) -> Tensor:
+        """Where each position of a class's row comes from, [C, L], when its name is moved."""
+        before = {"middle": self.n_ctx // 2, "front": 0}[position]
+        num_rest = self.token_suffix.shape[1]
+        order = [self._order(before, length, num_rest) for length in self.name_lengths]
+        return torch.tensor(order, device=self.token_suffix.device)
 
     def _order(self, before: int, length: int, num_rest: int) -> list[int]:
         """Where positions of `[SOS][context][name][rest]` go when the name is moved forward."""

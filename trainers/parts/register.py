@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dassl.engine import TRAINER_REGISTRY
-from trainers.parts.dept import DEPT_OPTIONS, dept_variant
+from trainers.parts.dept import dept_options, dept_variant
 from trainers.parts.options import OPTIONS
 from trainers.parts.trainer import SHARED_OPTIONS, PromptTrainer
 
@@ -24,7 +24,9 @@ def register_method(
         _register(trainer, aliases)
         if dept:
             _register(dept_variant(trainer), dept_aliases)
-        OPTIONS.declare((SHARED_OPTIONS, *trainer.options, *(DEPT_OPTIONS if dept else ())))
+        OPTIONS.declare(
+            (SHARED_OPTIONS, *trainer.options, *(dept_options(trainer) if dept else ()))
+        )
         return trainer
 
     return register

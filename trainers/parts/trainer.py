@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from yacs.config import CfgNode
 
 from dassl.config import config_sha256
@@ -28,6 +28,8 @@ from trainers.parts.precision import Precision
 
 logger = logging.getLogger(__name__)
 
+
+Children = str | tuple[str, ...]  # what of a model lies in one checkpoint folder
 
 SHARED_OPTIONS = Options(
     "TRAINER",
@@ -51,8 +53,9 @@ class PromptTrainer(TrainerX):
         model_class: the method's model.
         options: the config keys that the method declares.
         precision_key: the config key of the precision; "" means half on a GPU and float32 on a CPU.
-        checkpoint: folder name -> name of the model's child that is saved in it; "" is the whole
-            model.
+        checkpoint: folder name -> name of the model's child that is saved in it, or names of
+            several; "" is the whole model.
+        dept_options: further config keys of the DePT variant.
         defaults: values of engine keys that hold while this trainer is chosen and nobody sets them.
         trainable: False for a method that is only tested.
     """
@@ -60,7 +63,8 @@ class PromptTrainer(TrainerX):
     model_class: ClassVar[type[PromptModel]]
     options: ClassVar[tuple[Options, ...]] = ()
     precision_key: ClassVar[str] = ""
-    checkpoint: ClassVar[Mapping[str, str]] = {}
+    checkpoint: ClassVar[Mapping[str, Children]] = {}
+    dept_options: ClassVar[tuple[Options, ...]] = ()
     defaults: ClassVar[Mapping[str, Any]] = {}
     trainable: ClassVar[bool] = True
 
@@ -78,12 +82,21 @@ class PromptTrainer(TrainerX):
             self._load_init_weights(cfg.MODEL.INIT_WEIGHTS)
         self.optim = self.build_optimizer(cfg)
         self.sched = build_lr_scheduler(self.optim, cfg.OPTIM)
-        for number, (folder, child) in enumerate(self.checkpoint.items()):
-            module = self.model.get_submodule(child)
+        for number, (folder, children) in enumerate(self.checkpoint_folders().items()):
+            module = folder_module(self.model, children)
             first = number == 0
             self.register_model(
                 folder, module, self.optim if first else None, self.sched if first else None
             )
+
+    def checkpoint_folders(self) -> Mapping[str, Children]:
+        """`checkpoint`, for a method whose folders depend on the config."""
+        return self.checkpoint
+
+    def step_repeat(self) -> int:
+        """How often the optimizer steps on one gradient, and the schedule at the end of an
+        epoch."""
+        return 1
 
     def config_digest(self) -> str:
         """SHA-256 of the config without other methods' options: adding a method changes nothing."""
@@ -99,28 +112,35 @@ class PromptTrainer(TrainerX):
         return "fp16" if self.device.type == "cuda" else "fp32"
 
     def parse_batch_train(self, batch: dict[str, Any]) -> Batch:
-        """The engine's batch on the device of the run."""
+        """The engine's batch on the device of the run; the label rows [B, C] of several tasks, 1 at
+        the class, become places in the joint label space."""
         image = batch["img"].to(self.device, non_blocking=True)
-        return Batch(image, batch["label"].to(self.device, non_blocking=True))
+        label = batch["label"].to(self.device, non_blocking=True)
+        return Batch(image, label if label.dim() == 1 else label.argmax(dim=1))
 
     def forward_backward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """One training step; the schedule moves after the last batch of an epoch.
 
         Returns:
-            detached values to log: `loss`, each term where there are several, `acc` in percent.
+            detached values to log: `loss`, each term where there are several, and `display`.
         """
         parsed = self.parse_batch_train(batch)
         with self.precision.autocast():
             objective = self.model.objective(self.model.features(parsed.image, parsed), parsed)
         self.optim.zero_grad(set_to_none=True)
         self.backward(objective)
-        self.precision.step(self.optim)
+        self.precision.step(self.optim, self.step_repeat())
         if self.batch_idx + 1 == self.num_batches:
-            self.update_lr()
+            for _ in range(self.step_repeat()):
+                self.update_lr()
             self.end_epoch()
         report = {"loss": objective.total().detach(), **objective.report()}
-        report["acc"] = compute_accuracy(objective.logits.detach(), parsed.label)[0].squeeze()
-        return report
+        return {**report, **self.display(objective, parsed)}
+
+    def display(self, objective: Objective, batch: Batch) -> dict[str, Tensor]:
+        """What is logged of a step beside the loss: `acc`, percent, of the similarity head."""
+        scored = self.model.within_tasks(objective.logits.detach(), batch.label)
+        return {"acc": compute_accuracy(scored, batch.label)[0].squeeze()}
 
     def backward(self, objective: Objective) -> None:
         """Fills `.grad`; a method may combine gradients of the parts, but never steps.
@@ -180,40 +200,51 @@ class PromptTrainer(TrainerX):
         if not directory:
             logger.info("Note that load_model() is skipped as no pretrained model is given")
             return
-        if not self.checkpoint:
+        folders = self.checkpoint_folders()
+        if not folders:
             method = type(self).__name__
             logger.info(f"Note that {method} has nothing to load; {directory} is not read")
             return
-        name = checkpoint_name(Path(directory), list(self.checkpoint), epoch)
-        for folder in self.checkpoint:
-            found = read_checkpoint(Path(directory) / folder / name)
-            logger.info(f'Loading weights to {folder} from "{found.path}" (epoch = {found.epoch})')
-            prefix = self._key_prefix(folder)
-            keyed = {prefix + key: value for key, value in found.state.items()}
-            self.model.prepare_load(keyed, found.extra)
-            self._restore(folder, keyed, found.path)
+        name = checkpoint_name(Path(directory), list(folders), epoch)
+        files = {folder: read_checkpoint(Path(directory) / folder / name) for folder in folders}
+        keyed = {folder: self._keyed(folder, file.state) for folder, file in files.items()}
+        together = {key: value for state in keyed.values() for key, value in state.items()}
+        self.model.prepare_load(together, next(iter(files.values())).extra)
+        for folder, file in files.items():
+            logger.info(f'Loading weights to {folder} from "{file.path}" (epoch = {file.epoch})')
+            self._restore(folder, keyed[folder], file.path)
 
     def load_weights(self, name: str, state_dict: Mapping[str, Any], path: Path) -> None:
         """The engine's hook for resuming from a checkpoint of one folder, ours or a published
         one."""
-        prefix = self._key_prefix(name)
-        tensors = trained_tensors(state_dict)
-        self._restore(name, {prefix + key: value for key, value in tensors.items()}, path)
+        self._restore(name, self._keyed(name, trained_tensors(state_dict)), path)
 
-    def _key_prefix(self, folder: str) -> str:
-        """What stands before a folder's keys in the model's state dict."""
-        child = self.checkpoint[folder]
-        return f"{child}." if child else ""
+    def _keyed(self, folder: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A folder's tensors under the keys that they have in the model's state dict."""
+        children = self.checkpoint_folders()[folder]
+        prefix = f"{children}." if isinstance(children, str) and children else ""
+        return {prefix + key: value for key, value in state.items()}
 
     def _restore(self, folder: str, keyed: dict[str, Tensor], path: Path) -> None:
+        children = self.checkpoint_folders()[folder]
+        names = (children,) if isinstance(children, str) else children
+        within = tuple(f"{name}." if name else "" for name in names)
         ignored = self.model.ignored_keys
-        restore(self.model, keyed, within=self._key_prefix(folder), path=path, ignored=ignored)
+        restore(self.model, keyed, within=within, path=path, ignored=ignored)
 
     def _load_init_weights(self, path: str) -> None:
         """MODEL.INIT_WEIGHTS: a checkpoint file of this method to start from."""
         found = read_checkpoint(Path(path))
-        self.load_weights(next(iter(self.checkpoint)), found.state, found.path)
+        self.load_weights(next(iter(self.checkpoint_folders())), found.state, found.path)
         logger.info(f'Initial weights from "{found.path}"')
+
+
+def folder_module(model: PromptModel, children: Children) -> nn.Module:
+    """The part of a model that one checkpoint folder holds; several children keep their names."""
+    if isinstance(children, str):
+        return model.get_submodule(children)
+    parts = {name: getattr(model, name) for name in children}
+    return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
 
 def narrow_to_names(model: PromptModel, cfg: CfgNode) -> None:
