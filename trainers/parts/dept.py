@@ -82,7 +82,8 @@ class DePTModel(PromptModel):
             self.film_lp_img, self.film_lp_text = Same(), Same()
             return
         width = self.clip.visual.output_dim
-        pairs = 1 if num_tasks and self.cfg.TRAINER.LINEAR_PROBE.SHARE_FILM else num_tasks
+        shared = self.cfg.TRAINER.LINEAR_PROBE.get("SHARE_FILM", False)
+        pairs = 1 if shared else num_tasks
         shape = (pairs, width) if num_tasks else (width,)
         device = self.clip.logit_scale.device
         self.film_lp_img, self.film_lp_text = FiLM(*shape).to(device), FiLM(*shape).to(device)

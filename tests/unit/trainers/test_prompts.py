@@ -4,8 +4,9 @@ import pytest
 import torch
 
 import clip
+from dassl.utils.errors import UserError
 from tests.unit.trainers.conftest import NAMES
-from trainers.parts.prompts import PromptTooLongError
+from trainers.parts.prompts import PromptTooLongError, check_template
 
 
 @pytest.mark.parametrize("trainer", ["CoOp", "MaPLe"])
@@ -24,6 +25,35 @@ def test_shared_prefix_equals_whole_rows_in_features_and_gradient(trainer, make,
         results.append((features.detach(), gradient))
     for actual, expected in zip(*results, strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_several_streams_over_chosen_classes_equal_whole_rows(make):
+    trainer = make("CoOp", "TRAINER.COOP.N_CTX", 3)
+    learner, clip_model = trainer.model.prompt_learner, trainer.model.clip
+    ctx = torch.randn(2, 3, 64, generator=torch.Generator().manual_seed(4))
+    group, classes = torch.tensor([1, 0, 1]), torch.tensor([4, 4, 2])
+    shared = learner.shared_prompts(ctx, group=group, classes=classes)
+    assert shared.prefix.shape[0] == 2
+    whole = learner.whole_prompts(ctx[group], classes=classes)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            shared.encode(clip_model), whole.encode(clip_model), rtol=1e-4, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("position", ["middle", "front"])
+def test_chosen_classes_are_rows_of_all_classes(position, make):
+    learner = make("CoOp").model.prompt_learner
+    ctx, classes = learner.ctx.expand(5, -1, -1), torch.tensor([3, 1])
+    some = learner.whole_prompts(ctx[classes], position, classes=classes)
+    every = learner.whole_prompts(ctx, position)
+    assert torch.equal(some.rows, every.rows[classes])
+    assert torch.equal(some.eot, every.eot[classes])
+
+
+def test_a_template_without_a_place_for_the_name_is_refused():
+    with pytest.raises(UserError, match=r"DATASET.NAME = Pets: the template 'a pet' has no \{\}"):
+        check_template("a pet", "DATASET.NAME = Pets")
 
 
 def test_positions_of_the_classname(make):
@@ -66,7 +96,5 @@ def test_a_context_too_long_for_the_classname_names_it(make):
 
 
 def test_words_shorter_than_maples_context_are_refused(make):
-    from dassl.utils.errors import UserError
-
     with pytest.raises(UserError, match="fewer than the 3 context tokens"):
         make("MaPLe", "TRAINER.MAPLE.CTX_INIT", "a photo", "TRAINER.MAPLE.N_CTX", 3)
