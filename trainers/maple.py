@@ -10,6 +10,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 import clip
+from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import PromptModel, require_visual_prompts
 from trainers.parts.options import Option, Options
@@ -29,12 +30,14 @@ logger = logging.getLogger(__name__)
 
 MAX_INIT_TOKENS = 4  # the published code reads CTX_INIT only for so many context tokens
 
+PUBLISHED_DEPTH = 9
+
 MAPLE_OPTIONS = Options(
     "TRAINER.MAPLE",
     N_CTX=Option(2, "context tokens a layer, in both towers", minimum=1),
     CTX_INIT=Option("a photo of a", "words that start the context; read for N_CTX up to 4"),
     PREC=Option("fp16", "precision", PRECISIONS),
-    PROMPT_DEPTH=Option(9, "J, prompted blocks; 1 is shallow", minimum=1),
+    PROMPT_DEPTH=Option(PUBLISHED_DEPTH, "J, prompted blocks; 1 is shallow", minimum=1),
 )
 
 
@@ -89,18 +92,32 @@ class MultiModalPromptLearner(ContextLearner):
         return VisualPrompts(self.proj(self.ctx.to(self.proj.weight.dtype)), deep)
 
 
+def check_depth(depth: int, num_blocks: int) -> None:
+    """The published depth is taken on any backbone: checkpoints hold its idle prompts too.
+
+    Raises:
+        UserError: another depth is over the number of blocks.
+    """
+    if depth <= num_blocks:
+        return
+    if depth != PUBLISHED_DEPTH:
+        raise UserError(
+            f"TRAINER.MAPLE.PROMPT_DEPTH = {depth}: this backbone's towers have {num_blocks} "
+            f"blocks; use 1 to {num_blocks}"
+        )
+    logger.info(
+        f"Notice: PROMPT_DEPTH {depth} is over the {num_blocks} blocks of this backbone; prompts "
+        f"behind the last block stay idle"
+    )
+
+
 class MaPLeModel(PromptModel):
     """Text prompts of J layers, visual prompts as their projections; logits = s cos(f, w)."""
 
     def build(self) -> None:
         options = self.cfg.TRAINER.MAPLE
         require_visual_prompts(self.clip, "MaPLe")
-        num_blocks = min(self.clip.text.layers, self.clip.visual.layers)
-        if num_blocks < options.PROMPT_DEPTH:
-            logger.info(
-                f"Notice: PROMPT_DEPTH {options.PROMPT_DEPTH} is over the {num_blocks} blocks of "
-                f"this backbone; prompts behind the last block stay idle"
-            )
+        check_depth(options.PROMPT_DEPTH, min(self.clip.text.layers, self.clip.visual.layers))
         self.prompt_learner = MultiModalPromptLearner(options, self.clip, self.precision)
 
     def set_classes(self, space: ClassSpace) -> None:

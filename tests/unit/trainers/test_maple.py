@@ -1,0 +1,16 @@
+"""MaPLe: what its depth may be."""
+
+import pytest
+
+from dassl.utils.errors import UserError
+
+
+def test_a_depth_over_the_number_of_blocks_is_refused(make):
+    with pytest.raises(UserError, match=r"TRAINER.MAPLE.PROMPT_DEPTH = 7: .* use 1 to 2$"):
+        make("MaPLe", "TRAINER.MAPLE.PROMPT_DEPTH", 7)
+
+
+def test_the_published_depth_leaves_prompts_idle_on_a_smaller_backbone(make, caplog):
+    trainer = make("MaPLe", "TRAINER.MAPLE.PROMPT_DEPTH", 9)
+    assert len(trainer.model.prompt_learner.compound_prompts_text) == 8
+    assert "prompts behind the last block stay idle" in caplog.text
