@@ -2,6 +2,7 @@
 step."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -50,9 +51,18 @@ class Precision:
         """
         return x.float() if self.name == "bf16" else x
 
+    def _scaled(self, loss: Tensor) -> Tensor:
+        return self._scaler.scale(loss) if self._scaler is not None else loss
+
     def backward(self, loss: Tensor) -> None:
         """Fills `.grad`, scaled under amp."""
-        (self._scaler.scale(loss) if self._scaler is not None else loss).backward()
+        self._scaled(loss).backward()
+
+    def gradients(self, loss: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        """Gradients on the scale of `backward`, which may follow; None where none reaches."""
+        return torch.autograd.grad(
+            self._scaled(loss), tensors, retain_graph=True, allow_unused=True
+        )
 
     def step(self, optimizer: Optimizer, repeat: int = 1) -> None:
         """Optimizer steps with the gradients that `backward` left; under amp one, as published."""

@@ -143,7 +143,10 @@ class PromptTrainer(TrainerX):
         return {"acc": compute_accuracy(scored, batch.label)[0].squeeze()}
 
     def backward(self, objective: Objective) -> None:
-        """Fills `.grad`; a method may combine gradients of the parts, but never steps.
+        """Fills `.grad`; a method may change the gradients, but never steps.
+
+        `self.precision.gradients(term, self.trained())`, called before, gives those of another
+        term, such as one of `objective.guides`.
 
         Raises:
             NonFiniteLossError: (a FloatingPointError) the loss is not finite.
@@ -151,6 +154,10 @@ class PromptTrainer(TrainerX):
         loss = objective.total()
         self.detect_anomaly(loss)
         self.precision.backward(loss)
+
+    def trained(self) -> list[Tensor]:
+        """The tensors that train."""
+        return [tensor for tensor in self.model.parameters() if tensor.requires_grad]
 
     def end_epoch(self) -> None:
         """Called after the last step of an epoch, before anything is tested or saved."""
