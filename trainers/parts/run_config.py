@@ -104,17 +104,15 @@ def value_problems(trainer: Any, cfg: CfgNode, typed: Mapping[str, str]) -> list
 
 
 def find_config_file(path: str) -> Path:
-    """The YAML file; `configs/trainers/<alias or XDePT>/y.yaml` falls back to the method's own
-    folder.
+    """The YAML file; `configs/trainers/<name>/y.yaml` may say any name of the method, published or
+    ours, plain or DePT.
 
     Raises:
         UserError: there is no such file; names the nearest one.
     """
     file = Path(path)
     for place in (file, PROJECT_ROOT / file):
-        folder = place.parent.name
-        canonical = ALIASES.get(folder, folder)
-        for name in (folder, canonical, canonical.removesuffix("DePT")):
+        for name in folder_names(place.parent.name):
             candidate = place.parent.with_name(name) / place.name if name else place
             if candidate.is_file():
                 return candidate
@@ -122,6 +120,14 @@ def find_config_file(path: str) -> Path:
     nearest = difflib.get_close_matches(file.name, siblings, n=1)
     hint = f"; did you mean {file.parent / nearest[0]}?" if nearest else ""
     raise UserError(f"{path}: no such config file{hint}")
+
+
+def folder_names(folder: str) -> list[str]:
+    """The folders of configs/trainers that may hold a method's YAML, the given one first."""
+    canonical = ALIASES.get(folder, folder)
+    method = canonical.removesuffix("DePT")
+    published = [alias for alias, name in ALIASES.items() if name == method]
+    return [folder, canonical, method, *published]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
