@@ -1,32 +1,84 @@
-"""Zero-shot CLIP: one hand-written prompt per class, nothing trained (arXiv:2103.00020)."""
+"""Zero-shot CLIP: hand-written prompts, nothing trained (arXiv:2103.00020).
+
+B images, C classes, T templates of a class, D joint width.
+"""
 
 import logging
+from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor
 
+from dassl.data.datasets import DATASET_REGISTRY
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, PromptModel
-from trainers.parts.prompts import dataset_template, encode_texts
+from trainers.parts.prompts import check_template, dataset_template, encode_texts
 from trainers.parts.register import register_method
+from trainers.parts.templates import IMAGENET_TEMPLATES_SELECT
 from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
 
 
+def class_templates(space: ClassSpace, dataset: str, default: str = "") -> list[str]:
+    """The hand-written template of each class: its task's where there are tasks, else the
+    dataset's.
+
+    Args:
+        dataset: DATASET.NAME.
+        default: stands in where there is none.
+
+    Raises:
+        UserError: there is none and no default, or one has no {} for the classname.
+    """
+    if space.tasks:
+        own = [check_template(t.template or default, f"task {t.name!r}") for t in space.tasks]
+        return [own[task] for task in space.task_of_class()]
+    if default and not getattr(DATASET_REGISTRY.get(dataset), "template", ""):
+        return [default] * len(space)
+    return [dataset_template(dataset)] * len(space)
+
+
+def filled(templates: Sequence[str], space: ClassSpace) -> list[str]:
+    """Each class's name in its template."""
+    words = zip(templates, space.words(), strict=True)
+    return [template.replace("{}", name) for template, name in words]
+
+
 class ZeroshotModel(PromptModel):
-    """Text features of the dataset's template; logits = s cos(f, u)."""
+    """u_c = text tower of class c's hand-written prompt; logits = s cos(f, u_c)."""
 
     def build(self) -> None:
-        self.template = dataset_template(self.cfg.DATASET.NAME)
+        """Nothing is trained."""
+
+    def templates(self, space: ClassSpace) -> list[list[str]]:
+        """T lists with one template for each class."""
+        return [class_templates(space, self.cfg.DATASET.NAME)]
 
     def set_classes(self, space: ClassSpace) -> None:
         super().set_classes(space)
-        prompts = [self.template.format(name) for name in space.words()]
-        logger.info(f"Prompts: {prompts}")
-        self.references = encode_texts(self.clip, prompts)
+        prompts = [filled(templates, space) for templates in self.templates(space)]
+        logger.info(f"Prompts: {prompts[-1]}")
+        texts = [text for texts in prompts for text in texts]
+        features = F.normalize(encode_texts(self.clip, texts), dim=-1)  # [T * C, D]
+        self.references = features.unflatten(0, (len(prompts), -1)).mean(dim=0)  # [C, D]
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         return self.references
+
+
+class ZeroshotEnsembleModel(ZeroshotModel):
+    """u_c = mean over T prompts of class c of the unit text features; logits = s cos(f, u_c).
+
+    Seven of ImageNet's templates and, but for ImageNet itself, the class's own.
+    """
+
+    def templates(self, space: ClassSpace) -> list[list[str]]:
+        selected = [[template] * len(space) for template in IMAGENET_TEMPLATES_SELECT]
+        logger.info(f"Prompt ensemble of {', '.join(IMAGENET_TEMPLATES_SELECT)}")
+        if self.cfg.DATASET.NAME == "ImageNet":
+            return selected
+        return [*selected, *super().templates(space)]
 
 
 @register_method()
@@ -38,3 +90,10 @@ class ZeroshotCLIP(PromptTrainer):
 
     model_class = ZeroshotModel
     trainable = False
+
+
+@register_method()
+class ZeroshotCLIP2(ZeroshotCLIP):
+    """Tests CLIP with an ensemble of prompts; call with --eval-only."""
+
+    model_class = ZeroshotEnsembleModel
