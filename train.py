@@ -33,7 +33,7 @@ PATH_ERRORS = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirect
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
-OWN_FLAGS = ("debug", "job_key")
+OWN_FLAGS = ("debug", "job_key", "old_data_path", "new_data_path")
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,6 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--model-dir", default="", help="folder of a trained model, with --eval-only"
     )
     files.add_argument("--load-epoch", type=int, help="its epoch; -1 is the newest")
+    files.add_argument("--old-data-path", default="", help="text in image paths to replace")
+    files.add_argument("--new-data-path", default="", help="what stands there instead")
     what = parser.add_argument_group("what to do (default: train, then test)")
     what.add_argument("--eval-only", action="store_true", help="test only")
     what.add_argument("--no-train", action="store_true", help="build everything, train nothing")
@@ -105,6 +107,8 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
         "DATASET.ROOT": args.root or os.environ.get("DATA", ""),
         "OUTPUT_DIR": args.output_dir,
         "RESUME": args.resume,
+        "DATALOADER.OLD_DATA_PATH": args.old_data_path,
+        "DATALOADER.NEW_DATA_PATH": args.new_data_path,
         "DATASET.SOURCE_DOMAINS": args.source_domains,
         "DATASET.TARGET_DOMAINS": args.target_domains,
         "INPUT.TRANSFORMS": args.transforms,

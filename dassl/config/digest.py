@@ -13,6 +13,8 @@ IGNORED_KEYS = frozenset(
         "VERBOSE",
         "DATASET.ROOT",
         "DATALOADER.NUM_WORKERS",
+        "DATALOADER.OLD_DATA_PATH",
+        "DATALOADER.NEW_DATA_PATH",
         "TRAIN.PRINT_FREQ",
         "TRAIN.CHECKPOINT_FREQ",
     }

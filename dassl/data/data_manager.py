@@ -2,13 +2,15 @@
 
 import logging
 import warnings
+from functools import partial
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
-from dassl.data.dataset_wrapper import DatasetWrapper
+from dassl.data.dataset_wrapper import DatasetWrapper, MultiTaskWrapper
 from dassl.data.datasets import build_dataset
+from dassl.data.datasets.multitask import is_multitask
 from dassl.data.samplers import build_sampler
 from dassl.data.transforms import build_transform
 from dassl.utils.errors import BadValueError, CheckFailedError
@@ -82,7 +84,8 @@ class DataManager:
         cfg: the whole tree.
         custom_tfm_train, custom_tfm_test: used instead of those of INPUT; a list gives several
             views.
-        dataset_wrapper: used instead of `DatasetWrapper`.
+        dataset_wrapper: used instead of `DatasetWrapper`, or of the `MultiTaskWrapper` that a
+            multi-task dataset gets.
 
     Attributes:
         dataset, train_loader_x, train_loader_u (or None), val_loader (or None), test_loader,
@@ -97,6 +100,8 @@ class DataManager:
         dataset_wrapper: Any = None,
     ) -> None:
         dataset = build_dataset(cfg)
+        if dataset_wrapper is None and is_multitask(dataset):
+            dataset_wrapper = partial(MultiTaskWrapper, class_counts=dataset.num_classes)
         tfm_train = self._transform(cfg, custom_tfm_train, is_train=True)
         tfm_test = self._transform(cfg, custom_tfm_test, is_train=False)
 
@@ -159,7 +164,10 @@ class DataManager:
         ):
             if domains:
                 rows.append([title, str(domains)])
-        rows.append(["# classes", f"{self.num_classes:,}"])
+        if is_multitask(dataset):
+            rows += _task_rows(dataset)
+        else:
+            rows.append(["# classes", f"{self.num_classes:,}"])
         rows.append(["# train_x", f"{len(dataset.train_x):,}"])
         for split in ("train_u", "val"):
             items = getattr(dataset, split, None)
@@ -167,3 +175,13 @@ class DataManager:
                 rows.append([f"# {split}", f"{len(items):,}"])
         rows.append(["# test", f"{len(dataset.test):,}"])
         logger.info("%s", tabulate(rows, tablefmt="simple"))
+
+
+def _task_rows(dataset: Any) -> list[list[str]]:
+    """Number of tasks and of all classes, and a row for each task."""
+    counts = dataset.num_classes
+    rows = [["# tasks", f"{len(counts):,}"], ["# classes", f"{sum(counts):,}"]]
+    described = zip(dataset.taskid2tname, counts, dataset.taskid2metric, strict=True)
+    for task, (name, count, metric) in enumerate(described):
+        rows.append([f"Task {task}", f"{name}: {count:,} classes, {metric}"])
+    return rows

@@ -7,7 +7,8 @@ import torch
 from torch.utils.data import Dataset
 from torchvision import transforms as T
 
-from dassl.data.datasets import Datum
+from dassl.data.datasets import Datum, DatumMT
+from dassl.data.datasets.multitask import class_ranges
 from dassl.data.transforms import INTERPOLATION_MODES
 from dassl.utils.errors import BadValueError
 from dassl.utils.files import read_image
@@ -17,7 +18,8 @@ class DatasetWrapper(Dataset):
     """Items are dictionaries: label, domain, impath, index, img (`[3, H, W]`).
 
     Args:
-        cfg: the whole tree; K_TRANSFORMS and RETURN_IMG0 of DATALOADER, and INPUT are read.
+        cfg: the whole tree; K_TRANSFORMS, RETURN_IMG0, OLD_DATA_PATH and NEW_DATA_PATH (text of an
+            image's path and what stands there instead) of DATALOADER, and INPUT are read.
         data_source: the images.
         transform: one transform; or a list, whose results are img, img2, img3 ...; or None, and
             img is the PIL image.
@@ -37,6 +39,7 @@ class DatasetWrapper(Dataset):
         self.is_train = is_train
         self.k_tfm = cfg.DATALOADER.K_TRANSFORMS if is_train else 1
         self.return_img0 = cfg.DATALOADER.RETURN_IMG0
+        self.old_path, self.new_path = _replaced_path(cfg)
         if self.k_tfm < 1:
             raise BadValueError(f"DATALOADER.K_TRANSFORMS = {self.k_tfm}: must be 1 or more")
         if self.k_tfm > 1 and transform is None:
@@ -57,13 +60,16 @@ class DatasetWrapper(Dataset):
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         item = self.data_source[idx]
+        path = item.impath
+        if self.old_path:
+            path = path.replace(self.old_path, self.new_path)
         output: dict[str, Any] = {
-            "label": item.label,
+            "label": self.label(item),
             "domain": item.domain,
-            "impath": item.impath,
+            "impath": path,
             "index": idx,
         }
-        img0 = read_image(item.impath)
+        img0 = read_image(path)
         if isinstance(self.transform, list | tuple):
             for number, transform in enumerate(self.transform, 1):
                 output["img" if number == 1 else f"img{number}"] = self._views(transform, img0)
@@ -73,6 +79,64 @@ class DatasetWrapper(Dataset):
             output["img0"] = self.to_tensor(img0)
         return output
 
+    def label(self, item: Any) -> Any:
+        """What the batch gets as an item's label: its class."""
+        return item.label
+
     def _views(self, transform: Any, img0: Any) -> torch.Tensor | list[torch.Tensor]:
         views = [transform(img0) for _ in range(self.k_tfm)]
         return views if self.k_tfm > 1 else views[0]
+
+
+class MultiTaskWrapper(DatasetWrapper):
+    """`DatasetWrapper` of `DatumMT` items: labels are rows `[C]` (int64) of the joint classes: 1 at
+    the class, 0 at other classes of its task, -1 at those of other tasks.
+
+    Args:
+        cfg, data_source, transform, is_train: see `DatasetWrapper`.
+        class_counts: number of classes of each task.
+    """
+
+    def __init__(
+        self,
+        cfg: Any,
+        data_source: Sequence[DatumMT],
+        transform: Any = None,
+        is_train: bool = False,
+        *,
+        class_counts: Sequence[int],
+    ) -> None:
+        super().__init__(cfg, data_source, transform, is_train)  # type: ignore[arg-type]
+        self.ranges = class_ranges(class_counts)
+
+    def label(self, item: DatumMT) -> torch.Tensor:
+        """The row of an item.
+
+        Raises:
+            BadValueError: a task or label that the dataset does not have.
+        """
+        row = torch.full((self.ranges[-1][1],), -1, dtype=torch.int64)
+        for task, label in item.key:
+            if not 0 <= task < len(self.ranges):
+                raise BadValueError(
+                    f"{item.impath}: task {task}, but the dataset has {len(self.ranges)} tasks"
+                )
+            start, end = self.ranges[task]
+            if not 0 <= label < end - start:
+                raise BadValueError(
+                    f"{item.impath}: label {label}, but task {task} has {end - start} classes"
+                )
+            row[start:end] = 0
+            row[start + label] = 1
+        return row
+
+
+def _replaced_path(cfg: Any) -> tuple[str, str]:
+    """DATALOADER.OLD_DATA_PATH and NEW_DATA_PATH, keys that trainers add; both or none."""
+    old, new = (cfg.DATALOADER.get(key, "") for key in ("OLD_DATA_PATH", "NEW_DATA_PATH"))
+    if bool(old) != bool(new):
+        raise BadValueError(
+            f"DATALOADER.OLD_DATA_PATH = {old!r} and NEW_DATA_PATH = {new!r}: "
+            "give both (--old-data-path, --new-data-path) or none"
+        )
+    return old, new

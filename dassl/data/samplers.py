@@ -21,9 +21,9 @@ __all__ = [
 ]
 
 
-def _positions(data_source: Sequence[Datum], key: Callable[[Datum], int]) -> dict[int, list[int]]:
+def _positions(data_source: Sequence[Any], key: Callable[[Any], Any]) -> dict[Any, list[int]]:
     """Key -> positions of the items that have it, keys in order of first appearance."""
-    groups: dict[int, list[int]] = defaultdict(list)
+    groups: dict[Any, list[int]] = defaultdict(list)
     for position, item in enumerate(data_source):
         groups[key(item)].append(position)
     return dict(groups)
@@ -130,7 +130,8 @@ class RandomClassSampler(_ListSampler):
             raise BadValueError(f"batch size {batch_size} is below N_INS = {n_ins}")
         self.n_ins = n_ins
         self.ncls_per_batch = batch_size // n_ins
-        self.index_dic = _positions(data_source, lambda item: item.label)
+        # of a multi-task dataset a class is a (task, label)
+        self.index_dic = _positions(data_source, lambda item: getattr(item, "key", item.label))
         self.labels = list(self.index_dic)
         if len(self.labels) < self.ncls_per_batch:
             raise CheckFailedError(

@@ -13,6 +13,7 @@ from dassl.engine import resume_state
 from dassl.engine.checkpointing import CheckpointMixin
 from dassl.engine.scalars import named_writer_errors
 from dassl.engine.updates import UpdateMixin
+from dassl.evaluation import TaskResult
 from dassl.utils.errors import CheckFailedError, NotRegisteredError
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class TestRecord:
         results: name -> percent, as the evaluator returned them.
         num_images: images tested.
         seconds: wall time of the test.
+        tasks: a `TaskResult` for each task of a multi-task dataset, else empty.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -35,6 +37,7 @@ class TestRecord:
     results: dict[str, float] = field(default_factory=dict)
     num_images: int = 0
     seconds: float = field(default=0.0, compare=False)
+    tasks: tuple[TaskResult, ...] = ()
 
 
 class TrainerBase(CheckpointMixin, UpdateMixin):

@@ -1,5 +1,6 @@
 """`result.json`: what a finished run leaves for machines to read."""
 
+import dataclasses
 import json
 import platform
 import resource
@@ -25,7 +26,8 @@ def write_result(
     """Writes `<OUTPUT_DIR>/result.json`, whole or not at all.
 
     Accuracy, error rate and macro F1 are percent, unrounded, of the last test; null where nothing
-    was tested.
+    was tested. Of a multi-task dataset the accuracy is the mean of the tasks' metrics, and `tasks`
+    lists them.
 
     Raises:
         UserError: the file cannot be written.
@@ -40,9 +42,11 @@ def write_result(
         "shots": cfg.DATASET.NUM_SHOTS,
         "split": record.split if record else None,
         "subsample_classes": cfg.DATASET.get("SUBSAMPLE_CLASSES", "all"),
-        "accuracy": results.get("accuracy"),
+        "subsample_tasks": cfg.DATASET.get("SUBSAMPLE_TASKS", "all"),
+        "accuracy": results.get("accuracy", results.get("metric")),
         "error_rate": results.get("error_rate"),
         "macro_f1": results.get("macro_f1"),
+        "tasks": [dataclasses.asdict(task) for task in record.tasks] or None if record else None,
         "num_test": record.num_images if record else None,
         "precision": getattr(getattr(trainer, "precision", None), "name", None),
         "device": device_name(trainer.device),

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from tqdm import tqdm
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from dassl.data import DataManager
 from dassl.engine.base import TestRecord, TrainerBase
 from dassl.engine.simple_net import SimpleNet
-from dassl.evaluation import build_evaluator
+from dassl.evaluation import build_evaluator, task_arguments
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils.errors import BadValueError, MissingFileError
 from dassl.utils.files import mkdir_if_missing
@@ -31,13 +31,18 @@ class SimpleTrainer(TrainerBase):
 
     Raises:
         BadValueError: (a ValueError) TEST.FINAL_MODEL or TEST.SPLIT is none of `CHOICES`.
+        BadValueError: a multi-task dataset for a trainer that is not `multitask`.
         MissingFileError: (a FileNotFoundError) RESUME is set and no folder.
 
     Attributes:
+        multitask: (of the class) whether the trainer knows the label rows [B, C] of a multi-task
+            dataset; else it is for labels [B] only.
         cfg, device, start_epoch, epoch, max_epoch, output_dir, dm (the `DataManager`),
         train_loader_x, train_loader_u, val_loader, test_loader, num_classes, num_source_domains,
         lab2cname, evaluator, best_result.
     """
+
+    multitask: ClassVar[bool] = False
 
     def __init__(self, cfg: Any) -> None:
         super().__init__()
@@ -50,8 +55,9 @@ class SimpleTrainer(TrainerBase):
         self.output_dir = cfg.OUTPUT_DIR
         self.cfg = cfg
         self.build_data_loader()
+        tasks = self._tasks()
         self.build_model()
-        self.evaluator = build_evaluator(cfg, lab2cname=self.lab2cname)
+        self.evaluator = build_evaluator(cfg, lab2cname=self.lab2cname, **tasks)
         self.best_result = -float("inf")
 
     def check_cfg(self, cfg: Any) -> None:
@@ -68,6 +74,18 @@ class SimpleTrainer(TrainerBase):
         self.num_source_domains = dm.num_source_domains
         self.lab2cname = dm.lab2cname
         self.dm = dm
+
+    def _tasks(self) -> dict[str, list[str]]:
+        """What the evaluator is told of the tasks; empty for a dataset of one task."""
+        dm = getattr(self, "dm", None)  # a trainer may build its loaders without one
+        tasks = task_arguments(dm.dataset) if dm else {}
+        if tasks and not self.multitask:
+            raise BadValueError(
+                f"TRAINER.NAME = {self.cfg.TRAINER.NAME}: for datasets of one task, and "
+                f"{self.cfg.DATASET.NAME} has several; use another dataset, or set multitask = "
+                "True in the trainer's class if it reads label rows [B, C]"
+            )
+        return tasks
 
     def build_model(self) -> None:
         """Build and register the models; default a `SimpleNet` named "model"."""
@@ -126,7 +144,8 @@ class SimpleTrainer(TrainerBase):
 
     @torch.no_grad()
     def test(self, split: str | None = None) -> float:
-        """Evaluate all images of a split; returns accuracy in percent, unrounded.
+        """Evaluate all images of a split; returns accuracy in percent, unrounded (of a multi-task
+        dataset the mean of the tasks' metrics).
 
         Args:
             split: "val" or "test", default TEST.SPLIT; without validation images "val" is the
@@ -150,7 +169,8 @@ class SimpleTrainer(TrainerBase):
         for key, value in results.items():
             self.write_scalar(f"{split}/{key}", value, self.epoch)
         seconds = time.monotonic() - started
-        self.test_record = TestRecord(split, dict(results), num_images, seconds)
+        tasks = tuple(getattr(self.evaluator, "tasks", ()))
+        self.test_record = TestRecord(split, dict(results), num_images, seconds, tasks)
         return next(iter(results.values()))
 
     def model_inference(self, input: Any) -> Any:

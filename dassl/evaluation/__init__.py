@@ -1,6 +1,15 @@
 """Evaluators: from predictions to numbers."""
 
-from dassl.evaluation.build import EVALUATOR_REGISTRY, build_evaluator
+from dassl.evaluation.build import EVALUATOR_REGISTRY, build_evaluator, task_arguments
 from dassl.evaluation.evaluator import Classification, EvaluatorBase
+from dassl.evaluation.multitask import ClassificationMT, TaskResult
 
-__all__ = ["EVALUATOR_REGISTRY", "Classification", "EvaluatorBase", "build_evaluator"]
+__all__ = [
+    "EVALUATOR_REGISTRY",
+    "Classification",
+    "ClassificationMT",
+    "EvaluatorBase",
+    "TaskResult",
+    "build_evaluator",
+    "task_arguments",
+]

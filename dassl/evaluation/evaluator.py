@@ -16,6 +16,23 @@ from dassl.utils.files import atomic_write
 logger = logging.getLogger(__name__)
 
 
+def check_not_empty(labels: list[torch.Tensor]) -> None:
+    """Check that the batches' labels hold an image.
+
+    Raises:
+        BadValueError: (a ValueError) they do not.
+    """
+    if not sum(len(batch) for batch in labels):
+        raise BadValueError(
+            "no image to evaluate: the split is empty; check DATASET.ROOT and the test list"
+        )
+
+
+def confusion_counts(truth: np.ndarray, predicted: np.ndarray, size: int) -> np.ndarray:
+    """Labels `[N]` and predictions `[N]` below `size` -> counts `[size, size]`, rows the truth."""
+    return np.bincount(truth * size + predicted, minlength=size * size).reshape(size, size)
+
+
 class EvaluatorBase:
     """What a trainer's `test()` calls: `reset`, `process` per batch, `evaluate`."""
 
@@ -69,10 +86,7 @@ class Classification(EvaluatorBase):
         Raises:
             BadValueError: no image was processed.
         """
-        if not self._labels or sum(len(labels) for labels in self._labels) == 0:
-            raise BadValueError(
-                "no image to evaluate: the split is empty; check DATASET.ROOT and the test list"
-            )
+        check_not_empty(self._labels)
         confusion = self._confusion_counts()
         totals, correct = confusion.sum(axis=1), np.diag(confusion)
         present = totals > 0
@@ -100,7 +114,7 @@ class Classification(EvaluatorBase):
         predicted = torch.cat([batch.cpu() for batch in self._predictions]).numpy()
         truth = torch.cat([batch.cpu() for batch in self._labels]).numpy().astype(np.int64)
         size = max(self._num_columns, int(truth.max()) + 1, max(self._lab2cname or [0]) + 1)
-        return np.bincount(truth * size + predicted, minlength=size * size).reshape(size, size)
+        return confusion_counts(truth, predicted, size)
 
     def _report_classes(self, totals: np.ndarray, correct: np.ndarray) -> float:
         assert self._lab2cname is not None

@@ -1,6 +1,14 @@
-"""The registry of datasets and their base class."""
+"""The registry of datasets and their base classes."""
 
 from dassl.data.datasets.base_dataset import DatasetBase, Datum
 from dassl.data.datasets.build import DATASET_REGISTRY, build_dataset
+from dassl.data.datasets.multitask import DatasetBaseMT, DatumMT
 
-__all__ = ["DATASET_REGISTRY", "DatasetBase", "Datum", "build_dataset"]
+__all__ = [
+    "DATASET_REGISTRY",
+    "DatasetBase",
+    "DatasetBaseMT",
+    "Datum",
+    "DatumMT",
+    "build_dataset",
+]
