@@ -1,7 +1,7 @@
 """Sets of hand-written prompts, {} for the classname, in their published order.
 
-Source: PromptSRC, trainers/imagenet_templates.py, from OpenAI's CLIP prompt-engineering notebook. The
-one prompt of a dataset is its class's `template` (datasets/).
+Source: PromptSRC, trainers/imagenet_templates.py; both sets stem from the public CLIP repository's
+notebook on prompts. The one prompt of a dataset is its class's `template` (datasets/).
 """
 
 # PromptSRC's teacher averages over these.

@@ -1,0 +1,161 @@
+"""IVLP, VPT and PromptSRC give the numbers of the published code (tests/golden/promptsrc, fp32).
+
+How the arrays were made: tests/golden/README.md. Tolerances: loss and parts 1e-5 relative, first
+gradients 1e-4 and movements of trained tensors 3e-4 of their largest element, logits 5e-5. A CLIP
+whose weights are not rounded to half, or prompts that are, would fail by a factor of 3 and more.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dassl.utils.errors import UserError
+from tests.support import prompt_run
+from tests.support.golden_run import FOLDER, GoldenRun
+
+METHODS = ("ivlp", "vpt", "promptsrc")
+FILES = sorted(path.stem for path in (FOLDER / "promptsrc").glob("*.npz"))
+CASES = [name for name in FILES if name.startswith(METHODS)]
+SRC_CASES = [name for name in CASES if name.startswith("promptsrc")]
+
+
+def load(name, weights, monkeypatch):
+    shared = "promptsrc" if name in SRC_CASES else None
+    return GoldenRun("promptsrc", name, weights, monkeypatch, shared)
+
+
+@pytest.fixture(params=CASES)
+def case(request, tiny_vit, monkeypatch):
+    return load(request.param, tiny_vit, monkeypatch)
+
+
+@pytest.fixture(params=SRC_CASES)
+def src_case(request, tiny_vit, monkeypatch):
+    return load(request.param, tiny_vit, monkeypatch)
+
+
+def assert_near(actual, golden, share, what, floor=0.0):
+    """Elements differ by at most `share` of the largest golden one, plus `floor`."""
+    error = np.abs(np.asarray(actual) - golden).max()
+    assert error <= share * np.abs(golden).max() + floor, f"{what}: off by {error}"
+
+
+def assert_moved_alike(trainer, case, kind):
+    """Trained tensors stand where the golden ones of a kind do, measured by their way from init;
+    the first epoch's is so short that float32 resolves it to 3e-4 only."""
+    for name, tensor in trainer.model.named_parameters():
+        start, golden = case.arrays[f"init/{name}"], case.arrays[f"{kind}/{name}"]
+        grid = 1.2e-7 * np.abs(start).max()
+        moved = tensor.detach().numpy() - start
+        assert_near(moved, golden - start, 3e-4, f"{kind}/{name}", grid)
+
+
+def assert_logits(trainer, case, key):
+    logits = prompt_run.logits(trainer, case.inputs["eval_images"])
+    np.testing.assert_allclose(logits, case.arrays[key], rtol=0, atol=5e-5, err_msg=key)
+
+
+def test_start_and_tokens_match(case):
+    trainer = case.start()
+    shapes = {name: list(tensor.shape) for name, tensor in trainer.model.named_parameters()}
+    assert shapes == case.facts["trainable"]
+    assert_logits(trainer, case, "logits_init")
+    if "tokens_base" in case.arrays:
+        for made, key in ((trainer, "tokens_base"), (case.for_new(), "tokens_new")):
+            tokens = made.model.prompt_learner.tokenized_prompts
+            assert np.array_equal(tokens, case.arrays[key])
+
+
+def test_training_matches_the_published_code(case):
+    trainer, rates, reports = case.start(), [], []
+    per_epoch, last = case.facts["batches_per_epoch"], case.facts["epochs_run"]
+    for rate, report in case.steps(trainer):
+        rates.append(rate)
+        reports.append({name: float(value) for name, value in report.items()})
+        if len(reports) == 1:
+            for name, tensor in trainer.model.named_parameters():
+                assert_near(tensor.grad, case.arrays[f"grad0/{name}"], 1e-4, f"gradient of {name}")
+        epoch, rest = divmod(len(reports), per_epoch)
+        if not rest and epoch < last and f"epoch{epoch}/prompt_learner.ctx" in case.arrays:
+            assert_moved_alike(trainer, case, f"epoch{epoch}")
+    np.testing.assert_allclose(rates, case.facts["lr_per_step"], rtol=1e-12)
+    np.testing.assert_allclose(
+        [trainer.get_current_lr()], case.facts["lr_after_last_step"], rtol=1e-12
+    )
+    parts = case.facts["loss_parts"] or [{}] * len(reports)
+    for report, loss, part in zip(reports, case.facts["losses"], parts, strict=True):
+        for name, value in {**loss, **part}.items():
+            ours = report["ce" if name == "loss_ce" else name]
+            np.testing.assert_allclose(ours, value, rtol=1e-5, err_msg=name)
+    assert_moved_alike(trainer, case, "final")
+    assert_logits(trainer, case, "logits")
+
+
+def test_a_saved_model_scores_new_classes_as_published(case, tmp_path):
+    trained = case.build()
+    case.fill(trained, "final")
+    trained.save_model(1, str(tmp_path))
+    (folder,) = case.facts["registered_models"]
+    assert (tmp_path / folder / "model.pth.tar-2").is_file()
+    new = case.for_new()
+    new.load_model(str(tmp_path), epoch=2)
+    assert_logits(new, case, "logits_new")
+
+
+def test_averaging_over_epochs_matches(src_case):
+    case, trainer = src_case, src_case.start()
+    golden, last = case.arrays["gpa_weights"], case.facts["epochs_run"]
+    np.testing.assert_allclose(trainer.gpa_weights, golden, rtol=1e-12)
+    for epoch in range(1, last + 1):
+        case.fill(trainer, f"epoch{epoch}")
+        trainer.epoch = epoch - 1
+        trainer.end_epoch()
+        sums = trainer.average.sums
+        for name in sums if epoch < last else ():
+            assert_near(sums[name], case.arrays[f"gpa{epoch}/{name}"], 1e-6, f"gpa{epoch}/{name}")
+    for name, tensor in trainer.model.named_parameters():
+        assert_near(tensor.detach(), case.arrays[f"final/{name}"], 1e-6, f"final/{name}")
+
+
+@pytest.mark.parametrize("name", ["promptsrc", "promptsrc_depth1", "promptsrc_weights"])
+def test_the_teacher_matches(name, tiny_vit, monkeypatch):
+    case = load(name, tiny_vit, monkeypatch)
+    model, arrays, images = case.start().model, case.arrays, case.inputs["images"][0]
+    with torch.no_grad():
+        features = model.features(images)
+        text, image = model.teacher_text(), model.clip.encode_image(images)
+        logits = model.similarity(features)
+    assert_near(text, arrays["fixed_embeddings"], 1e-5, "teacher text")
+    for key, value in {
+        "text_features": features.text,
+        "image_features": features.image,
+        "teacher_text_features": text,
+        "teacher_image_features": image,
+    }.items():
+        assert_near(F.normalize(value, dim=-1), arrays[f"step0_{key}"], 1e-5, key)
+    np.testing.assert_allclose(logits, arrays["step0_logits"], rtol=0, atol=5e-5)
+    scale = model.clip.logit_scale.exp()
+    teacher = scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).t()
+    np.testing.assert_allclose(teacher, arrays["step0_teacher_logits"], rtol=0, atol=5e-5)
+
+
+def test_the_teachers_texts_of_other_classes_match(tiny_vit, monkeypatch):
+    case = load("promptsrc", tiny_vit, monkeypatch)
+    texts = case.for_new().model.teacher_text()
+    assert_near(texts, case.arrays["fixed_embeddings_new"], 1e-5, "teacher text")
+
+
+def test_the_fixed_texts_of_vpt_match(tiny_vit, monkeypatch):
+    case = load("vpt", tiny_vit, monkeypatch)
+    texts = case.build().model.references
+    assert_near(texts, case.arrays["fixed_embeddings"], 1e-5, "fixed text")
+
+
+def test_text_depth_0_is_refused_and_points_to_vpt(tiny_vit, monkeypatch):
+    facts = json.loads((FOLDER / "promptsrc" / "ivlp_vpt.json").read_text())
+    assert facts["build"].startswith("AssertionError")
+    with pytest.raises(UserError, match=r"TRAINER.IVLP.PROMPT_DEPTH_TEXT = 0: use 1 or .* VPT"):
+        prompt_run.config(facts["trainer"], facts["config_file"], tiny_vit, facts["overrides"])

@@ -1,0 +1,67 @@
+"""Prompts of their own for several blocks of a tower, under the names of the published checkpoints.
+
+n text tokens, m visual tokens, W width of the tower, V vision width.
+"""
+
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+import clip
+from dassl.utils.errors import UserError
+from trainers.parts.model import require_visual_prompts
+from trainers.parts.prompts import VisualPrompts, random_context
+
+
+class DeepPrompts(nn.Module):
+    """Prompts [n, W] of a tower's blocks 1 .. depth - 1, counted from 0, under their published
+    names `transformer.resblocks.{i}.VPT_shallow`; float32 in every precision, N(0, 0.02^2)."""
+
+    def __init__(self, depth: int, n_ctx: int, width: int):
+        super().__init__()
+        self.transformer = nn.Module()
+        self.transformer.resblocks = nn.ModuleDict()
+        for number in range(1, depth):
+            block = nn.Module()
+            block.VPT_shallow = nn.Parameter(random_context(n_ctx, width))
+            self.transformer.resblocks[str(number)] = block
+
+    def deep(self) -> list[Tensor]:
+        """The prompts in the order of the blocks."""
+        return [block.VPT_shallow for block in self.transformer.resblocks.values()]
+
+
+class VisionPrompts(DeepPrompts):
+    """The image tower's prompts: `VPT` [m, V] at its input, and those of its blocks."""
+
+    def __init__(self, depth: int, n_ctx: int, width: int):
+        super().__init__(depth, n_ctx, width)
+        self.VPT = nn.Parameter(random_context(n_ctx, width))
+
+    def forward(self) -> VisualPrompts:
+        """What the image tower takes."""
+        return VisualPrompts(self.VPT, self.deep())
+
+
+def vision_prompts(node: str, options: CfgNode, clip_model: clip.CLIP) -> VisionPrompts:
+    """The image tower's prompts as `TRAINER.<node>` asks for them.
+
+    Raises:
+        UserError: the tower is a ResNet or has fewer blocks, or there are no tokens.
+    """
+    require_visual_prompts(clip_model, node)
+    check_depth(f"TRAINER.{node}.PROMPT_DEPTH_VISION", options, clip_model.visual.layers)
+    if options.N_CTX_VISION < 1:
+        raise UserError(
+            f"TRAINER.{node}.N_CTX_VISION = 0: use 1 or more, or set PROMPT_DEPTH_VISION to 0 to "
+            f"have no visual prompts"
+        )
+    return VisionPrompts(options.PROMPT_DEPTH_VISION, options.N_CTX_VISION, clip_model.visual.width)
+
+
+def check_depth(key: str, options: CfgNode, num_blocks: int) -> None:
+    """Raises UserError where a depth is over the number of blocks."""
+    depth = options[key.rpartition(".")[2]]
+    if depth > num_blocks:
+        raise UserError(
+            f"{key} = {depth}: this backbone's tower has {num_blocks} blocks; use 1 to {num_blocks}"
+        )
