@@ -1,7 +1,7 @@
 """The demo suite: three small datasets that are made on first use and then read as any other.
 
 Ten classes each, so base and new have five. Without DATASET.ROOT they lie in $PROMPTLAB_CACHE or
-~/.cache/promptlab.
+~/.cache/promptlab. `DemoSuite` joins them.
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets.demo import shapes, store, textures
+from datasets.multitask import JointDataset
 from datasets.split_dataset import SplitFileDataset
 
 
@@ -66,6 +67,7 @@ class DemoShapes(DrawnDataset):
     dataset_dir = "demo_shapes"
     split_file = "split_zhou_DemoShapes.json"
     template = "a photo of a {}."
+    task_name = "shape recognition"
     renderer = shapes
 
 
@@ -76,6 +78,7 @@ class DemoTextures(DrawnDataset):
     dataset_dir = "demo_textures"
     split_file = "split_zhou_DemoTextures.json"
     template = "{} texture."
+    task_name = "texture recognition"
     renderer = textures
 
 
@@ -86,9 +89,21 @@ class DemoDigits(DemoDataset):
     dataset_dir = "demo_digits"
     split_file = "split_zhou_DemoDigits.json"
     template = "a photo of the digit {}."
+    task_name = "digit recognition"
 
     @classmethod
     def pictures(cls) -> Iterator[store.Picture]:
         from datasets.demo import digits
 
         return store.listed_pictures(digits.CLASSES, digits.load())
+
+
+@DATASET_REGISTRY.register()
+class DemoSuite(JointDataset):
+    """The three demo datasets as three tasks."""
+
+    members: ClassVar = {
+        "demo_shapes": DemoShapes,
+        "demo_textures": DemoTextures,
+        "demo_digits": DemoDigits,
+    }

@@ -17,5 +17,6 @@ class DescribableTextures(SplitFileDataset):
     split_url = "https://drive.google.com/file/d/1u3_QfB467jqHgNXC00UIzbLZRQCg2S7x/view?usp=sharing"
     images_url = "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz"
     template = "{} texture."
+    task_name = "texture recognition"
 
     read_and_split_data = staticmethod(splits.split_folders)

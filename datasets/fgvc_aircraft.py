@@ -26,6 +26,8 @@ class FGVCAircraft(ListedDataset):
         "(its folder data is fgvc_aircraft)"
     )
     template = "a photo of a {}, a type of aircraft."
+    task_name = "aircraft model recognition"
+    task_metric = "mean_acc"
     listed_by = "the official list"
 
     @property

@@ -14,3 +14,4 @@ class Food101(SplitFileDataset):
     split_url = "https://drive.google.com/file/d/1QK0tGi096I0Ba6kggatX1ee6dJFIcEJl/view?usp=sharing"
     images_url = "https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/"
     template = "a photo of {}, a type of food."
+    task_name = "food recognition"

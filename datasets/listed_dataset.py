@@ -41,6 +41,8 @@ class ListedDataset(DatasetBase):
         image_folders: folders below the images folder that have to be there.
         images_url: where the images are published.
         template: hand-written prompt, with {} for the class name.
+        task_name: what is told apart, in words, where the dataset is one task of several.
+        task_metric: how the task is judged there (SoftCPT's choice): overall_acc or mean_acc.
         drawn_splits: lists that few shots are drawn from, in this order; others stay whole. None:
             a test set, which DATASET.NUM_SHOTS does not concern.
         listed_by: in words, what fixes the order of the lists.
@@ -55,6 +57,8 @@ class ListedDataset(DatasetBase):
     image_folders: ClassVar[tuple[str, ...]] = ()
     images_url: ClassVar[str] = ""
     template: ClassVar[str] = "a photo of a {}."
+    task_name: ClassVar[str] = "generic object recognition"
+    task_metric: ClassVar[str] = "overall_acc"
     drawn_splits: ClassVar[tuple[str, ...]] = ("train", "val")
     listed_by: ClassVar[str]
 

@@ -14,3 +14,5 @@ class OxfordFlowers(SplitFileDataset):
     split_url = "https://drive.google.com/file/d/1Pp0sRXzZFZq15zVOzKjKBu4A9i01nozT/view?usp=sharing"
     images_url = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/102flowers.tgz"
     template = "a photo of a {}, a type of flower."
+    task_name = "flower recognition"
+    task_metric = "mean_acc"

@@ -19,6 +19,8 @@ class OxfordPets(SplitFileDataset):
     split_url = "https://drive.google.com/file/d/1501r8Ber4nNKvmlFVQZ8SeUHTcdTTEqs/view?usp=sharing"
     images_url = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz"
     template = "a photo of a {}, a type of pet."
+    task_name = "pet breed recognition"
+    task_metric = "mean_acc"
 
     read_split = staticmethod(splits.read_split)
     save_split = staticmethod(splits.save_split)

@@ -17,3 +17,4 @@ class StanfordCars(SplitFileDataset):
     split_url = "https://drive.google.com/file/d/1ObCFbaAgVu0I-k_Au-gIUcefirdAuizT/view?usp=sharing"
     images_url = "https://github.com/pytorch/vision/issues/7545 (copies; the first links are dead)"
     template = "a photo of a {}."
+    task_name = "car model recognition"

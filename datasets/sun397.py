@@ -19,3 +19,4 @@ class SUN397(SplitFileDataset):
         "or a copy with md5 8ca2778205c41d23104230ba66911c7a"
     )
     template = "a photo of a {}."
+    task_name = "scene recognition"

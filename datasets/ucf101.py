@@ -18,3 +18,4 @@ class UCF101(SplitFileDataset):
         "https://drive.google.com/file/d/10Jqome3vtUA2keJkNanAiFpgbyC9Hc2O/view?usp=sharing"
     )
     template = "a photo of a person doing {}."
+    task_name = "human action recognition"
