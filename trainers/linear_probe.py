@@ -1,0 +1,223 @@
+"""Linear probe: logistic regression on CLIP's frozen image features (arXiv:2103.00020).
+
+Draw and search are those of the CoOp repository's lpclip/ (`trainers.parts.probe_search`).
+
+B images, N images of a split, C classes, D joint width.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dassl.engine import TrainerX
+from dassl.utils.errors import CheckpointMismatchError, UserError
+from trainers.parts.classes import ClassSpace
+from trainers.parts.frozen_features import encode, tower_digest
+from trainers.parts.model import PromptModel
+from trainers.parts.options import Option, Options
+from trainers.parts.probe_search import METRICS, Images, Search, draw
+from trainers.parts.register import register_method
+from trainers.parts.tasks import TASK_OPTIONS
+from trainers.parts.trainer import PromptTrainer
+
+logger = logging.getLogger(__name__)
+
+LP_OPTIONS = Options(
+    "TRAINER.LP",
+    NUM_STEP=Option(8, "rounds of the search for the strength of regularisation", minimum=1),
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Classes start .. end - 1, which one search tells apart: all of a dataset, or a task's.
+
+    Args:
+        metric: what the search compares, a name of `METRICS`.
+    """
+
+    start: int
+    end: int
+    metric: str = "overall_acc"
+    name: str = ""
+
+
+def blocks(space: ClassSpace, dataset: Any) -> list[Block]:
+    """One block, or one for each task of a multi-task dataset."""
+    if not space.tasks:
+        return [Block(0, len(space))]
+    metrics = dataset.taskid2metric
+    return [
+        Block(task.start, task.end, metric, f"task {number} ({task.name})")
+        for number, (task, metric) in enumerate(zip(space.tasks, metrics, strict=True))
+    ]
+
+
+def joint_labels(items: Sequence[Any], space: ClassSpace) -> np.ndarray:
+    """Labels [N] in the run's label space; an item of a multi-task dataset has one label and one
+    task."""
+    if not space.tasks:
+        return np.array([item.label for item in items], dtype=np.int64)
+    starts = [task.start for task in space.tasks]
+    return np.array([starts[item.task[0]] + item.label[0] for item in items], dtype=np.int64)
+
+
+class ProbeModel(PromptModel):
+    """Logits = W f + b of raw image features f [B, D]; W [C, D] and b [C] are float64, as they were
+    fitted."""
+
+    def build(self) -> None:
+        width = self.clip.visual.output_dim
+        self.weight = nn.Parameter(torch.zeros(len(self.space), width, dtype=torch.float64))
+        self.bias = nn.Parameter(torch.zeros(len(self.space), dtype=torch.float64))
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.linear(self.encode_image(image).double(), self.weight, self.bias)
+
+    @torch.no_grad()
+    def take(self, block: Block, classifier: Any) -> None:
+        """Copies a fitted classifier into the block's rows. Of two classes scikit-learn keeps one
+        row, that of the second; the first has logit 0."""
+        rows, bias = torch.tensor(classifier.coef_), torch.tensor(classifier.intercept_)
+        if len(rows) == 1:
+            rows = torch.cat([torch.zeros_like(rows), rows])
+            bias = torch.cat([torch.zeros_like(bias), bias])
+        self.weight[block.start : block.end] = rows
+        self.bias[block.start : block.end] = bias
+
+    def check_scorable(self) -> None:
+        """Raises:
+        UserError: nothing is fitted or loaded.
+        """
+        if not self.weight.any():
+            raise UserError(
+                "the linear probe has no coefficients yet; train it, or give the folder of a "
+                "trained one (--model-dir)"
+            )
+
+    def checkpoint_extra(self) -> dict[str, Any]:
+        """The classes of the rows, and the image tower that they belong to."""
+        backbone = [self.cfg.MODEL.BACKBONE.NAME, tower_digest(self.clip.visual)]
+        return {**super().checkpoint_extra(), "backbone": backbone}
+
+    def prepare_load(self, state: dict[str, Tensor], extra: dict[str, Any]) -> None:
+        """Keeps the rows of the run's classes, which must all be among the file's: the same list,
+        or by folder id a part of it (ImageNet-A of ImageNet).
+
+        Raises:
+            CheckpointMismatchError: (a UserError) other classes, or another image tower.
+        """
+        if not {"weight", "bias"} <= set(state) or "backbone" not in extra:
+            raise CheckpointMismatchError("the checkpoint holds no linear probe; check --model-dir")
+        trained, (name, digest) = ClassSpace.from_plain(extra), extra["backbone"]
+        rows = self.space.rows_in(trained)
+        if rows is None or -1 in rows:
+            raise CheckpointMismatchError(
+                f"a linear probe scores only the classes it was fitted on: "
+                f"{_some(trained.names)}; this run has {_some(self.space.names)}; "
+                f"check DATASET.NAME and DATASET.SUBSAMPLE_CLASSES"
+            )
+        if digest != tower_digest(self.clip.visual):
+            raise CheckpointMismatchError(
+                f"the linear probe was fitted on features of {name}, and this run's "
+                f"{self.cfg.MODEL.BACKBONE.NAME} is another image tower; set MODEL.BACKBONE.NAME"
+            )
+        state["weight"], state["bias"] = state["weight"][rows], state["bias"][rows]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f", ... ({len(names)} classes)" if len(names) > 3 else "")
+
+
+@register_method()
+class LinearProbe(PromptTrainer):
+    """Fits the probe: SEED and DATASET.NUM_SHOTS name the run and the shots of the published
+    program, whose own draw it is. Several tasks get a search each.
+
+    Half precision on a GPU, float32 on a CPU; an epoch is the whole search.
+    """
+
+    model_class = ProbeModel
+    options = (LP_OPTIONS, *TASK_OPTIONS)
+    checkpoint = {"linear_probe": ""}  # noqa: RUF012
+    trainable = False  # not by steps on a loss: no optimizer, no schedule
+
+    def build_data_loader(self) -> None:
+        """The engine's loaders, of whole splits: the few shots are the probe's to draw."""
+        run = self.cfg
+        self.cfg = run.clone()
+        self.cfg.defrost()
+        self.cfg.DATASET.NUM_SHOTS = -1
+        super().build_data_loader()
+        self.cfg = run
+
+    def build_model(self) -> None:
+        super().build_model()
+        self.register_model("linear_probe", self.model)
+        self.max_epoch = 1
+
+    def train(self) -> None:
+        """The engine's loop with its one epoch; a finished run only tests again.
+
+        Raises:
+            UserError: no number of shots is given.
+        """
+        shots = self.cfg.DATASET.NUM_SHOTS
+        if shots < 1:
+            raise UserError(
+                f"DATASET.NUM_SHOTS = {shots}: the linear probe draws that many images of each "
+                f"class; use 1 or more"
+            )
+        TrainerX.train(self)
+
+    def run_epoch(self) -> None:
+        """Draws, encodes and searches, and keeps the coefficients of the last round's better end.
+
+        Raises:
+            UserError: there are no validation images, or too few of a class.
+        """
+        data, space = self.dm.dataset, self.model.space
+        if not getattr(data, "val", None):
+            raise UserError(f"{self.cfg.DATASET.NAME}: no validation images to choose C by")
+        items = {"train": data.train_x, "val": data.val}
+        labels = {split: joint_labels(items[split], space) for split in items}
+        for block in blocks(space, data):
+            search = Search(*self._few_shots(block, items, labels), METRICS[block.metric])
+            self.model.take(block, self._last_round(search).best.classifier)
+
+    def _few_shots(
+        self, block: Block, items: dict[str, Any], labels: dict[str, np.ndarray]
+    ) -> Iterator[Images]:
+        """The drawn images of train and of val; only these are encoded."""
+        own = {
+            s: np.flatnonzero((labels[s] >= block.start) & (labels[s] < block.end)) for s in items
+        }
+        shots, seed = self.cfg.DATASET.NUM_SHOTS, self.cfg.SEED
+        inside = {split: labels[split][own[split]] for split in own}
+        drawn = draw(inside["train"], inside["val"], shots, seed, self.model.space.names)
+        logger.info(
+            f"Linear probe{block.name and ' of ' + block.name}: {len(drawn[0])} training and "
+            f"{len(drawn[1])} validation images drawn with seed {seed}"
+        )
+        transform = self.test_loader.dataset.transform
+        for split, places in zip(items, drawn, strict=True):
+            chosen = [items[split][own[split][place]] for place in places]
+            yield Images(
+                encode(self.cfg, self.model.clip, chosen, transform), inside[split][places]
+            )
+
+    def _last_round(self, search: Search) -> Any:
+        """Logs the search; returns its last round."""
+        logger.info("Validation over the grid: " + " ".join(f"{x:.4f}" for x in search.grid))
+        for number, found in enumerate(search.rounds(self.cfg.TRAINER.LP.NUM_STEP)):
+            logger.info(
+                f"Round {number}: C {found.left:.3g} {100 * found.fit_left.val:.2f}%, "
+                f"C {found.right:.3g} {100 * found.fit_right.val:.2f}%, takes {found.strength:.3g}"
+            )
+        return found
