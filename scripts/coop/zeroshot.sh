@@ -2,4 +2,4 @@
 # Zero-shot CLIP, under the name that CoOp's repository has for it.
 #   bash scripts/coop/zeroshot.sh caltech101 rn50
 # Arguments: dataset, config: rn50, rn101, vit_b32 or vit_b16.
-source "$(dirname "${BASH_SOURCE[0]}")/../zsclip/zeroshot.sh"
+exec bash "$(dirname "$0")/../zsclip/zeroshot.sh" "$@"

@@ -2,6 +2,6 @@
 # CoOpDePT, base-to-new, 16 shots: test the trained model on the new classes.
 #   bash scripts/coop_dept/base2new_test.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default: vit_b16_ep10_bs4_lr35).
-source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
+. "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED [CONFIG]"
 base2new_test CoOpDePT "${3:-vit_b16_ep10_bs4_lr35}" "$1" "$2"

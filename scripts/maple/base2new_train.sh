@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # MaPLe, base-to-new, 16 shots: train on the base classes and test them.
 #   bash scripts/maple/base2new_train.sh dtd 1
-# Arguments: dataset (a file of configs/datasets), seed, config (default: vit_b16_c2_ep5_batch4_2ctx).
-source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
+# Arguments: dataset (a file of configs/datasets), seed, config (default:
+# vit_b16_c2_ep5_batch4_2ctx).
+. "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED [CONFIG]"
 base2new_train MaPLe "${3:-vit_b16_c2_ep5_batch4_2ctx}" "$1" "$2"

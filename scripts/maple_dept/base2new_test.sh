@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # MaPLeDePT, base-to-new, 16 shots: test the trained model on the new classes.
 #   bash scripts/maple_dept/base2new_test.sh dtd 1
-# Arguments: dataset (a file of configs/datasets), seed, config (default: vit_b16_c2_ep10_batch4_2ctx).
-source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
+# Arguments: dataset (a file of configs/datasets), seed, config (default:
+# vit_b16_c2_ep10_batch4_2ctx).
+. "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED [CONFIG]"
 base2new_test MaPLeDePT "${3:-vit_b16_c2_ep10_batch4_2ctx}" "$1" "$2"

@@ -1,212 +1,206 @@
-"""The shell scripts: names, arguments, folders and commands, with a stub in place of Python."""
-
-import os
-import shutil
-import subprocess
-from pathlib import Path
+"""The shell scripts: every published script, its arguments, and the commands that it runs."""
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
-MAPLE5 = "vit_b16_c2_ep5_batch4_2ctx"
-MAPLE10 = "vit_b16_c2_ep10_batch4_2ctx"
+from tests.support.script_run import copy_scripts, run_script, script_paths
+
+SRC = "vit_b16_c2_ep20_batch4_4+4ctx"
+MAPLE = "vit_b16_c2_ep5_batch4_2ctx"
+IVLP = "vit_b16_c2_ep5_batch4_2+2ctx"
+LANGUAGE = "vit_b16_c2_ep5_batch4_4ctx_language_only"
+VPT = "vit_b16_c2_ep5_batch4_4"
+COCOOP = "vit_b16_c4_ep10_batch1_ctxv1"
+KGCOOP = "vit_b16_ep100_ctxv1"
 COOP10 = "vit_b16_ep10_bs4_lr35"
-XD = f"{MAPLE5}_cross_datasets"
-COMMON = "train.py --root /data"
-FILES = "--dataset-config-file configs/datasets/{}.yaml --config-file configs/trainers/{}.yaml"
-BASE = "DATASET.NUM_SHOTS 16 DATASET.SUBSAMPLE_CLASSES base"
-NEW = "DATASET.NUM_SHOTS 16 DATASET.SUBSAMPLE_CLASSES new"
+SHOTS = "DATASET.NUM_SHOTS 16"
+BASE, NEW = (f"{SHOTS} DATASET.SUBSAMPLE_CLASSES {half}" for half in ("base", "new"))
+SEEDS = (1, 2, 3)
 
 
-def b2n(step, trainer, cfg):
-    return f"output/base2new/{step}/dtd/shots_16/{trainer}/{cfg}/seed2"
-
-
-def train(trainer, yaml, out, opts, seed=2, dataset="dtd"):
-    files = FILES.format(dataset, yaml)
-    return f"{COMMON} --seed {seed} --trainer {trainer} {files} --output-dir {out} {opts}".strip()
+def train(trainer, yaml, out, opts, *, seed=2, dataset="dtd"):
+    """A train.py line; `seed` 0 for a line that names none."""
+    named = f"--seed {seed} " if seed else ""
+    files = f"--dataset-config-file configs/datasets/{dataset}.yaml"
+    files += f" --config-file configs/trainers/{yaml}.yaml --output-dir {out}"
+    return f"train.py --root /data {named}--trainer {trainer} {files} {opts}".strip()
 
 
 def evaluate(trainer, yaml, out, model, epoch, opts, **more):
-    load = f"--model-dir {model} --load-epoch {epoch} --eval-only {opts}".strip()
+    load = f"--model-dir {model} --load-epoch {epoch} --eval-only {opts}"
     return train(trainer, yaml, out, load, **more)
 
 
-def base_to_new(script, trainer, folder, cfg, epoch, suffix=""):
-    yaml = f"{folder}/{cfg}"
+def b2n(step, trainer, cfg, dataset="dtd"):
+    return f"output/base2new/{step}/{dataset}/shots_16/{trainer}/{cfg}/seed2"
+
+
+def base_to_new(folder, trainer, cfg, epoch, *, suffix="", yaml=""):
+    """base2new_train and base2new_test of a folder, on dtd with seed 2."""
+    file = f"{yaml or trainer.removesuffix('DePT')}/{cfg}"
     trained, tested = b2n("train_base", trainer, cfg), b2n("test_new", trainer, cfg)
+    start = f"scripts/{folder}/base2new"
     return [
-        (f"{script}/base2new_train{suffix}.sh dtd 2", [train(trainer, yaml, trained, BASE)]),
+        (f"{start}_train{suffix}.sh dtd 2", [train(trainer, file, trained, BASE)]),
         (
-            f"{script}/base2new_test{suffix}.sh dtd 2",
-            [evaluate(trainer, yaml, tested, trained, epoch, NEW)],
+            f"{start}_test{suffix}.sh dtd 2",
+            [evaluate(trainer, file, tested, trained, epoch, NEW)],
         ),
     ]
 
 
-def few_shot(seed):
-    out = f"output/dtd/CoOp/rn50_ep50_1shots/nctx16_cscTrue_ctpmiddle/seed{seed}"
-    opts = (
-        "TRAINER.COOP.N_CTX 16 TRAINER.COOP.CSC True "
-        "TRAINER.COOP.CLASS_TOKEN_POSITION middle DATASET.NUM_SHOTS 1"
-    )
-    return train("CoOp", "CoOp/rn50_ep50", out, opts, seed=seed)
+def reproduced(script, trainer, cfg, epoch, config=""):
+    """A script that tests published base-to-new weights on both halves."""
+    lines = [
+        evaluate(
+            trainer, f"{trainer}/{cfg}", b2n(step, trainer, cfg), "/w/dtd/base/seed2", epoch, opts
+        )
+        for step, opts in (("test_base", BASE), ("test_new", NEW))
+    ]
+    return [(f"scripts/{script} dtd 2 /w/dtd{config}", lines)]
 
 
-def transfer(seed):
+def transfer(folder, trainer, cfg, epoch, suffix="", source="imagenet "):
+    """xd_train and xd_test of a folder."""
+    file, run = f"{trainer}/{cfg}", f"{trainer}/{cfg}_16shots"
+    model = f"output/imagenet/{run}/seed2"
+    out = f"output/evaluation/{run}/imagenet_r/seed2"
+    return [
+        (
+            f"scripts/{folder}/xd_train{suffix}.sh {source}2",
+            [train(trainer, file, model, SHOTS, dataset="imagenet")],
+        ),
+        (
+            f"scripts/{folder}/xd_test{suffix}.sh imagenet_r 2",
+            [evaluate(trainer, file, out, model, epoch, "", dataset="imagenet_r")],
+        ),
+    ]
+
+
+def reproduced_transfer(script, trainer, cfg, epoch):
+    out = f"output/evaluation/{trainer}/{cfg}_16shots/dtd/seed2"
+    line = evaluate(trainer, f"{trainer}/{cfg}", out, "/w/imagenet/seed2", epoch, SHOTS)
+    return [(f"scripts/{script} dtd 2 /w/imagenet", [line])]
+
+
+def few_shot(dataset, gpa=""):
+    cfg = "vit_b16_c2_ep50_batch4_4+4ctx_few_shot"
+    file, run = f"PromptSRC/{cfg}", f"{dataset}/PromptSRC/{cfg}_4shots"
+    opts = "DATASET.NUM_SHOTS 4"
+    trained = [
+        train("PromptSRC", file, f"output/{run}/seed{s}", opts + gpa, seed=s, dataset=dataset)
+        for s in SEEDS
+    ]
+    tested = [
+        evaluate(
+            "PromptSRC",
+            file,
+            f"output/few_shot/{run}/seed{s}",
+            f"/w/{dataset}/4shot/seed{s}",
+            50,
+            opts,
+            seed=s,
+            dataset=dataset,
+        )
+        for s in SEEDS
+    ]
+    return [
+        (f"scripts/promptsrc/few_shot.sh {dataset} 4", trained),
+        (f"scripts/promptsrc/reproduce_few_shot.sh {dataset} 4 /w/{dataset}", tested),
+    ]
+
+
+def coop_main():
+    opts = "TRAINER.COOP.N_CTX 16 TRAINER.COOP.CSC True TRAINER.COOP.CLASS_TOKEN_POSITION middle"
+    out = "output/dtd/CoOp/rn50_ep50_1shots/nctx16_cscTrue_ctpmiddle"
+    opts += " DATASET.NUM_SHOTS 1"
+    lines = [train("CoOp", "CoOp/rn50_ep50", f"{out}/seed{s}", opts, seed=s) for s in SEEDS]
+    return [("scripts/coop/main.sh dtd rn50_ep50 middle 16 1 True", lines)]
+
+
+def coop_eval():
     run = "CoOp/rn50_ep50_16shots/nctx16_cscFalse_ctpend"
-    out, model = (
-        f"output/evaluation/{run}/imagenetv2/seed{seed}",
-        f"output/imagenet/{run}/seed{seed}",
-    )
     opts = "TRAINER.COOP.N_CTX 16 TRAINER.COOP.CSC False TRAINER.COOP.CLASS_TOKEN_POSITION end"
-    more = {"seed": seed, "dataset": "imagenetv2"}
-    return evaluate("CoOp", "CoOp/rn50_ep50", out, model, 50, opts, **more)
+    lines = [
+        evaluate(
+            "CoOp",
+            "CoOp/rn50_ep50",
+            f"output/evaluation/{run}/imagenetv2/seed{s}",
+            f"output/imagenet/{run}/seed{s}",
+            50,
+            opts,
+            seed=s,
+            dataset="imagenetv2",
+        )
+        for s in SEEDS
+    ]
+    return [("scripts/coop/eval.sh imagenetv2 rn50_ep50", lines)]
 
 
-ZEROSHOT = (
-    f"{COMMON} --trainer ZeroshotCLIP {FILES.format('dtd', 'CoOp/vit_b16')} "
-    "--output-dir output/ZeroshotCLIP/vit_b16/dtd --eval-only"
+ZEROSHOT = train(
+    "ZeroshotCLIP", "CoOp/vit_b16", "output/ZeroshotCLIP/vit_b16/dtd", "--eval-only", seed=0
 )
+COOP_IMAGENET = train(
+    "CoOp",
+    "CoOp/vit_b16_ep50_ctxv1",
+    b2n("train_base", "CoOp", "vit_b16_ep50_ctxv1", "imagenet"),
+    BASE,
+    dataset="imagenet",
+)
+COOP_DEPTS = train("CoOp", f"CoOp/{COOP10}", b2n("train_base", "CoOp", COOP10), BASE)
 CASES = [
-    *base_to_new("maple", "MaPLe", "MaPLe", MAPLE5, 5),
-    *base_to_new("maple", "MaPLe", "MaPLe", MAPLE5, 5, suffix="_maple"),
-    *base_to_new("maple_dept", "MaPLeDePT", "MaPLe", MAPLE10, 10),
-    *base_to_new("coop", "CoOp", "CoOp", "vit_b16_ctxv1", 200),
-    *base_to_new("coop_dept", "CoOpDePT", "CoOp", COOP10, 10),
-    (
-        f"coop/base2new_train.sh dtd 2 {COOP10}",
-        [train("CoOp", f"CoOp/{COOP10}", b2n("train_base", "CoOp", COOP10), BASE)],
-    ),
-    (
-        "coop/base2new_train.sh imagenet 2",
-        [
-            train(
-                "CoOp",
-                "CoOp/vit_b16_ep50_ctxv1",
-                b2n("train_base", "CoOp", "vit_b16_ep50_ctxv1").replace("dtd", "imagenet"),
-                BASE,
-                dataset="imagenet",
-            )
-        ],
-    ),
-    (
-        "maple/xd_train_maple.sh imagenet 2",
-        [
-            train(
-                "MaPLe",
-                f"MaPLe/{XD}",
-                f"output/imagenet/MaPLe/{XD}_16shots/seed2",
-                "DATASET.NUM_SHOTS 16",
-                dataset="imagenet",
-            )
-        ],
-    ),
-    (
-        "maple/xd_test_maple.sh dtd 2",
-        [
-            evaluate(
-                "MaPLe",
-                f"MaPLe/{XD}",
-                f"output/evaluation/MaPLe/{XD}_16shots/dtd/seed2",
-                f"output/imagenet/MaPLe/{XD}_16shots/seed2",
-                2,
-                "",
-            )
-        ],
-    ),
-    ("coop/main.sh dtd rn50_ep50 middle 16 1 True", [few_shot(seed) for seed in (1, 2, 3)]),
-    ("coop/eval.sh imagenetv2 rn50_ep50", [transfer(seed) for seed in (1, 2, 3)]),
-    ("zsclip/zeroshot.sh dtd vit_b16", [ZEROSHOT]),
-    ("coop/zeroshot.sh dtd vit_b16", [ZEROSHOT]),
+    *base_to_new("promptsrc", "PromptSRC", SRC, 20),
+    *base_to_new("promptsrc_dept", "PromptSRCDePT", SRC, 20),
+    *reproduced("promptsrc/reproduce_base2novel_setting.sh", "PromptSRC", SRC, 20),
+    *transfer("promptsrc", "PromptSRC", f"{SRC}_cross_datasets", 20),
+    *reproduced_transfer("promptsrc/reproduce_xd.sh", "PromptSRC", f"{SRC}_cross_datasets", 20),
+    *few_shot("food101"),
+    *few_shot("dtd", " TRAINER.PROMPTSRC.GPA_MEAN 45 TRAINER.PROMPTSRC.GPA_STD 5"),
+    *base_to_new("maple", "MaPLe", MAPLE, 5),
+    *base_to_new("maple", "MaPLe", MAPLE, 5, suffix="_maple"),
+    *base_to_new("maple_dept", "MaPLeDePT", "vit_b16_c2_ep10_batch4_2ctx", 10),
+    *reproduced("maple/reproduce_maple.sh", "MaPLe", MAPLE, 5),
+    *transfer("maple", "MaPLe", f"{MAPLE}_cross_datasets", 2, "_maple"),
+    *reproduced_transfer("maple/reproduce_maple_xd.sh", "MaPLe", f"{MAPLE}_cross_datasets", 2),
+    *base_to_new("independent-vlp", "IVLP", SRC, 20, suffix="_ivlp"),
+    *base_to_new("ivlp_dept", "IVLPDePT", SRC, 20),
+    *reproduced("independent-vlp/reproduce_ivlp.sh", "IVLP", SRC, 20),
+    *reproduced("independent-vlp/reproduce_ivlp.sh", "IVLP", IVLP, 5, f" {IVLP}"),
+    *transfer("independent-vlp", "IVLP", IVLP, 5, "_ivlp"),
+    *base_to_new("language-prompting", "IVLP", LANGUAGE, 5, suffix="_lp"),
+    *reproduced("language-prompting/reproduce_lp.sh", "IVLP", LANGUAGE, 5),
+    *transfer("language-prompting", "IVLP", LANGUAGE, 5, "_lp"),
+    *base_to_new("vpt", "VPT", VPT, 5, suffix="_vpt"),
+    *reproduced("vpt/reproduce_vpt.sh", "VPT", VPT, 5),
+    *transfer("vpt", "VPT", VPT, 5, "_vpt"),
+    *base_to_new("cocoop", "CoCoOp", COCOOP, 10),
+    *base_to_new("cocoop_dept", "CoCoOpDePT", COCOOP, 10),
+    *transfer("cocoop", "CoCoOp", COCOOP, 10, source=""),
+    *base_to_new("coop", "CoOp", "vit_b16_ctxv1", 200),
+    *base_to_new("coop_dept", "CoOpDePT", COOP10, 10),
+    ("scripts/coop/base2new_train.sh imagenet 2", [COOP_IMAGENET]),
+    (f"scripts/coop/base2new_train.sh dtd 2 {COOP10}", [COOP_DEPTS]),
+    *coop_main(),
+    *coop_eval(),
+    ("scripts/zsclip/zeroshot.sh dtd vit_b16", [ZEROSHOT]),
+    ("scripts/coop/zeroshot.sh dtd vit_b16", [ZEROSHOT]),
+    *base_to_new("kgcoop_dept", "KgCoOpDePT", "vit_b16_ep10_ctxv1_bs4_lr35", 10),
 ]
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A copy of scripts/ and configs/, and a stub that notes its arguments and exits with CODE."""
-    shutil.copytree(REPO / "scripts", tmp_path / "repo/scripts")
-    shutil.copytree(REPO / "configs", tmp_path / "repo/configs")
-    stub = tmp_path / "python"
-    stub.write_text('#!/bin/sh\necho "$*" >> "$CALLS"\nexit ${CODE:-0}\n')
-    stub.chmod(0o755)
-    (tmp_path / "elsewhere").mkdir()
-    return tmp_path
-
-
-def run(checkout, command, **env):
-    """Call a script from another folder; return how it ended and the calls that it made."""
-    script, *words = command.split()
-    calls = checkout / "calls"
-    calls.unlink(missing_ok=True)
-    paths = {"PYTHON": str(checkout / "python"), "CALLS": str(calls), "DATA": "/data"}
-    given = {"PATH": os.environ["PATH"], **paths, **env}
-    done = subprocess.run(
-        ["bash", str(checkout / "repo/scripts" / script), *words],
-        cwd=checkout / "elsewhere",
-        env={name: value for name, value in given.items() if value},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    return done, calls.read_text().splitlines() if calls.exists() else []
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return copy_scripts(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.mark.parametrize("command, expected", CASES, ids=[case[0] for case in CASES])
 def test_commands(checkout, command, expected):
-    done, calls = run(checkout, command)
+    done, calls = run_script(checkout, command)
     assert done.returncode == 0, done.stderr
     assert calls == expected
 
 
-def test_every_script_has_a_case():
-    scripts = {str(path.relative_to(REPO / "scripts")) for path in REPO.glob("scripts/*/*.sh")}
+def test_every_script_of_a_method_has_a_case():
+    scripts = {path for path in script_paths() if path.count("/") == 2}
+    own = ("kgcoop/", "softcpt_dept/")  # test_scripts_seeds.py
+    scripts = {path for path in scripts if not path.startswith(tuple(f"scripts/{o}" for o in own))}
     assert scripts == {command.split()[0] for command, _ in CASES}
-
-
-def test_a_finished_run_is_skipped_and_a_stopped_one_goes_on(checkout):
-    folder = checkout / "repo" / b2n("train_base", "MaPLe", MAPLE5)
-    command = "maple/base2new_train.sh dtd 2"
-    folder.mkdir(parents=True)
-    (folder / "log.txt").write_text("=> result\n* accuracy: 50.0%\nepoch [2/5]\n")
-    assert len(run(checkout, command)[1]) == 1
-    (folder / "log.txt").write_text("Finished training\n=> result\n* accuracy: 50.0%\n")
-    done, calls = run(checkout, command)
-    assert calls == [] and "Skip: the result is in output/base2new/train_base" in done.stdout
-    (folder / "log.txt").unlink()
-    (folder / "result.json").write_text("{}")
-    assert run(checkout, command)[1] == []
-
-
-def test_an_old_evaluation_counts_by_its_log(checkout):
-    folder = checkout / "repo" / b2n("test_new", "MaPLe", MAPLE5)
-    folder.mkdir(parents=True)
-    (folder / "log.txt").write_text("=> result\n* total: 10\n* accuracy: 50.0%\n")
-    assert run(checkout, "maple/base2new_test.sh dtd 2")[1] == []
-
-
-def test_the_exit_code_is_that_of_train_py_and_ends_a_loop(checkout):
-    done, calls = run(checkout, "coop/main.sh dtd rn50 end 16 16 False", CODE="3")
-    assert done.returncode == 3 and len(calls) == 1
-
-
-@pytest.mark.parametrize(
-    "command, env, line",
-    [
-        ("maple/base2new_train.sh dtd", {}, "base2new_train.sh: needs the arguments DATASET SEED"),
-        ("maple/base2new_train.sh dtd 1", {"DATA": ""}, "DATA is not set: export DATA="),
-        ("coop/eval.sh dtd rn50_val", {}, "configs/trainers/CoOp/rn50_val.yaml: no MAX_EPOCH"),
-    ],
-)
-def test_mistakes_are_one_line(checkout, command, env, line):
-    done, calls = run(checkout, command, **env)
-    assert done.returncode == 2 and calls == []
-    assert done.stderr.startswith(f"error: {line}")
-
-
-def test_data_may_be_a_folder_of_the_repository_or_relative_to_the_caller(checkout):
-    (checkout / "repo/data").mkdir()
-    _, calls = run(checkout, "zsclip/zeroshot.sh dtd vit_b16", DATA="")
-    assert calls[0].startswith(f"train.py --root {checkout}/repo/data ")
-    _, calls = run(checkout, "zsclip/zeroshot.sh dtd vit_b16", DATA="mine")
-    assert calls[0].startswith(f"train.py --root {checkout}/elsewhere/mine ")

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# IVLPDePT, base-to-new, 16 shots: train on the base classes and test them.
+#   bash scripts/ivlp_dept/base2new_train.sh dtd 1
+# Arguments: dataset (a file of configs/datasets), seed, config (default:
+# vit_b16_c2_ep20_batch4_4+4ctx).
+. "$(dirname "$0")/../common.sh"
+usage 2 $# "DATASET SEED [CONFIG]"
+base2new_train IVLPDePT "${3:-vit_b16_c2_ep20_batch4_4+4ctx}" "$1" "$2"

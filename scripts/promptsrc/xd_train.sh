@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# PromptSRC, source of transfer: train on all classes, 16 shots.
+#   bash scripts/promptsrc/xd_train.sh imagenet 1
+# Arguments: dataset (imagenet), seed.
+. "$(dirname "$0")/../common.sh"
+usage 2 $# "DATASET SEED"
+xd_train PromptSRC vit_b16_c2_ep20_batch4_4+4ctx_cross_datasets "$1" "$2"
