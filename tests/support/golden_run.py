@@ -65,3 +65,21 @@ class GoldenRun:
             batch = number % len(images)
             rates = [group["lr"] for group in trainer.optim.param_groups]
             yield rates, prompt_run.step(trainer, images[batch], labels[batch], index, per_epoch)
+
+    def published_state(self):
+        """The state dict that the published code saves: the whole model, with its token buffers,
+        towers and, in PromptSRC, a second image tower; the frozen weights are off by a thousandth,
+        as PromptSRC's are when it averages them in half."""
+        clip = {k: 1.001 * v for k, v in torch.load(self.weights, weights_only=True).items()}
+        visual = {k.removeprefix("visual."): v for k, v in clip.items() if k.startswith("visual.")}
+        text = {k: v for k, v in clip.items() if not k.startswith(("visual.", "token_", "logit_"))}
+        second = "prompt_learner.ZS_image_encoder"
+        towers = {"image_encoder": visual, "text_encoder": text, second: visual}
+        state = {}
+        for name, count in self.facts["state_dict_tower_tensors"].items():
+            assert count in (0, len(towers[name]))
+            state |= {f"{name}.{k}": v for k, v in towers[name].items() if count}
+        for name, shape in self.facts["state_dict"].items():
+            known = self.arrays.get(f"final/{name}")
+            state[name] = torch.zeros(shape) if known is None else torch.from_numpy(known)
+        return state

@@ -105,6 +105,28 @@ def test_a_saved_model_scores_new_classes_as_published(case, tmp_path):
     assert_logits(new, case, "logits_new")
 
 
+def test_a_published_file_scores_as_published(case, tmp_path):
+    """Its prompts are taken; its frozen weights, which PromptSRC moves, are not."""
+    (folder,) = case.facts["registered_models"]
+    place = tmp_path / folder / "model.pth.tar-20"
+    place.parent.mkdir()
+    content = {"state_dict": case.published_state(), "epoch": 20, "optimizer": {}, "scheduler": {}}
+    torch.save({**content, "val_result": None}, place)
+    for made, key in ((case.build(), "logits"), (case.for_new(), "logits_new")):
+        made.load_model(str(tmp_path), epoch=20)
+        assert_logits(made, case, key)
+
+
+def test_our_file_has_the_published_keys(case):
+    """What is trained, under its published names: the published code loads it with strict=False."""
+    state = case.build().model.state_dict()
+    published = {name: tuple(shape) for name, shape in case.facts["state_dict"].items()}
+    frozen = {"logit_scale", "prompt_learner.token_prefix", "prompt_learner.token_suffix"}
+    assert {name: tuple(t.shape) for name, t in state.items()} == {
+        name: shape for name, shape in published.items() if name not in frozen
+    }
+
+
 def test_averaging_over_epochs_matches(src_case):
     case, trainer = src_case, src_case.start()
     golden, last = case.arrays["gpa_weights"], case.facts["epochs_run"]
