@@ -72,9 +72,12 @@ has_test_of() { # has_test_of FOLDER MODEL: a result, and of the model that MODE
     [ -z "$(find "$2" -name 'model*.pth.tar*' -newer "$file" 2>/dev/null)" ]
 }
 
-call() { # call WORDS: train.py on the data root
-    local root
+call() { # call FOLDER WORDS: train.py on the data root; the earlier log of FOLDER makes room
+    local root log=$1/log.txt
     root=$(data_root) || exit 2
+    shift
+    # parse_test_res.py reads log.txt alone, so that this run has to write it
+    [ ! -f "$log" ] || mv "$log" "$log-$(date -r "$log" +%Y-%m-%d-%H-%M-%S)"
     "$PYTHON" train.py --root "$root" "$@"
 }
 
@@ -86,7 +89,7 @@ TRAIN() { # TRAIN TRAINER CFG DATASET SEED FOLDER [KEY VALUE ...]
         echo "Skip: the result is in $out"
         return
     fi
-    call --seed "$seed" --trainer "$trainer" \
+    call "$out" --seed "$seed" --trainer "$trainer" \
         --dataset-config-file "configs/datasets/$dataset.yaml" --config-file "$yaml" \
         --output-dir "$out" "$@"
 }
@@ -100,7 +103,7 @@ EVAL() { # EVAL TRAINER CFG DATASET SEED FOLDER MODEL [KEY VALUE ...]: test the 
         echo "Skip: the result is in $out"
         return
     fi
-    call --seed "$seed" --trainer "$trainer" \
+    call "$out" --seed "$seed" --trainer "$trainer" \
         --dataset-config-file "configs/datasets/$dataset.yaml" --config-file "$yaml" \
         --output-dir "$out" --model-dir "$model" --load-epoch "$epoch" --eval-only "$@"
 }
@@ -112,7 +115,7 @@ ZEROSHOT() { # ZEROSHOT CFG DATASET FOLDER [KEY VALUE ...]: no training, no seed
         echo "Skip: the result is in $out"
         return
     fi
-    call --trainer ZeroshotCLIP --dataset-config-file "configs/datasets/$dataset.yaml" \
+    call "$out" --trainer ZeroshotCLIP --dataset-config-file "configs/datasets/$dataset.yaml" \
         --config-file "$yaml" --output-dir "$out" --eval-only "$@"
 }
 

@@ -170,6 +170,7 @@ CASES = [
     *reproduced("language-prompting/reproduce_lp.sh", "IVLP", LANGUAGE, 5),
     *transfer("language-prompting", "IVLP", LANGUAGE, 5, "_lp"),
     *base_to_new("vpt", "VPT", VPT, 5, suffix="_vpt"),
+    *base_to_new("vpt_dept", "VPTDePT", VPT, 5),
     *reproduced("vpt/reproduce_vpt.sh", "VPT", VPT, 5),
     *transfer("vpt", "VPT", VPT, 5, "_vpt"),
     *base_to_new("cocoop", "CoCoOp", COCOOP, 10),

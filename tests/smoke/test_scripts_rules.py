@@ -71,6 +71,14 @@ def test_an_evaluation_of_another_model_is_run_again(checkout):
     assert len(run_script(checkout, TEST)[1]) == 1
 
 
+@pytest.mark.parametrize("command, run", [(TRAIN, TRAINED), (TEST, TESTED)])
+def test_an_earlier_log_makes_room_for_the_one_that_parsers_read(checkout, command, run):
+    folder = write(checkout, run, log_txt="stopped")
+    os.utime(folder / "log.txt", (0, 0))
+    assert len(run_script(checkout, command, TZ="UTC")[1]) == 1
+    assert [path.name for path in folder.iterdir()] == ["log.txt-1970-01-01-00-00-00"]
+
+
 def test_an_evaluation_older_than_its_model_is_run_again(checkout):
     write(checkout, TESTED, result_json="{}")
     write_model(checkout, age=60)

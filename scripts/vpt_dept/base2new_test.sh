@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# VPTDePT, base-to-new, 16 shots: test the trained model on the new classes.
+#   bash scripts/vpt_dept/base2new_test.sh dtd 1
+# Arguments: dataset (a file of configs/datasets), seed, config (default: vit_b16_c2_ep5_batch4_4).
+. "$(dirname "$0")/../common.sh"
+usage 2 $# "DATASET SEED [CONFIG]"
+base2new_test VPTDePT "${3:-vit_b16_c2_ep5_batch4_4}" "$1" "$2"
