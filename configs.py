@@ -12,9 +12,15 @@ Keys of `train`:
     seeds        one run each
     loadep       epoch that tests load; -1 is the last one saved
     opts         KEY VALUE words for train.py; the command line's win over them
-    zero_shot    True: nothing is trained, one test per class subset and one seed
     cases        [{"when": {"mode"|"shots"|"dataset": value or list}, "cfg": ..., "opts": ...}]:
-                 where published settings differ; a later case wins, its opts are added
+                 where published settings differ; a later case wins, its opts are added. Mode xd
+                 holds for dg too (one training), b2n for fs-b2n, fs for mt
+    zero_shot    True: nothing is trained, one test per class subset and one seed
+    base_only    True: what is trained says nothing of other classes
+    multi_task   True: trains on the tasks of a joint dataset
+Beside it: `data`, lists of datasets in place of those of `base`; `mode`, where --mode is not given
+(b2n); `modes`, the only ones that it has; `in_all` False: not in --cfg all; `dept` False: no DePT
+variant.
 """
 
 import copy
@@ -25,26 +31,75 @@ from runner.errors import UserError, did_you_mean
 base: dict[str, Any] = {
     "data": {
         "root": "",  # used where neither --data nor the environment variable DATA is given
+        # Lists and order of Koorye/DePT, configs.py; there the variants stand in the second list.
         "datasets_base_to_new": [
-            "dtd",
-            "caltech101",
-            "eurosat",
-            "ucf101",
-            "oxford_flowers",
-            "oxford_pets",
-            "stanford_cars",
-            "fgvc_aircraft",
-            "food101",
-            "sun397",
-            "imagenet",
+            *("dtd", "caltech101", "eurosat", "ucf101", "oxford_flowers", "oxford_pets"),
+            *("stanford_cars", "fgvc_aircraft", "food101", "sun397", "imagenet"),
         ],
+        "source_dataset": "imagenet",  # what xd and dg train on
+        "datasets_cross_dataset": [
+            *("caltech101", "oxford_pets", "stanford_cars", "oxford_flowers", "food101"),
+            *("fgvc_aircraft", "sun397", "dtd", "eurosat", "ucf101"),
+        ],
+        "datasets_domain_generalization": [
+            *("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"),
+        ],
+        # Order of Koorye/SkipTuning, mode `all`.
+        "datasets_few_shot": [
+            *("imagenet", "sun397", "stanford_cars", "oxford_flowers", "food101", "ucf101"),
+            *("caltech101", "fgvc_aircraft", "dtd", "oxford_pets", "eurosat"),
+        ],
+        "datasets_multi_task": ["general10", "plant6", "fashion20"],
     },
     "train": {"shots": 16, "seeds": [1, 2, 3], "loadep": -1, "opts": []},
 }
 
-# Settings of Koorye/DePT, configs.py, where plain methods were re-run beside their DePT variants.
-coop: dict[str, Any] = {"train": {"trainer": "CoOp", "cfg": "vit_b16_ep10_bs4_lr35"}}
-maple: dict[str, Any] = {"train": {"trainer": "MaPLe", "cfg": "vit_b16_c2_ep10_batch4_2ctx"}}
+_COOP_FEW_SHOT: list[dict[str, Any]] = [
+    {"when": {"mode": "fs", "shots": 1}, "cfg": "vit_b16_ep50"},
+    {"when": {"mode": "fs", "shots": [2, 4]}, "cfg": "vit_b16_ep100"},
+    {"when": {"mode": "fs", "shots": [8, 16]}, "cfg": "vit_b16"},
+    {"when": {"mode": "fs", "dataset": "imagenet"}, "cfg": "vit_b16_ep50"},
+]
+
+# Base-to-new of the plain methods: Koorye/DePT, configs.py, where they were re-run beside their
+# DePT variants. Those variants have the same YAML in xd and dg as well; the plain methods there
+# have their own repository's.
+
+# Few-shot: KaiyangZhou/CoOp, README and scripts/coop/main.sh (50, 100, 200 epochs by shots; 16
+# context vectors). xd: KaiyangZhou/CoOp, COCOOP.md (CoOp with `a photo of a`, 50 epochs).
+coop: dict[str, Any] = {
+    "train": {
+        "trainer": "CoOp",
+        "cfg": "vit_b16_ep10_bs4_lr35",
+        "cases": [*_COOP_FEW_SHOT, {"when": {"mode": "xd"}, "cfg": "vit_b16_ep50_ctxv1"}],
+    }
+}
+coop_dept: dict[str, Any] = {
+    "train": {
+        "trainer": "CoOpDePT",
+        "cfg": "vit_b16_ep10_bs4_lr35",
+        "cfg_trainer": "CoOp",
+        "cases": _COOP_FEW_SHOT,
+    }
+}
+
+# xd: muzairkhattak/multimodal-prompt-learning, scripts/maple/xd_train_maple.sh.
+maple: dict[str, Any] = {
+    "train": {
+        "trainer": "MaPLe",
+        "cfg": "vit_b16_c2_ep10_batch4_2ctx",
+        "cases": [
+            {"when": {"mode": "xd"}, "cfg": "vit_b16_c2_ep5_batch4_2ctx_cross_datasets"},
+        ],
+    }
+}
+maple_dept: dict[str, Any] = {
+    "train": {
+        "trainer": "MaPLeDePT",
+        "cfg": "vit_b16_c2_ep10_batch4_2ctx",
+        "cfg_trainer": "MaPLe",
+    }
+}
 
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter.
 zsclip: dict[str, Any] = {
@@ -67,8 +122,9 @@ def experiments() -> list[str]:
         if isinstance(value, dict) and "train" in value:
             names.append(name)
             dept = f"{name}_dept"
-            own = name.endswith("_dept") or value["train"].get("zero_shot")
-            if not own and dept not in globals():
+            untrained = value["train"].get("zero_shot") or value["train"].get("base_only")
+            has_dept = value.get("dept", True) and not untrained and not name.endswith("_dept")
+            if has_dept and dept not in globals():
                 names.append(dept)
     return names
 
@@ -83,10 +139,11 @@ def get_config(name: str) -> dict[str, Any]:
         raise UserError(f"--cfg {name}: no such experiment{did_you_mean(name, experiments())}")
     entry = globals().get(name)
     if entry is None:
-        plain = globals()[name.removesuffix("_dept")]["train"]
-        trainer = plain["trainer"]
-        folder = plain.get("cfg_trainer", trainer)
-        entry = {"train": {**plain, "trainer": f"{trainer}DePT", "cfg_trainer": folder}}
+        plain = globals()[name.removesuffix("_dept")]
+        trainer = plain["train"]["trainer"]
+        folder = plain["train"].get("cfg_trainer", trainer)
+        train = {**plain["train"], "trainer": f"{trainer}DePT", "cfg_trainer": folder}
+        entry = {**plain, "train": train}
     merged = copy.deepcopy(base)
     for section, values in copy.deepcopy(entry).items():
         if isinstance(values, dict):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from runner.errors import UserError, did_you_mean
+from runner.modes import MODES
 
 DESCRIPTION = "Run experiments over datasets, seeds and GPUs, resume what was stopped, tally."
 EPILOG = """\
@@ -14,11 +15,21 @@ From the first word with a dot on, the rest are KEY VALUE words for train.py. Li
 blanks. A run counts as done by its result.json, so the same command resumes; tables cover exactly
 what the command names.
 
+modes:
+  b2n     train on base classes, test on base and new ones
+  xd      train on ImageNet, test on ten other datasets
+  dg      the training of xd, tested on four variants of ImageNet
+  fs      train and test on all classes, with 1, 2, 4, 8 and 16 shots
+  fs-b2n  b2n with 4, 8 and 16 shots
+  mt      train on several datasets together, a result for each
+
 examples:
   python parallel_runner.py --cfg maple maple_dept --demo
+  python parallel_runner.py --cfg all --demo
+  python parallel_runner.py --cfg promptsrc --mode xd --data ~/data
   python parallel_runner.py --cfg maple_dept --data ~/data --seeds 1 2 OPTIM.MAX_EPOCH 20
 """
-MODES = ("b2n",)
+PATHS = ("--data", "--weights")
 KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 # Set by the runner for every job: as an option they would contradict the folder of the run.
 TAKEN = {
@@ -44,12 +55,14 @@ class Arguments:
     jobs_per_gpu: int | None
     retries: int
     launcher: str
+    weights: str
     demo: bool
     dry_run: bool
     fresh: bool
     list_names: bool
     debug: bool
     options: tuple[str, ...]
+    together: str = ""  # what to call the experiments as a whole
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,8 +81,16 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     run = parser.add_argument_group("what to run")
-    run.add_argument("--cfg", nargs="+", default=[], metavar="NAME", help="experiments; see --list")
-    run.add_argument("--mode", choices=MODES, default="b2n", help="protocol: b2n, base-to-new")
+    run.add_argument(
+        "--cfg",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="experiments, see --list; `all`: every method and its DePT variant",
+    )
+    run.add_argument(
+        "--mode", choices=tuple(MODES), default="", help="protocol; default: the entry's"
+    )
     run.add_argument("--datasets", nargs="+", default=[], metavar="D", help="default: the mode's")
     run.add_argument(
         "--seeds",
@@ -83,7 +104,13 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="K",
-        help="default: the entry's; not for zero-shot",
+        help="default: the mode's, else the entry's; not for zero-shot",
+    )
+    run.add_argument(
+        "--weights",
+        default="",
+        metavar="DIR",
+        help="evaluate this archive of checkpoints, train nothing",
     )
     run.add_argument("--data", default="", help="data root; default: environment DATA, configs.py")
     run.add_argument("--demo", action="store_true", help="the built-in datasets and weights")
@@ -134,6 +161,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         jobs_per_gpu=_number("--jobs-per-gpu", known.jobs_per_gpu, least=1),
         retries=_number("--retries", known.retries, least=0) or 0,
         launcher=known.launcher,
+        weights=known.weights,
         demo=known.demo,
         dry_run=known.dry_run,
         fresh=known.fresh,
@@ -152,14 +180,14 @@ def parse(argv: Sequence[str]) -> Arguments:
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return flags and options: options start at the first word with a dot that is neither a flag
-    nor the path that --data takes.
+    nor the path that --data or --weights takes.
 
     Raises:
         UserError: that word stands where a flag needs its value.
     """
     for place, word in enumerate(argv):
         before = argv[place - 1] if place else ""
-        if "." in word and not word.startswith("-") and before != "--data":
+        if "." in word and not word.startswith("-") and before not in PATHS:
             if expected := _expected(before):
                 raise UserError(
                     f"{before}: expects {expected}, but {word} has a dot and so begins the KEY "

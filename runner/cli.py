@@ -6,26 +6,26 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner import demo, ending
+from runner import demo
 from runner.arguments import Arguments, parse
+from runner.build import Workspace
 from runner.errors import UserError
+from runner.execute import launch_and_report
 from runner.experiment import Experiment, read_experiment
 from runner.files import shown
-from runner.gpus import choose_gpus, find_gpus, make_slots
 from runner.jobs import Job, Study
-from runner.launcher import LocalLauncher, in_use
-from runner.plan import Selection, Workspace, plan
-from runner.progress import Progress
-from runner.results import RunResult
-from runner.schedule import USER_MISTAKE, Outcome, Scheduler, Standing, survey
-from runner.stop import stop_signals
+from runner.launcher import in_use
+from runner.modes import DEFAULT_MODE
+from runner.plan import Selection, plan
+from runner.schedule import Standing, Survey, survey
 
 GetConfig = Callable[[str], Mapping[str, Any]]
-Survey = Mapping[str, tuple[Standing, RunResult | None]]
 
+ALL = "all"  # --cfg all
 _SHOWN = 3  # folders named in an error
 
 
@@ -52,6 +52,8 @@ def main(
             _print_names(names(), get_config)
             return 0
         command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
+        if ALL in arguments.cfg:
+            arguments = _with_all(arguments, names(), get_config)
         return _run(arguments, repo, get_config, command)
     except KeyboardInterrupt:
         return 130
@@ -69,7 +71,20 @@ def main(
 def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
     for name in names:
         entry = read_experiment(name, get_config(name))
-        print(f"{name:<16}{entry.trainer:<16}configs/trainers/{entry.cfg_trainer}/{entry.cfg}.yaml")
+        path = f"configs/trainers/{entry.cfg_trainer}/{entry.cfg}.yaml"
+        print(f"{name:<24}{entry.trainer:<16}{','.join(entry.modes):<24}{path}")
+
+
+def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig) -> Arguments:
+    """Put the experiments that `all` stands for in its place, without those that do not have the
+    mode."""
+    mode = arguments.mode or DEFAULT_MODE
+    entries = [read_experiment(name, get_config(name)) for name in names]
+    named = [entry.name for entry in entries if entry.in_all and mode in entry.modes]
+    if not named:
+        raise UserError(f"--cfg all: no experiment has --mode {mode}")
+    cfg = [each for name in arguments.cfg for each in (named if name == ALL else [name])]
+    return replace(arguments, cfg=tuple(dict.fromkeys(cfg)), mode=mode, together=ALL)
 
 
 def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple[str, ...]) -> int:
@@ -85,6 +100,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         raise UserError(problems)
     studies = _plan(arguments, repo, root, experiments, command)
     jobs = [job for study in studies for job in study.jobs]
+    _say_absent(studies)
     if arguments.dry_run:
         _print_commands(jobs, arguments)
         return 0
@@ -95,7 +111,12 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         _delete_folders(jobs)
         found = survey(jobs)
     _refuse_other_settings(studies, found)
-    return _launch_and_report(arguments, studies, found)
+    return launch_and_report(arguments, studies, found)
+
+
+def _say_absent(studies: Sequence[Study]) -> None:
+    for name in (name for study in studies for name in study.absent):
+        print(f"left out: {name}", file=sys.stderr)
 
 
 def _plan(
@@ -120,6 +141,7 @@ def _plan(
         shots=arguments.shots,
         options=arguments.options,
         demo=arguments.demo,
+        weights=arguments.weights,
     )
     return plan(experiments, place, chosen)
 
@@ -177,73 +199,3 @@ def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:
             )
     if problems:
         raise UserError(problems)
-
-
-def _launch_and_report(arguments: Arguments, studies: Sequence[Study], found: Survey) -> int:
-    jobs = [job for study in studies for job in study.jobs]
-    to_run = [job for job in jobs if found[job.name][0] is not Standing.DONE]
-    results = {name: result for name, (_, result) in found.items() if result}
-    results = {name: results[name] for name in results if found[name][0] is Standing.DONE}
-    outcome = Outcome(results=results)
-    code = 0
-    if to_run:
-        outcome, code = _launch(arguments, jobs, to_run, results)
-    else:
-        print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
-    ending.write_tables(studies, outcome.results)
-    ending.print_failures(outcome)
-    if outcome.stopped:
-        left = len(jobs) - len(outcome.results)
-        print(f"stopped with {_jobs(left)} left; the same command goes on from here")
-    return code
-
-
-def _launch(
-    arguments: Arguments, jobs: Sequence[Job], to_run: Sequence[Job], results: dict[str, RunResult]
-) -> tuple[Outcome, int]:
-    machine = find_gpus()
-    gpus = choose_gpus(machine, arguments.gpus)
-    slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
-    where = _where(gpus, len(slots), machine.why_none)
-    print(
-        f"{_jobs(len(jobs))}: {len(results)} done{_from_logs(results)}, {len(to_run)} to run "
-        f"{where}",
-        flush=True,
-    )
-    progress = Progress(to_run, width=len(slots))
-    with stop_signals() as stop:
-        scheduler = Scheduler(LocalLauncher(slots), progress, stop, retries=arguments.retries)
-        try:
-            outcome = scheduler.run(to_run)
-        finally:
-            progress.close()
-    found, names = survey(jobs), {job.name for job in to_run}
-    late = outcome.count_in({name: found[name] for name in found if name in names})
-    if late:
-        print(f"done meanwhile by another runner: {', '.join(late)}")
-    code = stop.exit_code if outcome.stopped else _exit_code(outcome)
-    outcome.results = {**results, **outcome.results}
-    return outcome, code
-
-
-def _exit_code(outcome: Outcome) -> int:
-    if not outcome.failures:
-        return 0
-    mistakes = all(failure.exit_code == USER_MISTAKE for failure in outcome.failures)
-    return USER_MISTAKE if mistakes and not outcome.results else 1
-
-
-def _where(gpus: Sequence[str], num_slots: int, why_none: str) -> str:
-    if gpus:
-        each = f", {num_slots // len(gpus)} at a time on each" if num_slots > len(gpus) else ""
-        return f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''} ({', '.join(gpus)}){each}"
-    return f"on {num_slots} CPU worker{'s' if num_slots > 1 else ''} (no GPU: {why_none})"
-
-
-def _from_logs(results: Mapping[str, RunResult]) -> str:
-    logs = sum(result.from_log for result in results.values())
-    return f" ({logs} by the log.txt of an older run)" if logs else ""
-
-
-def _jobs(number: int) -> str:
-    return f"{number} job{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The folder of the demo datasets, which train.py makes on first use."""
+"""The datasets of the demo, which train.py makes on first use, and the folder that takes them."""
 
 import os
 import tempfile
@@ -6,6 +6,24 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from runner.errors import UserError
+from runner.modes import Mode
+
+DATASETS = ("demo_shapes", "demo_textures", "demo_digits")
+JOINT = "demo_suite"  # the three as tasks of one dataset
+CFG = "demo"
+
+
+def datasets(mode: Mode, *, multi_task: bool) -> tuple[str, ...]:
+    """Return what a mode runs on in the demo.
+
+    Raises:
+        UserError: the demo has nothing for this mode.
+    """
+    if mode.name == "dg":
+        raise UserError("--mode dg: the demo has no variants of its source dataset")
+    if multi_task or mode.name == "mt":
+        return (JOINT,)
+    return DATASETS[1:] if mode.transfer else DATASETS
 
 
 def cache() -> Path:
@@ -13,15 +31,16 @@ def cache() -> Path:
     return Path(os.environ.get("PROMPTLAB_CACHE") or "~/.cache/promptlab").expanduser()
 
 
-def require_cache(datasets: Iterable[str]) -> None:
-    """Check that those of `datasets` that are not in the cache yet can be made there.
+def require_cache(names: Iterable[str]) -> None:
+    """Check that those of the datasets `names` that are not in the cache yet can be made there.
 
     Raises:
         UserError: the cache cannot be written.
     """
     folder = cache()
+    wanted = {part for name in names for part in (DATASETS if name == JOINT else (name,))}
     try:
-        if all((folder / name).is_dir() for name in datasets):
+        if all((folder / name).is_dir() for name in wanted):
             return
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import UserError, did_you_mean
+from runner.modes import DATASET_LISTS, DEFAULT_MODE, MODES, SETTINGS_MODES
 
+SECTIONS = frozenset({"data", "train", "mode", "modes", "in_all", "dept"})
+DATA_KEYS = frozenset({"root", "source_dataset", *DATASET_LISTS})
 TRAIN_KEYS = frozenset(
-    {"trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "zero_shot", "cases"}
+    {"trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "cases"}
+    | {"zero_shot", "base_only", "multi_task"}
 )
 CASE_KEYS = frozenset({"when", "cfg", "opts"})
 WHEN_KEYS = frozenset({"mode", "shots", "dataset"})
@@ -27,13 +31,19 @@ class Experiment:
     loadep: int
     opts: tuple[str, ...]
     zero_shot: bool
+    base_only: bool
+    multi_task: bool
+    mode: str
+    modes: tuple[str, ...]
+    in_all: bool
+    source: str
     datasets: Mapping[str, tuple[str, ...]]
     cases: tuple[Mapping[str, Any], ...] = field(default=())
 
     def settings(self, mode: str, shots: int, dataset: str) -> tuple[str, tuple[str, ...]]:
         """Return YAML name and options of one run: of the entry, then of the cases that hold."""
         cfg, opts = self.cfg, self.opts
-        given = {"mode": mode, "shots": shots, "dataset": dataset}
+        given = {"mode": MODES[mode].settings, "shots": shots, "dataset": dataset}
         for case in self.cases:
             if all(_holds(wanted, given[key]) for key, wanted in case["when"].items()):
                 cfg = case.get("cfg", cfg)
@@ -49,22 +59,15 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
     """Check an entry and return it.
 
     Raises:
-        UserError: a key that does not exist or one that is missing, one line each.
+        UserError: a key that does not exist, one that is missing, or a mode that does not exist,
+            one line each.
     """
-    unknown = [f"{key}: no such section" for key in config if key not in ("data", "train")]
-    train = config.get("train", {})
-    unknown += _unknown("train", train, TRAIN_KEYS)
-    for case in train.get("cases", ()):
-        unknown += _unknown("train.cases", case, CASE_KEYS)
-        unknown += _unknown("train.cases.when", case.get("when", {}), WHEN_KEYS)
-        if "when" not in case:
-            unknown.append("train.cases: a case without `when`")
-    unknown += [f"train.{key} is missing" for key in ("trainer", "cfg") if key not in train]
-    if len(train.get("opts", ())) % 2:
-        unknown.append("train.opts must be KEY VALUE words; their number is odd")
-    if unknown:
-        raise UserError([f"configs.py, {name}: {line}" for line in unknown])
-    data = config.get("data", {})
+    problems = _problems(config)
+    if problems:
+        raise UserError([f"configs.py, {name}: {line}" for line in problems])
+    data, train = config.get("data", {}), config["train"]
+    flags = {key: bool(train.get(key)) for key in ("zero_shot", "base_only", "multi_task")}
+    modes = tuple(config.get("modes", ())) or _modes(**flags)
     return Experiment(
         name=name,
         trainer=train["trainer"],
@@ -74,10 +77,60 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
         seeds=tuple(train["seeds"]),
         loadep=train["loadep"],
         opts=tuple(map(str, train["opts"])),
-        zero_shot=bool(train.get("zero_shot", False)),
-        datasets={"b2n": tuple(data.get("datasets_base_to_new", ()))},
+        mode=config.get("mode", DEFAULT_MODE if DEFAULT_MODE in modes else modes[0]),
+        modes=modes,
+        in_all=bool(config.get("in_all", True)),
+        source=data.get("source_dataset", ""),
+        datasets={key: tuple(data.get(key, ())) for key in DATASET_LISTS},
         cases=tuple(train.get("cases", ())),
+        **flags,
     )
+
+
+def _modes(*, zero_shot: bool, base_only: bool, multi_task: bool) -> tuple[str, ...]:
+    """Return the modes of an entry that names none."""
+    left_out = {"mt"} if not multi_task else {"xd", "dg"}
+    if zero_shot:
+        left_out |= {"fs-b2n", "mt"}
+    if base_only:
+        left_out |= {"xd", "dg"}
+    return tuple(name for name in MODES if name not in left_out)
+
+
+def _problems(config: Mapping[str, Any]) -> list[str]:
+    train = config.get("train", {})
+    problems = [
+        f"{key}: no such section{did_you_mean(key, SECTIONS)}" for key in config.keys() - SECTIONS
+    ]
+    problems += _unknown("data", config.get("data", {}), DATA_KEYS)
+    problems += _unknown("train", train, TRAIN_KEYS)
+    for case in train.get("cases", ()):
+        problems += _case_problems(case)
+    problems += [f"train.{key} is missing" for key in ("trainer", "cfg") if key not in train]
+    if len(train.get("opts", ())) % 2:
+        problems.append("train.opts must be KEY VALUE words; their number is odd")
+    modes = config.get("modes", list(MODES))
+    problems += [f"modes: {mode}: no such mode" for mode in modes if mode not in MODES]
+    mode = config.get("mode")
+    if mode is not None and mode not in modes:
+        problems.append(f"mode: {mode}: must be one of {', '.join(modes)}")
+    return problems
+
+
+def _case_problems(case: Mapping[str, Any]) -> list[str]:
+    when = case.get("when", {})
+    problems = _unknown("train.cases", case, CASE_KEYS)
+    problems += _unknown("train.cases.when", when, WHEN_KEYS)
+    if "when" not in case:
+        problems.append("train.cases: a case without `when`")
+    wanted = when.get("mode", ())
+    for mode in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        if mode not in SETTINGS_MODES:
+            problems.append(
+                f"train.cases.when.mode: {mode}: must be one of {', '.join(SETTINGS_MODES)}, "
+                "which hold for dg, fs-b2n and mt as well"
+            )
+    return problems
 
 
 def _unknown(where: str, given: Mapping[str, Any], known: frozenset[str]) -> list[str]:

@@ -1,9 +1,13 @@
-"""What is to be run: a job is one call of train.py, a study one experiment at one shot count."""
+"""What is to be run: a job is one call of train.py, a study one experiment and its table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from runner.modes import Mode
+
+ANY = "any"  # column of a run whose accuracy stands in every column: zero-shot at any shots
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,7 @@ class Job:
         name: unique over the plan, readable: `maple_dept dtd seed1 train`.
         experiment: name in configs.py.
         kind: `train` (whose last test counts) or `test` (evaluation only).
-        column: which accuracy the job gives to the tally: `base` or `new`.
+        column: which accuracy the job gives to the tally: one of its study's columns, or ANY.
         folder: its output folder.
         console: file that takes everything the process prints.
         key: the job key (runner.jobkey).
@@ -37,12 +41,25 @@ class Job:
 
 @dataclass(frozen=True)
 class Study:
-    """One experiment at one number of shots: its jobs and the table that they fill."""
+    """One experiment (at one number of shots, unless the table has a column for each): its jobs and
+    the table that they fill.
+
+    Attributes:
+        columns: what is measured of a dataset: `base`, `new`; `accuracy`; or `<K> shots`.
+        source: the dataset that xd and dg train on.
+        csv: the table; `csv_by_column` has one more for each column of a table by shots.
+        absent: names of the runs that cannot be, since the archive lacks their checkpoint.
+    """
 
     name: str
     label: str
     trainer: str
+    mode: Mode
+    columns: tuple[str, ...]
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
     jobs: tuple[Job, ...]
     csv: Path
+    source: str = ""
+    csv_by_column: dict[str, Path] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()

@@ -1,62 +1,70 @@
-"""Turn experiments into jobs: datasets x seeds x (train on base, test on new)."""
+"""Turn experiments into studies: which datasets, seeds and shots, and which tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner import demo
+from runner.archive import LAYOUT, open_archive
+from runner.build import ACCURACY, JobBuilder, Workspace, dataset_yaml, shots_column
 from runner.errors import UserError, did_you_mean
-from runner.experiment import Experiment, trainer_yaml
-from runner.files import shown
-from runner.jobkey import job_key, weights_id
+from runner.experiment import Experiment
 from runner.jobs import Job, Study
-
-DEMO_DATASETS = ("demo_shapes", "demo_textures", "demo_digits")
-DEMO_CFG = "demo"
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Where things lie.
-
-    Attributes:
-        repo: folder of configs/ and train.py.
-        data: data root, passed on as --root.
-        outputs, results: folders that take runs and tables.
-        train_command: program and script that every job starts with.
-    """
-
-    repo: Path
-    data: str
-    outputs: Path
-    results: Path
-    train_command: tuple[str, ...]
+from runner.modes import DEFAULT_MODE, MODES, Mode
 
 
 @dataclass(frozen=True)
 class Selection:
     """What the command line narrows or replaces; empty means: as the entry says."""
 
-    mode: str = "b2n"
+    mode: str = ""
     datasets: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     shots: tuple[int, ...] = ()
     options: tuple[str, ...] = ()
     demo: bool = False
+    weights: str = ""
+
+
+def choose_mode(experiments: Sequence[Experiment], named: str) -> Mode:
+    """Return the mode of a call: the named one, else that of the entries, base-to-new where theirs
+    differ.
+
+    Raises:
+        UserError: an entry does not run in that mode.
+    """
+    own = {experiment.mode for experiment in experiments}
+    mode = named or (own.pop() if len(own) == 1 else DEFAULT_MODE)
+    problems = [
+        f"--mode {mode}: {experiment.name} has {', '.join(experiment.modes)}"
+        for experiment in experiments
+        if mode not in experiment.modes
+    ]
+    if problems:
+        raise UserError(problems)
+    return MODES[mode]
 
 
 def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Selection) -> list[Study]:
-    """Return a study per experiment and number of shots, jobs in the order of running.
+    """Return a study per experiment and number of shots (per experiment in mode fs, whose table has
+    a column for each), jobs in the order of running.
 
     Raises:
-        UserError: unknown datasets or missing YAML files, one line each.
+        UserError: unknown datasets, missing YAML files, an archive without a checkpoint to
+            evaluate, one line each.
     """
     check_datasets(place.repo, chosen.datasets)
-    studies = []
+    mode = choose_mode(experiments, chosen.mode)
+    studies, absent = [], 0
     for experiment in experiments:
-        # Zero-shot sees no training image: shots do not apply, and one seed says it all.
-        several = () if experiment.zero_shot else chosen.shots
-        for shots in several or (experiment.shots,):
-            studies.append(_plan_study(experiment, shots, place, chosen))
+        made = _plan_experiment(experiment, mode, place, chosen)
+        studies += made
+        absent += sum(len(study.absent) for study in made)
+    if absent and not any(study.jobs for study in studies):
+        raise UserError(
+            f"--weights {chosen.weights}: holds none of the {absent} checkpoints; mode {mode.name} "
+            f"looks for {LAYOUT[mode.settings]}/<model>/model.pth.tar-<epoch>"
+        )
     return studies
 
 
@@ -76,109 +84,125 @@ def check_datasets(repo: Path, names: Sequence[str]) -> None:
         raise UserError(wrong)
 
 
-def _plan_study(experiment: Experiment, shots: int, place: Workspace, chosen: Selection) -> Study:
-    datasets = chosen.datasets or (
-        DEMO_DATASETS if chosen.demo else experiment.datasets[chosen.mode]
-    )
+def _plan_experiment(
+    experiment: Experiment, mode: Mode, place: Workspace, chosen: Selection
+) -> list[Study]:
+    archive = open_archive(chosen.weights, mode) if chosen.weights else None
+    if archive and experiment.zero_shot:
+        raise UserError(f"--weights has no effect with {experiment.name}, which trains nothing")
+    datasets = _datasets(experiment, mode, chosen)
     seeds = chosen.seeds or experiment.seeds
+    shots = chosen.shots or mode.shots or (experiment.shots,)
     if experiment.zero_shot:
+        # Zero-shot sees no training image: one seed says it all, and so does one number of shots.
         seeds = seeds[:1]
-    _require_files(place.repo, experiment.name, datasets)
-    builder = _JobBuilder(experiment, shots, place, chosen)
-    jobs: list[Job] = []
-    for dataset in datasets:
-        for seed in seeds:
-            jobs += builder.base_to_new(dataset, seed)
-    default = shots == experiment.shots
-    cfg = DEMO_CFG if chosen.demo else experiment.cfg
-    suffix = "" if default else f"-shots{shots}"
-    return Study(
+    source = _source(experiment, mode, chosen)
+    _require_files(place.repo, experiment.name, [source, *datasets] if source else datasets)
+    study = Study(
         name=experiment.name,
-        label=experiment.name if default else f"{experiment.name}, {shots} shots",
+        label=experiment.name,
         trainer=experiment.trainer,
-        datasets=tuple(datasets),
+        mode=mode,
+        columns=(ACCURACY,),
+        datasets=datasets,
         seeds=seeds,
+        jobs=(),
+        csv=place.results / experiment.name,
+        source=source,
+    )
+    builder = JobBuilder(
+        experiment, mode, place, options=chosen.options, demo=chosen.demo, archive=archive
+    )
+    if mode.table == "shots":
+        return [_by_shots(study, builder, shots)]
+    if experiment.zero_shot:
+        shots = (experiment.shots,)
+    return [_at(study, replace(builder, absent=[]), each) for each in shots]
+
+
+def _datasets(experiment: Experiment, mode: Mode, chosen: Selection) -> tuple[str, ...]:
+    if chosen.datasets:
+        names = chosen.datasets
+    elif chosen.demo:
+        names = demo.datasets(mode, multi_task=experiment.multi_task)
+    else:
+        names = experiment.datasets[mode.datasets]
+    source = _source(experiment, mode, chosen)
+    return tuple(name for name in names if name != source)
+
+
+def _source(experiment: Experiment, mode: Mode, chosen: Selection) -> str:
+    if not mode.transfer:
+        return ""
+    return demo.DATASETS[0] if chosen.demo else experiment.source
+
+
+def _at(study: Study, builder: JobBuilder, shots: int) -> Study:
+    """The study at one number of shots."""
+    mode, entry = builder.mode, builder.experiment
+    jobs: list[Job] = []
+    if mode.transfer:
+        jobs = builder.transfer(study.source, study.datasets, study.seeds, shots)
+    else:
+        for dataset in study.datasets:
+            for seed in study.seeds:
+                if mode.base_to_new:
+                    jobs += builder.base_to_new(dataset, seed, shots)
+                else:
+                    jobs += builder.all_classes(dataset, seed, shots, ACCURACY)
+    base_to_new = ("base",) if entry.base_only else ("base", "new")
+    plain = entry.zero_shot or (shots == entry.shots and not mode.shots)
+    return replace(
+        study,
+        label=study.label if plain else f"{study.label}, {shots_column(shots)}",
+        columns=base_to_new if mode.base_to_new else study.columns,
         jobs=tuple(jobs),
-        csv=place.results
-        / experiment.name
-        / f"{chosen.mode}-{experiment.trainer}-{cfg}{suffix}.csv",
+        csv=study.csv / _csv_name(builder, shots, "" if plain else f"-shots{shots}", study.source),
+        absent=tuple(builder.absent),
     )
 
 
-def _dataset_yaml(repo: Path, dataset: str) -> Path:
-    return repo / "configs/datasets" / f"{dataset}.yaml"
+def _by_shots(study: Study, builder: JobBuilder, shots: Sequence[int]) -> Study:
+    """The study with a column for each number of shots."""
+    columns = tuple(map(shots_column, shots))
+    jobs = []
+    # Zero-shot is one run per dataset, whose accuracy stands in every column.
+    trained = (builder.experiment.shots,) if builder.experiment.zero_shot else shots
+    for dataset in study.datasets:
+        for each in trained:
+            for seed in study.seeds:
+                jobs += builder.all_classes(dataset, seed, each, shots_column(each))
+    by_column = {
+        shots_column(each): study.csv / _csv_name(builder, each, f"-shots{each}", study.source)
+        for each in trained
+        if not builder.experiment.zero_shot
+    }
+    name = f"fs-{builder.experiment.trainer}{_archive_suffix(builder)}.csv"
+    return replace(
+        study,
+        columns=columns,
+        jobs=tuple(jobs),
+        csv=study.csv / name,
+        csv_by_column=by_column,
+        absent=tuple(builder.absent),
+    )
+
+
+def _csv_name(builder: JobBuilder, shots: int, suffix: str, source: str) -> str:
+    """`<mode>-<trainer>-<yaml>`: the published name, with what else tells the table from others."""
+    cfg = builder.cfg(shots, source)
+    stem = f"{builder.mode.name}-{builder.experiment.trainer}-{cfg}"
+    return f"{stem}{suffix}{_archive_suffix(builder)}.csv"
+
+
+def _archive_suffix(builder: JobBuilder) -> str:
+    return f"-weights-{builder.archive.name}" if builder.archive else ""
 
 
 def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:
-    missing = [dataset for dataset in datasets if not _dataset_yaml(repo, dataset).is_file()]
+    missing = [dataset for dataset in datasets if not dataset_yaml(repo, dataset).is_file()]
     if missing:
         raise UserError(
             f"{name}: no file in configs/datasets for {', '.join(missing)}; "
             "choose from those that are there with --datasets"
-        )
-
-
-@dataclass(frozen=True)
-class _JobBuilder:
-    experiment: Experiment
-    shots: int
-    place: Workspace
-    chosen: Selection
-
-    def base_to_new(self, dataset: str, seed: int) -> list[Job]:
-        if self.experiment.zero_shot:
-            return [
-                self._job(dataset, seed, "test", "base", "test_base"),
-                self._job(dataset, seed, "test", "new", "test_new"),
-            ]
-        train = self._job(dataset, seed, "train", "base", "train_base")
-        return [train, self._job(dataset, seed, "test", "new", "test_new", needs=train)]
-
-    def _job(
-        self, dataset: str, seed: int, kind: str, subset: str, step: str, needs: Job | None = None
-    ) -> Job:
-        entry, place = self.experiment, self.place
-        cfg, opts = entry.settings(self.chosen.mode, self.shots, dataset)
-        cfg = DEMO_CFG if self.chosen.demo else cfg
-        yamls = [_dataset_yaml(place.repo, dataset), trainer_yaml(place.repo, entry, cfg)]
-        options = (
-            *("DATASET.NUM_SHOTS", str(self.shots)),
-            *("DATASET.SUBSAMPLE_CLASSES", subset),
-            *opts,
-            *self.chosen.options,
-        )
-        run = f"{entry.trainer}/{dataset}/shots{self.shots}/{cfg}/seed{seed}"
-        root = place.outputs / entry.name
-        evaluates = "" if kind == "train" else "model" if needs else "zero-shot"
-        key = job_key(
-            trainer=entry.trainer,
-            dataset=dataset,
-            seed=seed,
-            yamls=yamls,
-            options=options,
-            weights=weights_id(yamls, options, (Path.cwd(), place.repo)),
-            evaluates=evaluates,
-            training=needs.key if needs else "",
-        )
-        words = ["--root", place.data, "--seed", str(seed), "--trainer", entry.trainer]
-        words += ["--dataset-config-file", shown(yamls[0]), "--config-file", shown(yamls[1])]
-        words += ["--output-dir", shown(root / step / run)]
-        if needs:
-            words += ["--model-dir", shown(needs.folder), "--load-epoch", str(entry.loadep)]
-        if kind == "test":
-            words.append("--eval-only")
-        words += ["--job-key", key, *options]
-        shots = "" if self.shots == entry.shots else f" shots{self.shots}"
-        return Job(
-            name=f"{entry.name} {dataset}{shots} seed{seed} {kind} {subset}",
-            experiment=entry.name,
-            kind=kind,
-            column=subset,
-            dataset=dataset,
-            seed=seed,
-            folder=root / step / run,
-            console=root / "console" / f"{step}-{run.replace('/', '-')}.txt",
-            key=key,
-            argv=(*place.train_command, *words),
-            needs=needs,
         )

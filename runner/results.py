@@ -6,19 +6,32 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ACCURACY = re.compile(r"accuracy: (\d+(?:\.\d+)?)%")
+ACCURACY = re.compile(r"(?:accuracy|overall_metric): (\d+(?:\.\d+)?)%")
+TASK = re.compile(r"\* task: \d+ \((.*)\)\s+total: .*\s+metric: (\d+(?:\.\d+)?)%")
 END_OF_TRAINING = ("Finish training", "Finished training")  # public engine, older engines
 END_OF_TEST = "=> result"
 STARTED = "# started "  # begins the line that heads each run in a console file
 
 
 @dataclass(frozen=True)
+class TaskResult:
+    """One task of a run over several: its name, the dataset it is made of (or nothing), and its
+    metric in percent."""
+
+    name: str
+    dataset: str
+    metric: float
+
+
+@dataclass(frozen=True)
 class RunResult:
-    """A whole result: accuracy in percent; no job key for a run by hand or an older one."""
+    """A whole result: accuracy in percent, over several tasks their mean; no job key for a run by
+    hand or an older one."""
 
     accuracy: float
     key: str | None
     from_log: bool = False
+    tasks: tuple[TaskResult, ...] = ()
 
 
 def read_result(folder: Path) -> RunResult | None:
@@ -29,12 +42,32 @@ def read_result(folder: Path) -> RunResult | None:
         return None
     if not isinstance(content, dict):
         return None
-    accuracy, key = content.get("accuracy"), content.get("job_key")
-    if isinstance(accuracy, bool) or not isinstance(accuracy, int | float):
+    accuracy, key = _percent(content.get("accuracy")), content.get("job_key")
+    tasks = _tasks(content.get("tasks"))
+    if accuracy is None or tasks is None:
         return None
-    if not 0 <= accuracy <= 100:  # nor is NaN
+    return RunResult(accuracy, key if isinstance(key, str) else None, tasks=tasks)
+
+
+def _percent(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return RunResult(float(accuracy), key if isinstance(key, str) else None)
+    return float(value) if 0 <= value <= 100 else None  # nor is NaN
+
+
+def _tasks(value: object) -> tuple[TaskResult, ...] | None:
+    """Return the tasks of a result, none for a run on one task, None if they are not whole."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        return None
+    tasks = []
+    for entry in value:
+        if not isinstance(entry, dict) or (metric := _percent(entry.get("metric"))) is None:
+            return None
+        name, dataset = str(entry.get("name")), str(entry.get("dataset") or "")
+        tasks.append(TaskResult(name, dataset, metric))
+    return tuple(tasks)
 
 
 def read_log(folder: Path, *, kind: str) -> RunResult | None:
@@ -51,14 +84,19 @@ def read_log(folder: Path, *, kind: str) -> RunResult | None:
         lines = newest.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
+    ends = (END_OF_TEST,) if kind == "test" else END_OF_TRAINING
     ended, accuracy = False, None
+    tasks: list[TaskResult] = []
     for line in lines:
         text = line.strip()
-        ended = ended or text == END_OF_TEST if kind == "test" else ended or text in END_OF_TRAINING
-        found = ACCURACY.search(text)
-        if ended and found:
-            accuracy = float(found.group(1))
-    return None if accuracy is None else RunResult(accuracy, None, from_log=True)
+        ended = ended or text in ends
+        if not ended:
+            continue
+        if found := ACCURACY.search(text):
+            accuracy, tasks = float(found.group(1)), []
+        elif found := TASK.match(text):  # below the mean over tasks
+            tasks.append(TaskResult(found.group(1), "", float(found.group(2))))
+    return None if accuracy is None else RunResult(accuracy, None, True, tuple(tasks))
 
 
 def set_aside(folder: Path) -> None:

@@ -33,6 +33,10 @@ class Standing(enum.Enum):
     OTHER = "result of other settings"
 
 
+Survey = Mapping[str, tuple[Standing, RunResult | None]]
+"""By job name: what its folder holds, and the result that counts, if any."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """A job that did not leave a result."""
@@ -53,7 +57,7 @@ class Outcome:
     hopeless: list[Job] = field(default_factory=list)
     stopped: bool = False
 
-    def count_in(self, found: Mapping[str, tuple[Standing, RunResult | None]]) -> list[str]:
+    def count_in(self, found: Survey) -> list[str]:
         """Take in what a later survey has found done: it is no failure any more.
 
         Returns:
@@ -89,7 +93,7 @@ class Watcher(Protocol):
         """Running jobs are about to be ended."""
 
 
-def survey(jobs: Sequence[Job]) -> dict[str, tuple[Standing, RunResult | None]]:
+def survey(jobs: Sequence[Job]) -> Survey:
     """Return for each job, by name, what its folder holds.
 
     A test whose training must run is to run as well, whatever lies there.

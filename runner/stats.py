@@ -1,13 +1,12 @@
-"""Mean and spread over seeds, at full precision, for the table on screen and the picture."""
+"""Mean and spread over seeds, at full precision, for the tables on screen and the picture."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.tally import Scores, complete, harmonic_mean, in_row_order, mean
+from runner.scores import Line, Scores
 
-AVERAGE = "average"
-MEASURES = ("base", "new", "H")
+BASE_TO_NEW = ("base", "new", "H")
 
 
 @dataclass(frozen=True)
@@ -24,49 +23,86 @@ class Summary:
     """What a study measured.
 
     Attributes:
-        cells: (dataset or `average`, measure) -> spread; absent where nothing was measured.
-        complete: the datasets without a missing run: those of the average.
+        measures: headings of the columns, `H` among them.
+        cells: (line, measure) -> spread; absent where nothing was measured.
+        complete: by average, the rows that it is over: those without a missing run.
     """
 
     label: str
-    datasets: tuple[str, ...]
+    lines: tuple[Line, ...]
+    measures: tuple[str, ...]
     seeds: tuple[int, ...]
     cells: dict[tuple[str, str], Spread]
-    complete: tuple[str, ...]
+    complete: dict[str, tuple[str, ...]]
 
 
-def summarise(label: str, datasets: Sequence[str], seeds: Sequence[int], scores: Scores) -> Summary:
-    """Return means and spreads. H of a row is the harmonic mean of its two means (the convention of
-    the published tables), its spread that of the harmonic means of the seeds."""
-    order = in_row_order(datasets)
-    whole = complete(order, seeds, scores)
+def harmonic_mean(base: float, new: float) -> float:
+    """Return 2 / (1/base + 1/new), 0 where one is 0."""
+    return 0.0 if base <= 0 or new <= 0 else 2 / (1 / base + 1 / new)
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean, summed from left to right as numpy does for few values."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total / len(values)
+
+
+def complete(
+    rows: Sequence[str], columns: Sequence[str], seeds: Sequence[int], scores: Scores
+) -> tuple[str, ...]:
+    """Return the rows of which no run is missing."""
+    return tuple(
+        row for row in rows if all((row, c, seed) in scores for c in columns for seed in seeds)
+    )
+
+
+def summarise(
+    label: str,
+    lines: Sequence[Line],
+    columns: Sequence[str],
+    seeds: Sequence[int],
+    scores: Scores,
+) -> Summary:
+    """Return means and spreads. Where base and new are measured, H of a row is the harmonic mean of
+    its two means (the convention of the published tables), its spread that of the harmonic means of
+    the seeds."""
     cells: dict[tuple[str, str], Spread] = {}
-    for dataset in order:
-        values = {
-            column: {s: scores[dataset, column, s] for s in seeds if (dataset, column, s) in scores}
-            for column in ("base", "new")
-        }
-        _fill(cells, dataset, values)
-    if whole:
-        values = {
-            column: {s: mean([scores[dataset, column, s] for dataset in whole]) for s in seeds}
-            for column in ("base", "new")
-        }
-        _fill(cells, AVERAGE, values)
-    return Summary(label, tuple(order), tuple(seeds), cells, tuple(whole))
+    wholes: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        rows: Sequence[str] = (line.name,)
+        if line.average:
+            rows = wholes[line.name] = complete(line.members, columns, seeds, scores)
+        for column in columns:
+            values = [
+                mean([scores[row, column, seed] for row in rows])
+                for seed in seeds
+                if rows and all((row, column, seed) in scores for row in rows)
+            ]
+            if values:
+                cells[line.name, column] = _spread(values)
+        if "new" in columns and rows:
+            _add_harmonic(cells, line.name, rows, seeds, scores)
+    measures = BASE_TO_NEW if "base" in columns else tuple(columns)
+    return Summary(label, tuple(lines), measures, tuple(seeds), cells, wholes)
 
 
-def _fill(
-    cells: dict[tuple[str, str], Spread], row: str, values: dict[str, dict[int, float]]
+def _add_harmonic(
+    cells: dict[tuple[str, str], Spread],
+    name: str,
+    rows: Sequence[str],
+    seeds: Sequence[int],
+    scores: Scores,
 ) -> None:
-    for column, by_seed in values.items():
-        if by_seed:
-            cells[row, column] = _spread(list(by_seed.values()))
-    base, new = values["base"], values["new"]
-    both = [harmonic_mean(base[seed], new[seed]) for seed in base if seed in new]
+    both = [
+        harmonic_mean(*(mean([scores[row, c, seed] for row in rows]) for c in ("base", "new")))
+        for seed in seeds
+        if all((row, column, seed) in scores for row in rows for column in ("base", "new"))
+    ]
     if both:
-        of_means = harmonic_mean(cells[row, "base"].mean, cells[row, "new"].mean)
-        cells[row, "H"] = Spread(of_means, _spread(both).std, len(both))
+        of_means = harmonic_mean(cells[name, "base"].mean, cells[name, "new"].mean)
+        cells[name, "H"] = Spread(of_means, _spread(both).std, len(both))
 
 
 def _spread(values: Sequence[float]) -> Spread:

@@ -1,34 +1,110 @@
-"""The table on screen: a row per dataset, experiments below each other for comparison."""
+"""The tables on screen: a row per dataset with experiments below each other, or, for more
+experiments than that can show, a row per experiment with its averages."""
 
 from collections.abc import Sequence
 
-from runner.stats import AVERAGE, MEASURES, Spread, Summary
-from runner.tally import in_row_order
+from runner.modes import Mode
+from runner.scores import Line, merge
+from runner.stats import Spread, Summary
+
+LONG = 4  # experiments that are still compared dataset by dataset
 
 
-def render(summaries: Sequence[Summary]) -> str:
+def render(mode: Mode, summaries: Sequence[Summary]) -> str:
     """Return the table and the sentences that say how to read it."""
+    if len(summaries) > LONG:
+        return render_ranking(mode, summaries)
+    several = len(summaries) > 1
+    measures = summaries[0].measures
+    rows = []
+    for line in merge([summary.lines for summary in summaries]):
+        shown = [summary for summary in summaries if line.name in _names(summary)]
+        for number, summary in enumerate(shown):
+            name = line.name if number == 0 else ""
+            label = [summary.label] if several else []
+            cells = (_cell(summary, line, measure) for measure in measures)
+            rows.append([name, *label, *cells])
+    headers = ["dataset", *(["experiment"] if several else []), *measures]
+    return f"{_tabulate(rows, headers, measures)}\n\n{_legend(mode, summaries)}"
+
+
+def render_ranking(mode: Mode, summaries: Sequence[Summary]) -> str:
+    """Return a row per experiment, the best first."""
+    columns = ranking_columns(summaries)
+    headers = ["experiment", *(heading for heading, _, _ in columns)]
+    rows = [
+        [each.label, *(_cell(each, line, measure) for _, line, measure in columns)]
+        for each in ranked(summaries)
+    ]
+    text = _tabulate(rows, headers, headers[1:])
+    return f"{text}\n\n{_legend(mode, summaries)}"
+
+
+def ranking_columns(summaries: Sequence[Summary]) -> list[tuple[str, Line, str]]:
+    """Return what stands for a whole experiment: (heading, line, measure) of the averages, of the
+    source dataset, and of rows that no average is over."""
+    lines = merge([summary.lines for summary in summaries])
+    inside = {member for line in lines for member in line.members}
+    measured = {name for summary in summaries for name, _ in summary.cells}
+    kept = [
+        line
+        for line in lines
+        if (line.members if line.average else line.name not in inside and line.name in measured)
+    ]
+    measures = summaries[0].measures
+    if len(kept) == 1:
+        return [(measure, kept[0], measure) for measure in measures]
+    return [
+        (line.name if len(measures) == 1 else f"{line.name} {measure}", line, measure)
+        for line in kept
+        for measure in measures
+    ]
+
+
+def ranked(summaries: Sequence[Summary]) -> list[Summary]:
+    """Return the summaries by H of the average, else by the mean of the averages, best first; those
+    without it behind, by the first number that they have."""
+    columns = ranking_columns(summaries)
+    if "H" in summaries[0].measures:
+        wanted = [column for column in columns if column[2] == "H"]
+    else:
+        wanted = [column for column in columns if column[1].average] or columns
+
+    def place(summary: Summary) -> tuple[bool, float]:
+        cells = [summary.cells.get((line.name, measure)) for _, line, measure in wanted]
+        found = [cell.mean for cell in cells if cell]
+        if len(found) == len(cells):
+            return True, sum(found) / len(found)
+        rest = [summary.cells.get((line.name, measure)) for _, line, measure in columns]
+        return False, next((cell.mean for cell in rest if cell), 0.0)
+
+    return sorted(summaries, key=place, reverse=True)
+
+
+def ranking_csv(summaries: Sequence[Summary]) -> str:
+    """Return the table of `render_ranking` as CSV: means, two decimals."""
+    columns = ranking_columns(summaries)
+    lines = [",".join(["experiment", *(heading for heading, _, _ in columns)])]
+    for summary in ranked(summaries):
+        cells = [summary.cells.get((line.name, measure)) for _, line, measure in columns]
+        label = f'"{summary.label}"' if "," in summary.label else summary.label
+        lines.append(",".join([label, *(f"{cell.mean:.2f}" if cell else "" for cell in cells)]))
+    return "\n".join(lines) + "\n"
+
+
+def _names(summary: Summary) -> set[str]:
+    return {line.name for line in summary.lines}
+
+
+def _tabulate(rows: Sequence[Sequence[str]], headers: Sequence[str], numbers: Sequence[str]) -> str:
     from tabulate import tabulate
 
-    datasets = in_row_order(dict.fromkeys(name for each in summaries for name in each.datasets))
-    several = len(summaries) > 1
-    rows = []
-    for dataset in [*datasets, AVERAGE]:
-        for number, summary in enumerate(summaries):
-            name = dataset if number == 0 else ""
-            label = [summary.label] if several else []
-            rows.append([name, *label, *(_cell(summary, dataset, m) for m in MEASURES)])
-    headers = ["dataset", *(["experiment"] if several else []), *MEASURES]
-    text = tabulate(rows, headers, disable_numparse=True, colalign=_align(headers))
-    return f"{text}\n\n{_legend(summaries)}"
+    align = ["right" if header in numbers else "left" for header in headers]
+    return tabulate(rows, headers, disable_numparse=True, colalign=align)
 
 
-def _align(headers: Sequence[str]) -> list[str]:
-    return ["right" if header in MEASURES else "left" for header in headers]
-
-
-def _cell(summary: Summary, dataset: str, measure: str) -> str:
-    cell: Spread | None = summary.cells.get((dataset, measure))
+def _cell(summary: Summary, line: Line, measure: str) -> str:
+    cell: Spread | None = summary.cells.get((line.name, measure))
     if cell is None:
         return "-"
     short = "*" if cell.count < len(summary.seeds) else " "
@@ -36,14 +112,30 @@ def _cell(summary: Summary, dataset: str, measure: str) -> str:
     return f"{cell.mean:.2f}{spread}{short}"
 
 
-def _legend(summaries: Sequence[Summary]) -> str:
-    lines = ["Accuracy in percent, H = harmonic mean of the two means."]
+def _legend(mode: Mode, summaries: Sequence[Summary]) -> str:
+    first = "Accuracy in percent."
+    if mode.base_to_new:
+        first = "Accuracy in percent, H = harmonic mean of the two means."
     if any(len(each.seeds) > 1 for each in summaries):
-        lines[0] += " ± population standard deviation over seeds."
+        first += " ± population standard deviation over seeds."
+    lines = [first]
     if any(cell.count < len(each.seeds) for each in summaries for cell in each.cells.values()):
         lines.append("* not all seeds are there; the row is left out of the average.")
+    sizes: dict[str, int] = {}
     for each in summaries:
-        if len(each.complete) < len(each.datasets):
-            over = f"{len(each.complete)} of {len(each.datasets)} datasets"
-            lines.append(f"{each.label}: average over {over}, those without a missing run.")
+        for name, members in _averages(each).items():
+            sizes[name] = max(len(members), sizes.get(name, 0))
+    for each in summaries:
+        for name, members in _averages(each).items():
+            whole = each.complete.get(name, ())
+            if len(whole) < len(members):
+                over = f"{len(whole)} of {len(members)} datasets, those without a missing run"
+                lines.append(f"{each.label}: {name} over {over}.")
+            elif len(members) < sizes[name]:
+                over = f"{len(members)} of the {sizes[name]} rows of others"
+                lines.append(f"{each.label}: {name} over {over}.")
     return "\n".join(lines)
+
+
+def _averages(summary: Summary) -> dict[str, tuple[str, ...]]:
+    return {line.name: line.members for line in summary.lines if line.average and line.members}

@@ -1,6 +1,7 @@
 """A small copy of the repository's layout, and the runner over stub jobs in it."""
 
 import contextlib
+import copy
 import io
 import json
 import os
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import configs
-from parallel_runner import main
+from runner import cli
 
 REPO = Path(__file__).resolve().parents[3]
 STUB = Path(__file__).with_name("stub_train.py")
@@ -27,14 +28,48 @@ sys.exit(main(sys.argv[1:], repo=Path.cwd(), train_command=[sys.executable, {str
 YAMLS = {
     "CoOp/vit_b16_ep10_bs4_lr35": "ViT-B/16",
     "CoOp/vit_b16": "ViT-B/16",
+    "CoOp/vit_b16_ep50": "ViT-B/16",
+    "CoOp/vit_b16_ep100": "ViT-B/16",
+    "CoOp/vit_b16_ep50_ctxv1": "ViT-B/16",
     "CoOp/demo": "weights.pt",
     "MaPLe/vit_b16_c2_ep10_batch4_2ctx": "ViT-B/16",
+    "MaPLe/vit_b16_c2_ep5_batch4_2ctx_cross_datasets": "ViT-B/16",
     "MaPLe/demo": "weights.pt",
+    "Joint/joint": "RN50",
+    "Joint/demo": "weights.pt",
 }
+LISTS = [value for value in configs.base["data"].values() if isinstance(value, list)]
 DATASETS = (
-    *configs.base["data"]["datasets_base_to_new"],
-    *("demo_shapes", "demo_textures", "demo_digits"),
+    *(name for names in LISTS for name in names),
+    *("demo_shapes", "demo_textures", "demo_digits", "demo_suite"),
 )
+# Entries that the tests have beside those of configs.py: of a method for several tasks, and of a
+# head that knows the classes it was trained on alone.
+ENTRIES: dict[str, dict] = {
+    "joint": {
+        "mode": "mt",
+        "train": {"trainer": "Joint", "cfg": "joint", "multi_task": True},
+        "data": {"datasets_base_to_new": ["general10"]},
+    },
+    "probe": {
+        "train": {
+            "trainer": "Probe",
+            "cfg": "vit_b16",
+            "cfg_trainer": "CoOp",
+            "base_only": True,
+        },
+    },
+}
+
+
+def get_config(name: str) -> dict:
+    """An entry of configs.py or one of ENTRIES."""
+    if name not in ENTRIES:
+        return configs.get_config(name)
+    merged = copy.deepcopy(configs.base)
+    for section, values in ENTRIES[name].items():
+        merged[section] = {**merged.get(section, {}), **values} if section != "mode" else values
+    return merged
 
 
 @dataclass
@@ -56,6 +91,17 @@ class Lab:
             file.write_text(f"DATASET:\n  NAME: {name}\n")
         (self.path / "data").mkdir()
         (self.path / "empty_bin").mkdir()
+
+    def provide_yamls(self) -> None:
+        """Give every entry of configs.py the YAML files that it names."""
+        for name in configs.experiments():
+            train = configs.get_config(name)["train"]
+            for cfg in (train["cfg"], *(case.get("cfg") for case in train.get("cases", ()))):
+                folder = train.get("cfg_trainer", train["trainer"])
+                for file in (cfg, "demo") if cfg else ():
+                    path = self.path / f"configs/trainers/{folder}/{file}.yaml"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text("MODEL:\n  BACKBONE:\n    NAME: ViT-B/16\n")
 
     def environment(self, words: tuple[str, ...], data: bool) -> dict[str, str]:
         """Return the environment of the runner: no GPU, no DATA but the lab's own."""
@@ -94,7 +140,13 @@ class Lab:
                 contextlib.redirect_stdout(out),
                 contextlib.redirect_stderr(err),
             ):
-                code = main(words, repo=Path.cwd(), train_command=[sys.executable, str(STUB)])
+                code = cli.main(
+                    words,
+                    repo=Path.cwd(),
+                    names=lambda: [*configs.experiments(), *ENTRIES],
+                    get_config=get_config,
+                    train_command=[sys.executable, str(STUB)],
+                )
         finally:
             os.environ.clear()
             os.environ.update(before)

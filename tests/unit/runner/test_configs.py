@@ -33,7 +33,7 @@ YAMLS = {
 def test_every_entry_is_sound_and_its_yaml_is_there(name):
     entry = read_experiment(name, configs.get_config(name))
     assert trainer_yaml(REPO, entry, entry.cfg).is_file()
-    assert list(entry.datasets["b2n"]) == BASE_TO_NEW
+    assert list(entry.datasets["datasets_base_to_new"]) == BASE_TO_NEW or entry.multi_task
     assert entry.shots == 16
     assert entry.seeds == ((1,) if entry.zero_shot else (1, 2, 3))
 
@@ -73,6 +73,37 @@ def test_a_wrong_entry_is_told_line_by_line():
         "configs.py, mine: train.trainer is missing",
         "configs.py, mine: train.opts must be KEY VALUE words; their number is odd",
     ]
+
+
+@pytest.mark.parametrize(
+    "entry, line",
+    [
+        ({"mode": "xx"}, "mode: xx: must be one of b2n, xd, dg, fs, fs-b2n, mt"),
+        ({"mode": "b2n", "modes": ["fs"]}, "mode: b2n: must be one of fs"),
+        ({"modes": ["fs", "fewshot"]}, "modes: fewshot: no such mode"),
+        ({"output": {}}, "output: no such section"),
+        ({"data": {"datasets_fewshot": []}}, "data.datasets_fewshot: no such key; did you mean"),
+        (
+            {"train": {"trainer": "X", "cfg": "y", "cases": [{"when": {"mode": "dg"}}]}},
+            "train.cases.when.mode: dg: must be one of b2n, xd, fs, which hold for dg, fs-b2n and",
+        ),
+    ],
+)
+def test_wrong_modes_and_lists_are_told(entry, line):
+    config = {"train": {"trainer": "X", "cfg": "y"}, **entry}
+    with pytest.raises(UserError) as error:
+        read_experiment("mine", config)
+    assert error.value.problems[0].startswith(f"configs.py, mine: {line}")
+
+
+def test_trainings_that_modes_share_have_the_same_settings():
+    config = configs.get_config("coop")
+    config["train"]["cases"] = [
+        {"when": {"mode": mode}, "cfg": f"for_{mode}"} for mode in ("b2n", "xd", "fs")
+    ]
+    entry = read_experiment("coop", config)
+    for one, other in (("xd", "dg"), ("b2n", "fs-b2n"), ("fs", "mt")):
+        assert entry.settings(one, 4, "dtd") == entry.settings(other, 4, "dtd")
 
 
 def test_cases_choose_yaml_and_options_by_mode_shots_and_dataset():

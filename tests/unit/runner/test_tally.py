@@ -2,9 +2,11 @@
 
 import pytest
 
-from runner.stats import AVERAGE, summarise
-from runner.table import render
-from runner.tally import base_to_new_csv, harmonic_mean
+from runner.modes import MODES
+from runner.scores import Line
+from runner.stats import harmonic_mean, summarise
+from runner.table import ranking_csv, render
+from runner.tally import accuracy_csv, base_to_new_csv, shots_csv
 
 # Printed by the published tally (Koorye/DePT, utils/result_parser.py).
 PUBLISHED = """\
@@ -15,6 +17,20 @@ caltech101,76.3,70.7,73.39,76.6,71.4,73.91,76.9,72.1,74.42,76.6,71.4,73.91
 dtd,70.3,60.7,65.15,70.6,61.4,65.68,70.9,62.1,66.21,70.6,61.4,65.68
 average,73.3,65.7,69.28,73.6,66.4,69.8,73.9,67.1,70.32,73.6,66.4,69.81
 """
+PUBLISHED_XD = """\
+dataset,acc_seed1,acc_seed2,acc_seed3,acc
+imagenet,50.4,50.8,51.2,50.8
+caltech101,51.4,51.8,52.2,51.8
+dtd,58.4,58.8,59.2,58.8
+average_xd,54.9,55.3,55.7,55.3
+imagenetv2,61.4,61.8,62.2,61.8
+imagenet_r,64.4,64.8,65.2,64.8
+average_dg,62.9,63.3,63.7,63.3
+"""
+
+
+def body(*rows, average="average"):
+    return [*map(Line, rows), Line(average, average=True, members=rows)]
 
 
 def published_scores():
@@ -28,19 +44,19 @@ def published_scores():
 
 
 def test_the_published_example():
-    assert base_to_new_csv(["dtd", "caltech101", "imagenet"], [1, 2, 3], published_scores()) == (
-        PUBLISHED
-    )
+    assert base_to_new_csv(
+        body("imagenet", "caltech101", "dtd"), [1, 2, 3], published_scores()
+    ) == (PUBLISHED)
 
 
 def test_each_seed_is_rounded_to_one_decimal_first():
     scores = {place: value + 0.0449 for place, value in published_scores().items()}
-    assert base_to_new_csv(["imagenet", "caltech101", "dtd"], [1, 2, 3], scores) == PUBLISHED
+    assert base_to_new_csv(body("imagenet", "caltech101", "dtd"), [1, 2, 3], scores) == PUBLISHED
 
 
 def test_columns_carry_the_real_seed_numbers():
     scores = {("dtd", "base", 7): 50.0, ("dtd", "new", 7): 50.0}
-    header, row, average = base_to_new_csv(["dtd"], [7], scores).splitlines()
+    header, row, average = base_to_new_csv(body("dtd"), [7], scores).splitlines()
     assert header == "dataset,base_acc_seed7,new_acc_seed7,H_seed7,base_acc,new_acc,H"
     assert row == "dtd,50.0,50.0,50.0,50.0,50.0,50.0" and average == row.replace("dtd", "average")
 
@@ -48,19 +64,56 @@ def test_columns_carry_the_real_seed_numbers():
 def test_a_missing_run_leaves_its_fields_empty_and_the_row_out_of_the_average():
     scores = published_scores()
     del scores["dtd", "new", 2]
-    lines = base_to_new_csv(["imagenet", "dtd"], [1, 2, 3], scores).splitlines()
+    lines = base_to_new_csv(body("imagenet", "dtd"), [1, 2, 3], scores).splitlines()
     assert lines[2] == "dtd,70.3,60.7,65.15,70.6,,,70.9,62.1,66.21,70.6,,"
     assert lines[3] == lines[1].replace("imagenet", "average")
 
 
 def test_nothing_complete_gives_an_empty_average():
-    assert base_to_new_csv(["dtd"], [1], {}).splitlines()[1:] == ["dtd,,,,,,", "average,,,,,,"]
+    assert base_to_new_csv(body("dtd"), [1], {}).splitlines()[1:] == ["dtd,,,,,,", "average,,,,,,"]
 
 
-def test_unknown_datasets_stand_behind_the_published_ones():
-    scores = {(d, c, 1): 1.0 for d in ("mine", "dtd") for c in ("base", "new")}
-    lines = base_to_new_csv(["mine", "dtd"], [1], scores).splitlines()
-    assert [line.split(",")[0] for line in lines] == ["dataset", "dtd", "mine", "average"]
+def test_what_has_no_new_classes_is_averaged_over_base():
+    scores = {("dtd", "base", seed): 70.0 + seed for seed in (1, 2)}
+    lines = base_to_new_csv(body("dtd"), [1, 2], scores, columns=["base"]).splitlines()
+    assert lines[1:] == ["dtd,71.0,,,72.0,,,71.5,,", "average,71.0,,,72.0,,,71.5,,"]
+
+
+def test_the_published_example_of_cross_dataset():
+    starts = {"imagenet": 50.4, "caltech101": 51.4, "dtd": 58.4, "imagenetv2": 61.4}
+    starts["imagenet_r"] = 64.4
+    scores = {
+        (dataset, "accuracy", seed): start + 0.4 * (seed - 1)
+        for dataset, start in starts.items()
+        for seed in (1, 2, 3)
+    }
+    lines = [
+        Line("imagenet"),
+        *body("caltech101", "dtd", average="average_xd"),
+        *body("imagenetv2", "imagenet_r", average="average_dg"),
+    ]
+    assert accuracy_csv(lines, "accuracy", [1, 2, 3], scores) == PUBLISHED_XD
+    none = [*lines[:4], Line("average_dg", average=True)]
+    assert accuracy_csv(none, "accuracy", [1, 2, 3], scores).endswith("\naverage_dg,,,,\n")
+
+
+def test_tasks_have_a_column_and_two_decimals():
+    scores = {("general10/dtd", "accuracy", 1): 61.256, ("general10/a, b", "accuracy", 1): 70.0}
+    lines = body("general10/dtd", "general10/a, b", average="general10/average")
+    assert accuracy_csv([*lines, Line("plant6")], "accuracy", [1], scores).splitlines() == [
+        "dataset,task,acc_seed1,acc",
+        "general10,dtd,61.26,61.26",
+        'general10,"a, b",70.0,70.0',
+        "general10,average,65.63,65.63",
+        "plant6,,,",
+    ]
+
+
+def test_shots_are_columns_of_means_over_seeds():
+    scores = {("dtd", f"{k} shots", seed): 50.0 + k + seed for k in (2, 4) for seed in (1, 2)}
+    del scores["dtd", "4 shots", 2]
+    text = shots_csv(body("dtd"), ["2 shots", "4 shots"], [1, 2], scores)
+    assert text == "dataset,shots2,shots4\ndtd,53.5,\naverage,,\n"
 
 
 @pytest.mark.parametrize("base, new, expected", [(0.0, 50.0, 0.0), (60.0, 30.0, 40.0)])
@@ -71,17 +124,48 @@ def test_harmonic_mean(base, new, expected):
 def test_spread_is_the_population_deviation_over_seeds():
     scores = {("dtd", "base", s): v for s, v in ((1, 70.0), (2, 72.0), (3, 77.0))}
     scores |= {("dtd", "new", s): 60.0 for s in (1, 2, 3)}
-    summary = summarise("coop", ["dtd"], [1, 2, 3], scores)
+    summary = summarise("coop", body("dtd"), ("base", "new"), [1, 2, 3], scores)
     cell = summary.cells["dtd", "base"]
     assert cell.mean == pytest.approx(73.0)
     assert cell.std == pytest.approx(2.943920, abs=1e-6)  # sqrt((9 + 1 + 16) / 3)
     assert summary.cells["dtd", "H"].mean == pytest.approx(2 * 73 * 60 / 133)
-    assert summary.cells[AVERAGE, "base"] == cell
+    assert summary.cells["average", "base"] == cell
 
 
 def test_the_table_marks_what_is_not_whole():
     scores = {("dtd", "base", s): 70.0 + s for s in (1, 2)} | {("dtd", "new", 1): 60.0}
     scores |= {("eurosat", c, s): 50.0 for c in ("base", "new") for s in (1, 2)}
-    text = render([summarise("coop", ["dtd", "eurosat"], [1, 2], scores)])
+    summary = summarise("coop", body("dtd", "eurosat"), ("base", "new"), [1, 2], scores)
+    text = render(MODES["b2n"], [summary])
     assert "71.50 ± 0.50" in text and "60.00*" in text
     assert "coop: average over 1 of 2 datasets" in text
+
+
+def measured(label, base, new=None):
+    scores = {("dtd", "base", 1): base} | ({} if new is None else {("dtd", "new", 1): new})
+    columns = ("base",) if new is None else ("base", "new")
+    return summarise(label, body("dtd"), columns, [1], scores)
+
+
+def test_many_experiments_are_one_table_sorted_by_h():
+    summaries = [measured(f"m{i}", 60.0, 50.0 + i) for i in range(5)]
+    summaries.insert(2, measured("probe", 90.0))
+    text = render(MODES["b2n"], summaries)
+    rows = [line.split() for line in text.splitlines()[2:8]]
+    assert [row[0] for row in rows] == ["m4", "m3", "m2", "m1", "m0", "probe"]
+    assert rows[0][1:] == ["60.00", "54.00", "56.84"] and rows[-1][1:] == ["90.00", "-", "-"]
+    assert ranking_csv(summaries).splitlines()[::6] == ["experiment,base,new,H", "probe,90.00,,"]
+
+
+def test_an_average_over_fewer_rows_than_others_is_said():
+    both = {("dtd", c, 1): 50.0 for c in ("base", "new")}
+    more = both | {("eurosat", c, 1): 50.0 for c in ("base", "new")}
+    summaries = [
+        summarise("coop", body("dtd", "eurosat"), ("base", "new"), [1], more),
+        summarise("joint", body("dtd"), ("base", "new"), [1], both),
+    ]
+    text = render(MODES["b2n"], summaries)
+    assert "joint: average over 1 of the 2 rows of others." in text
+    assert [line.split()[0] for line in text.splitlines()[2:7]] == [
+        *("dtd", "joint", "eurosat", "average", "joint")
+    ]
