@@ -91,9 +91,10 @@ class IVLPModel(PromptModel):
 
     def build(self) -> None:
         options, text = self.cfg.TRAINER[self.node], self.clip.text
-        check_depth(f"TRAINER.{self.node}.PROMPT_DEPTH_TEXT", options, text.layers)
+        depth = options.PROMPT_DEPTH_TEXT
+        check_depth(f"TRAINER.{self.node}.PROMPT_DEPTH_TEXT", depth, text.layers)
         self.prompt_learner = VLPromptLearner(options, text, self.precision)
-        self.text_encoder = DeepPrompts(options.PROMPT_DEPTH_TEXT, options.N_CTX_TEXT, text.width)
+        self.text_encoder = DeepPrompts(depth, options.N_CTX_TEXT, text.width)
         self.image_encoder = None
         if options.PROMPT_DEPTH_VISION:
             self.image_encoder = vision_prompts(self.node, options, self.clip)

@@ -48,19 +48,19 @@ def vision_prompts(node: str, options: CfgNode, clip_model: clip.CLIP) -> Vision
     Raises:
         UserError: the tower is a ResNet or has fewer blocks, or there are no tokens.
     """
-    require_visual_prompts(clip_model, node)
-    check_depth(f"TRAINER.{node}.PROMPT_DEPTH_VISION", options, clip_model.visual.layers)
+    depth, visual = options.PROMPT_DEPTH_VISION, clip_model.visual
+    require_visual_prompts(clip_model, f"TRAINER.{node}.PROMPT_DEPTH_VISION = {depth}")
+    check_depth(f"TRAINER.{node}.PROMPT_DEPTH_VISION", depth, visual.layers)
     if options.N_CTX_VISION < 1:
         raise UserError(
             f"TRAINER.{node}.N_CTX_VISION = 0: use 1 or more, or set PROMPT_DEPTH_VISION to 0 to "
             f"have no visual prompts"
         )
-    return VisionPrompts(options.PROMPT_DEPTH_VISION, options.N_CTX_VISION, clip_model.visual.width)
+    return VisionPrompts(depth, options.N_CTX_VISION, visual.width)
 
 
-def check_depth(key: str, options: CfgNode, num_blocks: int) -> None:
+def check_depth(key: str, depth: int, num_blocks: int) -> None:
     """Raises UserError where a depth is over the number of blocks."""
-    depth = options[key.rpartition(".")[2]]
     if depth > num_blocks:
         raise UserError(
             f"{key} = {depth}: this backbone's tower has {num_blocks} blocks; use 1 to {num_blocks}"
