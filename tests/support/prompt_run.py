@@ -23,13 +23,34 @@ def config(trainer, config_file, weights, options=()):
     return setup_cfg(build_parser().parse_args(words))
 
 
+def of_tasks(tasks):
+    """What `build` takes for a dataset of several tasks, given as task name -> classnames."""
+    return {
+        "classnames": [name for names in tasks.values() for name in names],
+        "taskid2tname": list(tasks),
+        "taskid2cname": list(tasks.values()),
+        "taskid2type": ["sl"] * len(tasks),
+        "taskid2metric": ["overall_acc"] * len(tasks),
+    }
+
+
+def label_rows(label, tasks):
+    """Joint labels [B] -> the rows [B, C] of a multi-task batch: -1 outside the task, 1 at the
+    class."""
+    sizes = torch.tensor([len(names) for names in tasks.values()])
+    task_of_class = torch.arange(len(tasks)).repeat_interleave(sizes)
+    rows = (task_of_class == task_of_class[label][:, None]).long() - 1
+    rows[torch.arange(len(label)), label] = 1
+    return rows
+
+
 def build(monkeypatch, cfg, classnames, seed=1, **dataset):
     """A trainer for the given classes, without any data."""
 
     def stub_data(trainer):
         trainer.dm = SimpleNamespace(dataset=SimpleNamespace(classnames=classnames, **dataset))
         trainer.num_classes = len(classnames)
-        trainer.lab2cname = dict(enumerate(classnames))
+        trainer.lab2cname = dict(enumerate(dataset.get("taskid2cname", classnames)))
         trainer.train_loader_x = trainer.val_loader = trainer.test_loader = None
         trainer.train_loader_u = None
 

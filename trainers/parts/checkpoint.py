@@ -33,13 +33,15 @@ class Checkpoint:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Reads one file, ours or a published one.
 
+    A part of a model that trains nothing has a `state_dict` without trained tensors.
+
     Raises:
-        BadFileError: (a UserError) the file is cut short or holds no tensors.
+        BadFileError: (a UserError) the file is cut short or is no checkpoint.
     """
     content = load_checkpoint(str(path))
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     tensors = trained_tensors(state) if isinstance(state, Mapping) else {}
-    if not tensors:
+    if not tensors and not (isinstance(state, Mapping) and "state_dict" in content):
         raise BadFileError(f"{path}: holds no trained tensors; is it a checkpoint?")
     extra = content.get("extra")
     return Checkpoint(path, tensors, int(content.get("epoch") or 0), extra or {})

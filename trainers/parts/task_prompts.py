@@ -1,0 +1,139 @@
+"""Prompts of tasks and of their classes: contexts shared by all names or of each name's own.
+
+T tasks, C classes, R names of a step, n context tokens, W text width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from dassl.data.datasets import DATASET_REGISTRY, DatasetBaseMT
+from dassl.utils.errors import UserError
+from trainers.parts.classes import Task
+from trainers.parts.options import Option
+from trainers.parts.prompts import (
+    ContextLearner,
+    TextPrompts,
+    context_from_words,
+    init_words,
+    random_context,
+)
+
+POSITIONS = ("end", "middle", "front")
+
+
+def context_options(of: str, kind: str = "", minimum: int = 0) -> dict[str, Option]:
+    """The keys that lay out one sort of prompts: `<kind>N_CTX`, `<kind>CTX_INIT` and
+    `<kind>TOKEN_POSITION`."""
+    return {
+        f"{kind}N_CTX": Option(16, f"context tokens of the {of} prompts", minimum=minimum),
+        f"{kind}CTX_INIT": Option("", f"words that stand for the context of the {of} prompts"),
+        f"{kind}TOKEN_POSITION": Option("end", f"where the name stands, {of} prompts", POSITIONS),
+    }
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a context of `n_ctx` tokens stands in prompts; `words` start it where there are any."""
+
+    n_ctx: int
+    words: str
+    position: str
+
+    @classmethod
+    def of(cls, options: CfgNode, kind: str = "") -> "Layout":
+        """From the keys of `context_options`; the number of words overrides N_CTX."""
+        words = init_words(options[f"{kind}CTX_INIT"])
+        n_ctx = len(words.split(" ")) if words else options[f"{kind}N_CTX"]
+        return cls(n_ctx, words, options[f"{kind}TOKEN_POSITION"])
+
+
+class NamePrompts(ContextLearner):
+    """Prompts of names around contexts that are handed in."""
+
+    def __init__(self, text_tower: nn.Module, layout: Layout):
+        super().__init__(text_tower, layout.words or " ".join(["X"] * layout.n_ctx), layout.n_ctx)
+        self.position = layout.position
+
+    def prompts(
+        self, ctx: Tensor, group: Tensor | None = None, names: Tensor | None = None
+    ) -> TextPrompts:
+        """Prompts of R names; contexts in front of their names are run once each.
+
+        Args:
+            ctx: one context [n, W] for all; with `group` [R] the contexts [G, n, W] that it chooses
+                from; else one a row [R, n, W].
+            names: [R] long, which names; default all in order.
+        """
+        if self.position == "end" and (ctx.dim() == 2 or group is not None):
+            return self.shared_prompts(ctx, group=group, classes=names)
+        if ctx.dim() == 2:
+            ctx = ctx.expand(len(self.eot if names is None else names), -1, -1)
+        elif group is not None:
+            ctx = ctx[group]
+        return self.whole_prompts(ctx, self.position, classes=names)
+
+
+def start_context(
+    text_tower: nn.Module, layout: Layout, num_own: int | None, dtype: torch.dtype
+) -> Tensor:
+    """Where a context starts: N(0, 0.02^2), or the embeddings of the layout's words.
+
+    Args:
+        num_own: R, how many names get a context of their own; None, or with words: all share one.
+
+    Returns:
+        [n, W] or [R, n, W].
+    """
+    if layout.words:
+        return context_from_words(text_tower, layout.words, layout.n_ctx).to(dtype)
+    shape = (layout.n_ctx, text_tower.width)
+    return random_context(*(shape if num_own is None else (num_own, *shape)), dtype=dtype)
+
+
+class NameContext(NamePrompts):
+    """A trained context `ctx` in prompts of names: one for all [n, W], or one a name.
+
+    A context of no tokens trains nothing. Arguments as of `start_context`.
+    """
+
+    def __init__(
+        self, text_tower: nn.Module, layout: Layout, num_own: int | None, dtype: torch.dtype
+    ):
+        super().__init__(text_tower, layout)
+        self.ctx = None
+        if layout.n_ctx:
+            self.ctx = nn.Parameter(start_context(text_tower, layout, num_own, dtype))
+
+    def forward(self, names: Tensor) -> TextPrompts:
+        """Prompts of the given names [R]."""
+        ctx = self.ctx
+        if ctx is None:
+            ctx = self.token_suffix.new_empty(0, self.token_suffix.shape[-1])
+        elif ctx.dim() == 3:
+            ctx = ctx[names]  # contexts of other names get a gradient of 0, not none
+        return self.prompts(ctx, names=names)
+
+
+def only_task(dataset: str, num_classes: int) -> Task:
+    """A dataset of one task, by the task name of its class.
+
+    Raises:
+        UserError: it has none.
+    """
+    name = getattr(DATASET_REGISTRY.get(dataset), "task_name", "")
+    if not name:
+        known = [n for n in DATASET_REGISTRY.registered_names() if _is_joint(n)]
+        raise UserError(
+            f"DATASET.NAME = {dataset}: no task name is known, and SoftCPT's prompts need one; "
+            f"use a dataset of several tasks ({', '.join(known)}) or give the dataset class an "
+            f"attribute such as task_name = 'flower recognition'"
+        )
+    return Task(name, 0, num_classes)
+
+
+def _is_joint(dataset: str) -> bool:
+    reader = DATASET_REGISTRY.get(dataset)
+    return isinstance(reader, type) and issubclass(reader, DatasetBaseMT)

@@ -1,0 +1,152 @@
+"""SoftCPT: a meta network makes each task's prompt context from the task's name (arXiv:2208.13474).
+
+T tasks, C classes, K classes of a step, n context tokens, D joint width, W text width.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from yacs.config import CfgNode
+
+from dassl.utils.errors import UserError
+from trainers.parts.classes import ClassSpace
+from trainers.parts.model import Batch, Features
+from trainers.parts.prompts import random_context
+from trainers.parts.register import register_method
+from trainers.parts.softcpt_options import MTCOOP_OPTIONS, NODE, combination_problems
+from trainers.parts.task_prompts import (
+    Layout,
+    NameContext,
+    NamePrompts,
+    only_task,
+)
+from trainers.parts.task_training import (
+    MultiTaskTrainer,
+    OwnedContextsModel,
+    Owners,
+    sample_classes,
+)
+from trainers.parts.tasks import TASK_OPTIONS
+from trainers.parts.trainer import Children
+
+NOT_COMPUTED = 1e-6  # quirk: what `map` sees in the place of classes that were not drawn
+
+
+class PromptGenerator(nn.Module):
+    """The meta network: one matrix `proj`, no bias, always float32; x [R, I] -> contexts
+    [R, n, W]."""
+
+    def __init__(self, inputs: int, n_ctx: int, width: int):
+        super().__init__()
+        self.proj = nn.Parameter(random_context(inputs, n_ctx * width))
+        self.n_ctx = n_ctx
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x @ self.proj.to(x.dtype)).reshape(len(x), self.n_ctx, -1)
+
+
+class SoftCPTModel(OwnedContextsModel):
+    """w_k = E([S; name_k]), S = u_t(k) proj, u_t = E([task context; name of task t]); E is the text
+    tower. With CSC, S_k = [v_k, u_t(k)] proj, v_k = E([class context; name_k]).
+
+    logits = s cos(f, w); the loss is the cross-entropy inside each image's own task.
+    """
+
+    def build(self) -> None:
+        options, text, dtype = self.cfg.TRAINER.MTCOOP, self.clip.text, self.precision.trained_dtype
+        self.tasks = self.space.tasks or (only_task(self.cfg.DATASET.NAME, len(self.space)),)
+        self.prompt_learner = NamePrompts(text, Layout.of(options))
+        num_own = len(self.tasks) if options.TASK_CSC else None
+        self.task_prompt_learner = NameContext(text, Layout.of(options, "TASK_"), num_own, dtype)
+        self.class_prompt_learner = None
+        if options.CSC:
+            num_own = len(self.space) if options.CLASS_CSC else None
+            layout = Layout.of(options, "CLASS_")
+            self.class_prompt_learner = NameContext(text, layout, num_own, dtype)
+            self.class_prompt_learner.requires_grad_(not options.FREEZE_CLS_PROMPT)
+        parts = 2 if options.CSC and options.PG_TYPE == "lin" else 1
+        inputs = parts * self.clip.visual.output_dim
+        self.prompt_gen = PromptGenerator(inputs, options.N_CTX, text.width)
+
+    def set_classes(self, space: ClassSpace) -> None:
+        super().set_classes(space)
+        self.prompt_learner.set_classes(space)
+        self.task_prompt_learner.set_classes(ClassSpace(tuple(task.name for task in self.tasks)))
+        if self.class_prompt_learner is not None:
+            self.class_prompt_learner.set_classes(space)
+
+    def owned_contexts(self) -> list[Owners]:
+        owners = [
+            Owners(f"{NODE}.TASK_CSC", "tasks", "task_prompt_learner.ctx"),
+            Owners(f"{NODE}.CLASS_CSC", "classes", "class_prompt_learner.ctx"),
+        ]
+        stacked = {name for name, tensor in self.named_parameters() if tensor.dim() == 3}
+        return [o for o in owners if o.prefix in stacked]
+
+    def class_features(self, classes: Tensor) -> Tensor:
+        """Raw text features [K, D] of classes [K] of the joint label space."""
+        tasks, group = self.task_of_class[classes].unique(return_inverse=True)
+        task = self.task_prompt_learner(tasks).encode(self.clip)
+        if self.class_prompt_learner is None:
+            contexts = self.prompt_gen(task)  # one stream a task
+            return self.prompt_learner.prompts(contexts, group, classes).encode(self.clip)
+        own = self.class_prompt_learner(classes).encode(self.clip)
+        contexts = self.prompt_gen(self.generator_input(own, task[group]))  # [K, n, W]
+        return self.prompt_learner.prompts(contexts, names=classes).encode(self.clip)
+
+    def generator_input(self, own: Tensor, task: Tensor) -> Tensor:
+        """Class and task features [K, D] -> [K, 2D], or [K, D], by PG_TYPE."""
+        kind, pair = self.cfg.TRAINER.MTCOOP.PG_TYPE, torch.stack([own, task], dim=1)  # [K, 2, D]
+        if kind == "lin":
+            return pair.flatten(1)
+        # lincls takes its half from the pair: unread task contexts get a gradient of 0, so that
+        # weight decay acts on them as published.
+        return pair.mean(dim=1) if kind == "linmean" else pair[:, 0]
+
+    def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
+        return self.class_features(torch.arange(len(self.space), device=self.task_of_class.device))
+
+    def features(self, image: Tensor, batch: Batch | None = None) -> Features:
+        """As the base's; a training step computes text features of its tasks' classes only, or of
+        those drawn."""
+        if batch is None:
+            return super().features(image)
+        columns = torch.isin(self.task_of_class, self.task_of(batch.label))  # [C]
+        rate = self.cfg.TRAINER.MTCOOP.CLS_SAMPLE_RATE
+        if rate:
+            drawn = torch.zeros_like(columns)
+            drawn[sample_classes(batch.label.tolist(), self.tasks, rate)] = True
+            columns &= drawn
+        classes = columns.nonzero().squeeze(1)
+        computed = self.precision.feature(self.class_features(classes))
+        text = computed.new_full((len(columns), computed.shape[1]), NOT_COMPUTED)
+        text = text.index_copy(0, classes, computed + NOT_COMPUTED if rate else computed)
+        return Features(self.precision.feature(self.encode_image(image)), text, columns)
+
+
+@register_method(aliases=("MTCoOp",), dept=True, dept_aliases=("ExtrasLinearProbeMTCoOp",))
+class SoftCPT(MultiTaskTrainer):
+    """Trains the contexts of task and class names and the meta network."""
+
+    model_class = SoftCPTModel
+    options = (MTCOOP_OPTIONS, *TASK_OPTIONS)
+    precision_key = f"{NODE}.PREC"
+
+    def check_cfg(self, cfg: CfgNode) -> None:
+        super().check_cfg(cfg)
+        if problems := combination_problems(cfg.TRAINER.MTCOOP):
+            raise UserError(problems)
+
+    def checkpoint_folders(self) -> Mapping[str, Children]:
+        """The published folders; `prompt_learner` holds nothing, and the published code asks for
+        it."""
+        names = ["prompt_learner", "task_prompt_learner", "prompt_gen"]
+        if self.cfg.TRAINER.MTCOOP.CSC:
+            names.insert(1, "class_prompt_learner")
+        return {name: name for name in names}
+
+    def step_repeat(self) -> int:
+        options = self.cfg.TRAINER.MTCOOP
+        trains_class = options.CSC and not options.FREEZE_CLS_PROMPT
+        return options.STEP_REPEAT if options.STEP_REPEAT > 0 else 3 + trains_class
