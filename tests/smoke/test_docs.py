@@ -26,6 +26,7 @@ def run(line, tmp_path, **env):
     """Runs a documented line with the cache and outputs of a test."""
     line = line.replace("~/.cache/promptlab", str(tmp_path / "cache"))
     line = line.replace("output/", f"{tmp_path}/output/").replace("~/data", str(tmp_path / "data"))
+    line = line.replace("~/weights", str(tmp_path / "weights"))
     words = shlex.split(line)
     while "=" in words[0]:
         key, _, value = words.pop(0).partition("=")
@@ -49,8 +50,9 @@ def all_commands(start):
 
 
 def test_there_are_commands_on_every_page_that_promises_some():
-    for page in ("README.md", "docs/install.md", "docs/train.md", "docs/add_a_method.md"):
+    for page in ("README.md", *(f"docs/{p}.md" for p in ("install", "train", "add_a_method"))):
         assert commands(command.PROJECT / page), page
+    assert len(commands(command.PROJECT / "docs" / "checkpoints.md")) > 15
 
 
 @pytest.mark.parametrize("line", sorted({*all_commands("make "), *commands(CONTRIBUTING)}))
@@ -68,17 +70,32 @@ def test_installed_files_exist(line):
 )
 def test_runner_commands_plan_what_they_say(line, tmp_path):
     (tmp_path / "data").mkdir()
+    for archive in re.findall(r"~/weights/(\w+)", line):
+        for seed in ("dtd/base/seed1", "imagenet/seed1", "dtd/4shot/seed1"):
+            model = tmp_path / "weights" / archive / seed / "VLPromptLearner/model.pth.tar-20"
+            model.parent.mkdir(parents=True)
+            model.touch()
     shown = "--list" in line or "--dry-run" in line
-    printed = run(line if shown else f"{line} --dry-run", tmp_path)
+    planned = line.replace("parallel_runner.py", "parallel_runner.py --dry-run", 1)
+    printed = run(line if shown else planned, tmp_path)
     assert ("maple_dept" if "--list" in line else "train.py") in printed
 
 
 def test_train_commands_run_one_after_the_other(tmp_path):
     for line in all_commands("train.py "):
-        if "parallel_runner" not in line:
+        if "parallel_runner" not in line and "~/weights" not in line:
             run(f"{line} OPTIM.MAX_EPOCH 1", tmp_path)
     results = {path.parent.name for path in (tmp_path / "output").rglob("result.json")}
     assert results == {"digits", "digits_new", "digits_zs"}
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in all_commands("python train.py ") if "~/weights" in line]
+)
+def test_commands_on_published_weights_reach_the_data(line, tmp_path):
+    """Their data and weights are not here: all that can be wrong before that is right."""
+    with pytest.raises(AssertionError, match=f"no folder {tmp_path}/data/"):
+        run(line, tmp_path)
 
 
 def test_script_and_parser_commands_run(tmp_path):
