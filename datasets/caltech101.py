@@ -23,6 +23,7 @@ class Caltech101(SplitFileDataset):
     split_file = "split_zhou_Caltech101.json"
     split_url = "https://drive.google.com/file/d/1hyarUivQE36mY6jSomru6Fjd-JzwcCzN/view?usp=sharing"
     images_url = "https://data.caltech.edu/records/mzrjq-6wc02"
+    renamed = NEW_CNAMES
     template = "a photo of a {}."
     task_name = "generic object recognition"
     task_metric = "mean_acc"

@@ -27,9 +27,9 @@ class DemoDataset(SplitFileDataset):
     images = store.IMAGES
     counts: ClassVar[dict[str, int]] = {"train": 40, "val": 10, "test": 60}  # of each class
 
-    def __init__(self, cfg: Any) -> None:
+    def __init__(self, cfg: Any, *, as_task: bool = False) -> None:
         self.make_folder(Path(self.find_root(cfg)))
-        super().__init__(cfg)
+        super().__init__(cfg, as_task=as_task)
 
     @staticmethod
     def find_root(cfg: Any) -> str:

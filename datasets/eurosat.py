@@ -26,5 +26,6 @@ class EuroSAT(SplitFileDataset):
     split_file = "split_zhou_EuroSAT.json"
     split_url = "https://drive.google.com/file/d/1Ip7yaCWFi0eaOFUGga0lUdVi_DDQth1o/view?usp=sharing"
     images_url = "http://madm.dfki.de/files/sentinel/EuroSAT.zip"
+    renamed = NEW_CNAMES
     template = "a centered satellite photo of {}."
     task_name = "satellite land use recognition"

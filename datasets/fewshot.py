@@ -1,7 +1,8 @@
 """Few-shot draws, and the few-shot caches that other repositories leave in a data folder.
 
 A draw needs no cache: (split file, shots, seed) fix it. But `split_fewshot/shot_K-seed_S.pkl` of
-another repository is honoured, since published numbers belong to its images.
+another repository is honoured, since published numbers belong to its images; so is
+`split_fewshot_mt/` of SoftCPT's, which knows tasks.
 """
 
 import io
@@ -9,7 +10,7 @@ import logging
 import os
 import pickle
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dassl.utils.errors import BadFileError
@@ -17,6 +18,7 @@ from datasets.splits import Item, by_label, is_relative
 
 logger = logging.getLogger(__name__)
 
+CACHES, TASK_CACHES = "split_fewshot", "split_fewshot_mt"
 _VAL_SHOTS = 4  # the published number of validation shots is min(K, 4)
 
 
@@ -25,22 +27,22 @@ def shots_of(split: str, shots: int) -> int:
     return min(shots, _VAL_SHOTS) if split == "val" else shots
 
 
-def cache_path(dataset_dir: str, shots: int, seed: int) -> str:
+def cache_path(dataset_dir: str, shots: int, seed: int, folder: str = CACHES) -> str:
     """Where published dataset files keep a draw."""
-    return os.path.join(dataset_dir, "split_fewshot", f"shot_{shots}-seed_{seed}.pkl")
+    return os.path.join(dataset_dir, folder, f"shot_{shots}-seed_{seed}.pkl")
 
 
 class _CachedItem:
-    """Stands in for the engine's Datum while a cache is read: holds whatever attributes the file
-    gives.
+    """Stands in for the engine's Datum and DatumMT while a cache is read: holds whatever attributes
+    the file gives.
     """
 
 
 class _CacheReader(pickle.Unpickler):
-    """Knows the one class that caches are made of and refuses all else: no file runs code."""
+    """Knows the two classes that caches are made of and refuses all else: no file runs code."""
 
     def find_class(self, module: str, name: str) -> type:
-        if (module, name) == ("dassl.data.datasets.base_dataset", "Datum"):
+        if module == "dassl.data.datasets.base_dataset" and name in ("Datum", "DatumMT"):
             return _CachedItem
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
@@ -56,9 +58,12 @@ def _relative_path(path: Any, images: str, where: str) -> str:
     return rest
 
 
-def _to_item(entry: Any, images: str, where: str) -> Item:
+def _to_item(entry: Any, images: str, names: Mapping[int, str], where: str) -> Item:
     state = vars(entry) if isinstance(entry, _CachedItem) else {}
     label, name = state.get("_label"), state.get("_classname")
+    if state.get("_task") == [0] and isinstance(label, list) and len(label) == 1:
+        label = label[0]
+        name = names.get(label, "?") if type(label) is int else None
     if type(label) is not int or label < 0 or not isinstance(name, str):
         raise BadFileError(
             f"{where}: an entry has no label and class name; delete the file to draw again"
@@ -67,7 +72,10 @@ def _to_item(entry: Any, images: str, where: str) -> Item:
 
 
 def read_cache(
-    path: str, images: str, splits: Sequence[str] = ("train", "val")
+    path: str,
+    images: str,
+    splits: Sequence[str] = ("train", "val"),
+    names: Mapping[int, str] | None = None,
 ) -> dict[str, list[Item]]:
     """Read a pickled draw without running anything that is in it.
 
@@ -75,6 +83,7 @@ def read_cache(
         path: the file.
         images: dataset folder and images folder, as "oxford_pets/images".
         splits: the lists that it has to hold.
+        names: label -> class name, for draws of a task, which hold no names.
 
     Returns:
         items by split, paths relative to the images folder.
@@ -97,7 +106,10 @@ def read_cache(
     ):
         needed = " and ".join(splits)
         raise BadFileError(f"{path} lacks the lists {needed}; delete it to draw again")
-    return {split: [_to_item(entry, images, path) for entry in content[split]] for split in splits}
+    return {
+        split: [_to_item(entry, images, names or {}, path) for entry in content[split]]
+        for split in splits
+    }
 
 
 def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: str) -> None:

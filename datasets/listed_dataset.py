@@ -33,7 +33,12 @@ class ListedDataset(DatasetBase):
     A reader gives `read_lists` and `source`. Few shots are drawn before the classes are cut,
     training images with K and then validation images with min(K, 4), from Python's global
     generator (`train.py` has just seeded it): the published images. A published draw that lies in
-    `split_fewshot/` is taken instead, without a draw. Nothing is written.
+    `split_fewshot/` (of a task: `split_fewshot_mt/`) is taken instead, without a draw. Nothing is
+    written.
+
+    Args:
+        cfg: the whole tree.
+        as_task: the dataset is a task of a multi-task one, which has files of its own for it.
 
     Class attributes of a dataset:
         dataset_dir: folder below DATASET.ROOT.
@@ -42,6 +47,7 @@ class ListedDataset(DatasetBase):
         images_url: where the images are published.
         template: hand-written prompt, with {} for the class name.
         task_name: what is told apart, in words, where the dataset is one task of several.
+        task_description: a sentence on that, which nothing in training reads; "" for none.
         task_metric: how the task is judged there (SoftCPT's choice): overall_acc or mean_acc.
         drawn_splits: lists that few shots are drawn from, in this order; others stay whole. None:
             a test set, which DATASET.NUM_SHOTS does not concern.
@@ -57,12 +63,14 @@ class ListedDataset(DatasetBase):
     image_folders: ClassVar[tuple[str, ...]] = ()
     images_url: ClassVar[str] = ""
     template: ClassVar[str] = "a photo of a {}."
-    task_name: ClassVar[str] = "generic object recognition"
+    task_name: str = "generic object recognition"
+    task_description: str = ""
     task_metric: ClassVar[str] = "overall_acc"
     drawn_splits: ClassVar[tuple[str, ...]] = ("train", "val")
     listed_by: ClassVar[str]
 
-    def __init__(self, cfg: Any) -> None:
+    def __init__(self, cfg: Any, *, as_task: bool = False) -> None:
+        self.as_task = as_task
         root = self.find_root(cfg)
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
         self.image_dir = os.path.normpath(os.path.join(self.dataset_dir, self.images))
@@ -99,10 +107,15 @@ class ListedDataset(DatasetBase):
         """Check that the files of all images in use are there."""
         check_images(items, self.image_dir, type(self).__name__)
 
+    def cache_folders(self) -> tuple[str, ...]:
+        """Folders of published few-shot caches, the first that has one counts."""
+        return (fewshot.TASK_CACHES, fewshot.CACHES) if self.as_task else (fewshot.CACHES,)
+
     def read_cache(self, path: str, lists: Lists) -> Lists:
         """The drawn lists of a published few-shot cache, checked against the dataset's classes."""
         images = posixpath.normpath(f"{type(self).dataset_dir}/{self.images}")
-        cached = fewshot.read_cache(path, images, self.drawn_splits)
+        names = {item.label: item.classname for item in lists["train"]}
+        cached = fewshot.read_cache(path, images, self.drawn_splits, names)
         fewshot.check_cached_classes(cached["train"], lists["train"], path)
         return cached
 
@@ -124,11 +137,12 @@ class ListedDataset(DatasetBase):
 
     def _few_shots(self, lists: Lists, shots: int, seed: int) -> Lists:
         """The lists of a published draw, if there is one, else of a new one."""
-        path = fewshot.cache_path(self.dataset_dir, shots, seed)
-        if os.path.exists(path):
-            cached = self.read_cache(path, lists)
-            fewshot.warn_if_not_drawn(cached, lists, shots, seed, path, self.listed_by)
-            return cached
+        for folder in self.cache_folders():
+            path = fewshot.cache_path(self.dataset_dir, shots, seed, folder)
+            if os.path.exists(path):
+                cached = self.read_cache(path, lists)
+                fewshot.warn_if_not_drawn(cached, lists, shots, seed, path, self.listed_by)
+                return cached
         return {
             split: self.generate_fewshot_dataset(
                 lists[split], num_shots=fewshot.shots_of(split, shots)

@@ -2,15 +2,14 @@
 
 import math
 import os
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dassl.data.datasets import DatasetBaseMT, Datum, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError
 from datasets.listed_dataset import ListedDataset
+from datasets.splits import reseeded
 from datasets.text_lists import read_lines
 
 TaskLists = dict[str, list[DatumMT]]  # items by "train", "val", "test"
@@ -73,8 +72,9 @@ class JointDataset(TaskSuite):
     its single-task run. (The published draws come from unseeded processes and cannot be made
     again.)
 
-    A line in `task_name.txt` or `task_desc.txt` of a member's folder takes the place of its name
-    (the reader's `task_name`) or description (the name).
+    A member is read from `split_dk_*.json` in its folder where that is, else as a dataset of its
+    own. A line in `task_name.txt` or `task_desc.txt` there takes the place of its name (of that
+    split file, or the reader's `task_name`) or description (of the split file, or the name).
 
     Class attributes of a dataset:
         members: name in configs/datasets -> reader, by task id.
@@ -93,7 +93,7 @@ class JointDataset(TaskSuite):
         lists: TaskLists = {"train": [], "val": [], "test": []}
         for task, file in enumerate(files):
             with reseeded(cfg.SEED):
-                member = self.members[file](cfg)
+                member = self.members[file](cfg, as_task=True)
             tasks.append(_task_info(member, file))
             for split, data in (
                 ("train", member.train_x),
@@ -131,27 +131,12 @@ def chosen_tasks(name: str, count: int, subsample: str) -> list[int]:
     return choices[subsample]
 
 
-@contextmanager
-def reseeded(seed: int) -> Iterator[None]:
-    """Python's global generator newly seeded inside, and untouched outside; a negative seed changes
-    nothing."""
-    if seed < 0:
-        yield
-        return
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
-
-
 def _task_info(member: ListedDataset, file: str) -> TaskInfo:
     name = _own_line(member, "task_name.txt") or member.task_name
     return TaskInfo(
         name=name,
         classnames=member.classnames,
-        description=_own_line(member, "task_desc.txt") or name,
+        description=_own_line(member, "task_desc.txt") or member.task_description or name,
         metric=member.task_metric,
         template=member.template,
         dataset=file,

@@ -1,11 +1,14 @@
 """The reader of every dataset that comes with a split file."""
 
 import os
+from collections.abc import Mapping
 from typing import ClassVar
 
 from dassl.utils.errors import MissingFileError
+from datasets import fewshot
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import load_split
+from datasets.task_splits import load_task_split, only_task
 
 SECOND_SOURCE = "https://github.com/linzhiqiu/cross_modal_adaptation (folder splits)"
 
@@ -13,9 +16,14 @@ SECOND_SOURCE = "https://github.com/linzhiqiu/cross_modal_adaptation (folder spl
 class SplitFileDataset(ListedDataset):
     """Images in a folder, listed by a split file; see `ListedDataset` for what it does with them.
 
+    As a task of a multi-task dataset it is read from SoftCPT's split file, if that lies in the
+    folder too; else from its own, so that it has the images of its single-task runs.
+
     Class attributes of a dataset, besides those of `ListedDataset`:
-        split_file: name of the split file in the dataset's folder.
+        split_file: name of the split file in the dataset's folder; "" if there is only SoftCPT's.
         split_url: where the split file is published.
+        task_split_file: name of SoftCPT's split file; "" for split_dk_<class name>.json.
+        renamed: class names in SoftCPT's split file, which are those of folders -> names to use.
 
     Raises:
         MissingFileError: (a UserError) folder, split file or images are missing; says which and
@@ -23,20 +31,45 @@ class SplitFileDataset(ListedDataset):
         UserError: a class without training images, a malformed split file or few-shot cache.
     """
 
-    split_file: ClassVar[str]
+    split_file: ClassVar[str] = ""
     split_url: ClassVar[str] = ""
+    task_split_file: ClassVar[str] = ""
+    renamed: ClassVar[Mapping[str, str]] = {}
     listed_by = "the split file"
 
     @property
+    def task_source(self) -> str:
+        """SoftCPT's split file, which need not be there."""
+        name = self.task_split_file or f"split_dk_{type(self).__name__}.json"
+        return os.path.join(self.dataset_dir, name)
+
+    @property
     def source(self) -> str:
-        """The split file."""
+        """The split file that is read."""
+        if not self.split_file or (self.as_task and os.path.isfile(self.task_source)):
+            return self.task_source
         return os.path.join(self.dataset_dir, self.split_file)
 
     def read_lists(self) -> Lists:
         """The lists of the split file, in its order."""
-        if not os.path.isfile(self.source):
-            raise MissingFileError(
-                f"{type(self).__name__}: no split file {self.source}; get it from "
-                f"{self.split_url} or {SECOND_SOURCE}"
-            )
-        return load_split(self.source)
+        source = self.source
+        if not os.path.isfile(source):
+            raise MissingFileError(f"{type(self).__name__}: no split file {source}; {self.remedy}")
+        if source != self.task_source:
+            return load_split(source)
+        split = load_task_split(source)
+        lists = only_task(split, source, self.renamed)
+        self.task_name = split.names[0] or self.task_name
+        self.task_description = split.descriptions[0]
+        return lists
+
+    def cache_folders(self) -> tuple[str, ...]:
+        """See `ListedDataset`; draws from another split file than SoftCPT's do not go with it: they
+        may hold its test images."""
+        folders = super().cache_folders()
+        return folders if self.source != self.task_source else (fewshot.TASK_CACHES,)
+
+    @property
+    def remedy(self) -> str:
+        """What to do without a split file."""
+        return f"get it from {self.split_url} or {SECOND_SOURCE}"

@@ -9,7 +9,8 @@ import json
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
@@ -69,15 +70,12 @@ def _parse_item(entry: Any, where: str) -> Item:
     return Item(*entry)
 
 
-def load_split(path: str) -> dict[str, list[Item]]:
-    """Read a split file.
-
-    Returns:
-        lists of items by "train", "val", "test", in the order of the file.
+def read_lists_file(path: str) -> dict[str, Any]:
+    """The JSON object of a split file; it holds the lists train, val and test.
 
     Raises:
         MissingFileError: there is no such file.
-        BadFileError: it is no JSON, lacks a list, or an entry is malformed (the first is named).
+        BadFileError: it is no JSON, or lacks a list.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -90,6 +88,20 @@ def load_split(path: str) -> dict[str, list[Item]]:
         isinstance(content.get(name), list) for name in SPLITS
     ):
         raise BadFileError(f"{path} is no split file: it needs the lists train, val and test")
+    return content
+
+
+def load_split(path: str) -> dict[str, list[Item]]:
+    """Read a split file.
+
+    Returns:
+        lists of items by "train", "val", "test", in the order of the file.
+
+    Raises:
+        MissingFileError: there is no such file.
+        BadFileError: it is no JSON, lacks a list, or an entry is malformed (the first is named).
+    """
+    content = read_lists_file(path)
     return {
         name: [_parse_item(entry, f"{path}: {name}[{i}]") for i, entry in enumerate(content[name])]
         for name in SPLITS
@@ -169,6 +181,21 @@ def by_label(items: Iterable[L]) -> dict[int, list[L]]:
     for item in items:
         groups[item.label].append(item)
     return groups
+
+
+@contextmanager
+def reseeded(seed: int) -> Iterator[None]:
+    """Python's global generator newly seeded inside, and untouched outside; a negative seed changes
+    nothing."""
+    if seed < 0:
+        yield
+        return
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def split_trainval(trainval: Sequence[L], p_val: float = 0.2) -> tuple[list[L], list[L]]:

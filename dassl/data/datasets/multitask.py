@@ -8,71 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dassl.data.datasets.base_dataset import DatasetBase
-from dassl.utils.errors import BadValueError, CheckFailedError
+from dassl.data.datasets.base_dataset import DatasetBase, DatumMT
+from dassl.utils.errors import BadValueError
 
 METRICS = ("mean_acc", "overall_acc")
 TASK_TYPES = ("sl",)  # one label an image
-
-
-class DatumMT:
-    """One image of one or more tasks. Published few-shot caches are pickles of this class: keep its
-    path and attributes.
-
-    Args:
-        impath: path of the image; not looked up here.
-        label: the class inside each task, from 0.
-        domain: domain, from 0.
-        task: task ids, as many as labels.
-        box: unused.
-
-    Raises:
-        CheckFailedError: (an AssertionError) `impath` is no text, or there are not as many labels
-            as tasks.
-    """
-
-    def __init__(
-        self,
-        impath: str = "",
-        label: Sequence[int] = (),
-        domain: int = 0,
-        task: Sequence[int] = (),
-        box: Any = None,
-    ) -> None:
-        if not isinstance(impath, str):
-            raise CheckFailedError(f"image path {impath!r}: give the path as text")
-        if len(label) != len(task):
-            raise CheckFailedError(f"{impath}: {len(label)} labels for {len(task)} tasks")
-        self._impath = impath
-        self._label = label
-        self._domain = domain
-        self._task = task
-        self._box = box
-
-    @property
-    def impath(self) -> str:
-        return self._impath
-
-    @property
-    def label(self) -> Sequence[int]:
-        return self._label
-
-    @property
-    def domain(self) -> int:
-        return self._domain
-
-    @property
-    def task(self) -> Sequence[int]:
-        return self._task
-
-    @property
-    def box(self) -> Any:
-        return self._box
-
-    @property
-    def key(self) -> tuple[tuple[int, int], ...]:
-        """What few shots are counted by: (task, label), once for each task."""
-        return tuple(zip(self._task, self._label, strict=True))
 
 
 class DatasetBaseMT(DatasetBase):

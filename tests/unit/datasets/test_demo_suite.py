@@ -14,7 +14,7 @@ from dassl.utils import read_image
 from dassl.utils.errors import UserError
 from datasets.demo import digits, raster, store
 from datasets.demo.stream import IntegerStream
-from datasets.demo_suite import DemoDigits, DemoShapes, DemoTextures, default_root
+from datasets.demo_suite import DemoDigits, DemoShapes, DemoSuite, DemoTextures, default_root
 from tests.support.dataset_tree import dataset_cfg
 
 REPOSITORY = Path(__file__).parents[3]
@@ -56,6 +56,14 @@ def test_digits_are_cut_in_blocks_of_the_file(root):
     found = read(DemoDigits, root)
     assert (len(found.train_x), len(found.val), len(found.test)) == (1078, 179, 540)
     assert found.classnames[:3] == ["zero", "one", "two"]
+
+
+def test_the_suite_joins_the_three_datasets(root):
+    found = read(DemoSuite, root, shots=1)
+    assert list(DemoSuite.members.values()) == SUITE
+    assert found.taskid2tname == ["shape recognition", "texture recognition", "digit recognition"]
+    assert found.num_classes == [10, 10, 10] and len(found.train_x) == 30
+    assert len(found.test) == 600 + 600 + 540
 
 
 def test_enlarging_keeps_flat_pictures_flat_and_spans_the_grey_levels():

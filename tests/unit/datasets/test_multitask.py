@@ -9,7 +9,7 @@ import yaml
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
-from datasets.demo_suite import DemoDigits, DemoShapes, DemoSuite, DemoTextures
+from datasets.demo_suite import DemoSuite
 from datasets.eurosat import EuroSAT
 from datasets.multitask import JointDataset
 from datasets.oxford_flowers import OxfordFlowers
@@ -158,11 +158,3 @@ def test_every_reader_of_a_folder_with_tasks_says_what_it_tells_apart():
             content = yaml.safe_load((CONFIGS / f"{file}.yaml").read_text())
             assert content["DATASET"]["NAME"] == reader.__name__
             assert "task_name" in vars(reader) and "{}" in reader.template
-
-
-def test_the_demo_suite_joins_the_three_demo_datasets(tmp_path):
-    found = read(tmp_path, DemoSuite, shots=1)
-    assert found.taskid2tname == ["shape recognition", "texture recognition", "digit recognition"]
-    assert found.num_classes == [10, 10, 10] and len(found.train_x) == 30
-    assert len(found.test) == 600 + 600 + 540
-    assert list(DemoSuite.members.values()) == [DemoShapes, DemoTextures, DemoDigits]

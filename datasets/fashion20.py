@@ -1,0 +1,182 @@
+"""Fashion-20: clothes, shoes and hats under twenty questions (SoftCPT, arXiv:2208.13474)."""
+
+import os
+import random
+from pathlib import Path
+from typing import Any, ClassVar
+
+from dassl.data.datasets import DATASET_REGISTRY, DatumMT
+from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
+from datasets import fewshot
+from datasets.class_folders import MAKER, made_by, new_split_file
+from datasets.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
+from datasets.splits import SPLITS, check_images, reseeded
+from datasets.task_splits import TaskItem, load_task_split, write_task_split
+from datasets.text_lists import read_lines
+
+# a question's hand-written prompt, by task id
+KINDS = ["pants"] * 3 + ["tops"] * 4 + ["shoes"] * 7 + ["hat"] + ["socks"] * 2
+KINDS += ["skirt", "tops", "underwear"]
+
+
+@DATASET_REGISTRY.register()
+class Fashion20(TaskSuite):
+    """`fashion20/images/<task>/<class>/`, both numbers from 0, split_dk_Fashion20.json and
+    task_info.csv; twenty tasks, 78 classes, each judged by its mean accuracy.
+
+    task_info.csv: a header and a line for each task, four columns between tabs: id, name, anything,
+    class names between commas. SUBSAMPLE_TASKS and NUM_SHOTS act as in `JointDataset`; few shots
+    are drawn for all tasks before some are chosen. Classes are not cut into base and new.
+
+    Raises:
+        BadValueError: (a ValueError) SUBSAMPLE_CLASSES, or no such task.
+        MissingFileError: a folder, file or image is missing.
+        BadFileError: task_info.csv or the split file is malformed.
+    """
+
+    dataset_dir = "fashion20"
+    split_file: ClassVar[str] = "split_dk_Fashion20.json"
+
+    def __init__(self, cfg: Any) -> None:
+        if cfg.DATASET.get("SUBSAMPLE_CLASSES", "all") != "all":
+            raise BadValueError(
+                f"DATASET.SUBSAMPLE_CLASSES = {cfg.DATASET.SUBSAMPLE_CLASSES!r}: the classes of "
+                "Fashion20 are not cut; use all"
+            )
+        root = os.path.abspath(os.path.expanduser(cfg.DATASET.ROOT))
+        self.dataset_dir = os.path.join(root, type(self).dataset_dir)
+        self.image_dir = os.path.join(self.dataset_dir, "images")
+        source = os.path.join(self.dataset_dir, self.split_file)
+        if not os.path.isfile(source):
+            raise MissingFileError(
+                f"Fashion20: no split file {source}; none is published: make one by {MAKER} "
+                f"Fashion20 --root {root}"
+            )
+        tasks = read_task_info(os.path.join(self.dataset_dir, "task_info.csv"))
+        places = chosen_tasks("Fashion20", len(tasks), subsampled_tasks(cfg))
+        lists = self._read_lists(source, tasks)
+        shots = cfg.DATASET.NUM_SHOTS
+        if shots >= 1:
+            with reseeded(cfg.SEED):
+                for split in ("train", "val"):
+                    lists[split] = self.generate_fewshot_dataset(
+                        lists[split], num_shots=fewshot.shots_of(split, shots)
+                    )
+        kept = {split: _of_tasks(items, places) for split, items in lists.items()}
+        super().__init__([tasks[place] for place in places], kept)
+
+    def _read_lists(self, source: str, tasks: list[TaskInfo]) -> TaskLists:
+        """Every listed image; the split file's class names are not used, task_info.csv's are."""
+        found = load_task_split(source)
+        counts = [len(names) for names in found.classnames]
+        expected = [len(task.classnames) for task in tasks]
+        if counts != expected:
+            raise BadFileError(
+                f"{source} has tasks of {counts} classes, task_info.csv of {expected}; "
+                "delete the split file and make it again"
+            )
+        every = [item for items in found.lists.values() for item in items]
+        check_images(every, self.image_dir, "Fashion20")
+        return {
+            split: [
+                DatumMT(os.path.join(self.image_dir, i.path), [i.label], 0, [i.task]) for i in items
+            ]
+            for split, items in found.lists.items()
+        }
+
+    @classmethod
+    def make_split(cls, root: Path, seed: int = 1) -> Path:
+        """Cut the images of each task, all classes together, into 50 % train, 20 % val, 30 % test,
+        and write the split file; images in sorted order, shuffled by a generator with `seed`.
+
+        Raises:
+            UserError: a folder or task_info.csv is missing, a folder is no task or class of it, a
+                task has too few images, or there is a split file.
+        """
+        folder = root / cls.dataset_dir
+        file = new_split_file(folder, cls.split_file)
+        tasks = read_task_info(str(folder / "task_info.csv"))
+        generator = random.Random(seed)
+        lists: dict[str, list[TaskItem]] = {split: [] for split in SPLITS}
+        for place, task in enumerate(tasks):
+            items = _list_task(folder / "images", place, len(task.classnames))
+            generator.shuffle(items)
+            first = round(0.5 * len(items))
+            second = first + round(0.2 * len(items))
+            parts = (items[:first], items[first:second], items[second:])
+            if not all(parts):
+                raise BadValueError(
+                    f"Fashion20: task {place} ({task.name}) has {len(items)} images, too few for "
+                    "train, val and test"
+                )
+            for split, part in zip(SPLITS, parts, strict=True):
+                lists[split] += part
+        write_task_split(
+            str(file),
+            lists,
+            [task.classnames for task in tasks],
+            taskid2tname=[task.name for task in tasks],
+            taskid2desc=[task.description for task in tasks],
+            taskid2type=["sl"] * len(tasks),
+            taskid2metric=[task.metric for task in tasks],
+            made_by=made_by(seed),
+        )
+        return file
+
+
+def read_task_info(path: str) -> list[TaskInfo]:
+    """The tasks of task_info.csv.
+
+    Raises:
+        MissingFileError: there is no such file.
+        BadFileError: there are not twenty tasks, or a line is malformed.
+    """
+    remedy = "it comes with the images"
+    lines = read_lines(path, remedy)[1:]
+    if len(lines) != len(KINDS):
+        raise BadFileError(f"{path} has {len(lines)} tasks, not {len(KINDS)}; {remedy}")
+    return [_parse_task(line, place, path) for place, line in enumerate(lines)]
+
+
+def _parse_task(line: str, place: int, path: str) -> TaskInfo:
+    columns = [column.strip() for column in line.split("\t")]
+    names = [name.strip() for name in columns[-1].split(",")]
+    if len(columns) != 4 or not columns[1] or not all(names):
+        raise BadFileError(
+            f"{path}: the line {line[:80]!r} is no id, name, anything, class names (commas) "
+            "between tabs"
+        )
+    return TaskInfo(
+        name=columns[1],
+        classnames=names,
+        description=f"Classify {columns[1]} into {len(names)} categories.",
+        metric="mean_acc",
+        template=f"a photo of {{}}, a type of {KINDS[place]}.",
+        dataset=f"fashion20_task{place}",
+    )
+
+
+def _list_task(images: Path, task: int, num_classes: int) -> list[TaskItem]:
+    """The images of a task, class by class, sorted."""
+    folder = images / str(task)
+    if not folder.is_dir():
+        raise MissingFileError(f"Fashion20: no folder {folder}; unpack the images again")
+    items = []
+    for below in sorted(entry.name for entry in folder.iterdir() if entry.name[0] != "."):
+        if not below.isdecimal() or int(below) >= num_classes:
+            raise BadFileError(
+                f"Fashion20: {folder / below} is none of the classes 0 ... {num_classes - 1}"
+            )
+        files = sorted(file.name for file in (folder / below).iterdir() if file.name[0] != ".")
+        items += [TaskItem(f"{task}/{below}/{file}", int(below), task) for file in files]
+    return items
+
+
+def _of_tasks(items: list[DatumMT], places: list[int]) -> list[DatumMT]:
+    """The items of some tasks, which get the numbers 0, 1, ..."""
+    number = {place: task for task, place in enumerate(places)}
+    return [
+        DatumMT(item.impath, item.label, 0, [number[item.task[0]]])
+        for item in items
+        if item.task[0] in number
+    ]
