@@ -49,8 +49,7 @@ class KgCoOpModel(CoOpModel):
     """Loss = CE(z, y) + W (1 - mean_c cos(w_c, u_c)), u_c the text feature of class c's
     hand-written prompt; the mean is over all C classes in every step."""
 
-    # Of a second CLIP's bias, a projection and an adapter that the published code makes and never
-    # uses.
+    # The published code makes these beside the context and uses none of them.
     ignored_keys = (
         "prompt_learner.bias_vectors",
         "prompt_learner.meta_net.",
@@ -66,16 +65,19 @@ class KgCoOpModel(CoOpModel):
         super().set_classes(space)
         self._references: Tensor | None = None
 
+    def reference_texts(self) -> list[str]:
+        """The hand-written prompt of each class."""
+        name = self.cfg.DATASET.NAME
+        if name in TEMPLATES:
+            return filled([TEMPLATES[name]] * len(self.space), self.space)
+        return filled(class_templates(self.space, name, DEFAULT_TEMPLATE), self.space)
+
     def references(self) -> Tensor:
-        """Unit text features of the hand-written prompts [C, D], float32; made when a loss first
-        needs them."""
+        """Unit text features of `reference_texts` [C, D], float32; made when a loss first needs
+        them."""
         if self._references is None:
-            name = self.cfg.DATASET.NAME
-            templates = class_templates(self.space, name, DEFAULT_TEMPLATE)
-            if name in TEMPLATES:
-                templates = [TEMPLATES[name]] * len(self.space)
-            texts = filled(templates, self.space)
-            self._references = F.normalize(encode_texts(self.clip, texts).float(), dim=-1)
+            features = encode_texts(self.clip, self.reference_texts())
+            self._references = F.normalize(features.float(), dim=-1)
         return self._references
 
     def regularisers(self, features: Features, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -91,3 +93,4 @@ class KgCoOp(PromptTrainer):
     options = (COOP_OPTIONS, KGCOOP_OPTIONS)
     precision_key = "TRAINER.COOP.PREC"
     checkpoint = {"prompt_learner": "prompt_learner"}  # noqa: RUF012
+    multitask = True

@@ -90,6 +90,7 @@ class ZeroshotCLIP(PromptTrainer):
 
     model_class = ZeroshotModel
     trainable = False
+    multitask = True
 
 
 @register_method()

@@ -144,6 +144,59 @@ def test_training_and_evaluation_match_the_published_code(case, tmp_path):
         )
 
 
+# Keys that stand beside the prompt learner's in files of the whole model.
+TOP_LEVEL = ("prompt_learner.", "film_lp", "linear_probe", "adapter.", "logit_scale")
+
+
+def tower_key(key):
+    """DePT's name of a CLIP tensor; "" for those that its files do not hold as a tower's."""
+    if key in ("token_embedding.weight", "logit_scale"):
+        return ""
+    if key.startswith("visual."):
+        return key.replace("visual.", "image_encoder.", 1)
+    return f"text_encoder.{key}"
+
+
+def published_state(case, model):
+    """What the published code saves: the trained tensors, those it never uses, buffers of the
+    classnames and, for DePT, the towers under its own names."""
+    draw = np.random.RandomState(3)
+    state = {}
+    for key, shape in case.facts["state_dict"].items():
+        name = key if key.startswith(TOP_LEVEL) else f"prompt_learner.{key}"
+        value = case.arrays.get(f"final/{name}", case.arrays.get(f"init/{name}"))
+        state[key] = torch.from_numpy(
+            np.asarray(draw.standard_normal(shape) if value is None else value)
+        )
+    if case.facts["state_dict_tower_tensors"]:
+        towers = {tower_key(key): value for key, value in model.clip.state_dict().items()}
+        towers.pop("")
+        assert len(towers) == case.facts["state_dict_tower_tensors"]
+        state.update(towers)
+    return state
+
+
+# MaPLe's projections are stored as samples: no file can be made of them.
+WHOLE = [c for c in CASES if "maple" not in c]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_file_of_the_published_code_gives_its_logits(name, tiny_vit, monkeypatch, tmp_path):
+    case = Case(name, tiny_vit, monkeypatch)
+    facts, images = case.facts, case.inputs["eval_images"]
+    (folder,) = facts["registered_models"]
+    trainer = case.start()
+    (tmp_path / folder).mkdir()
+    content = {"state_dict": published_state(case, trainer.model), "epoch": 2, "optimizer": None}
+    torch.save(content, tmp_path / folder / "model.pth.tar-2")
+    trainer.load_model(str(tmp_path), epoch=2)
+    assert_near(prompt_run.logits(trainer, images), case.arrays["logits"], "logits")
+    if "logits_new" in case.arrays:
+        other = case.build(facts["new_classnames"], facts["test_subsample_classes"], seed=5)
+        other.load_model(str(tmp_path), epoch=-1)
+        assert_near(prompt_run.logits(other, images), case.arrays["logits_new"], "logits, new")
+
+
 @pytest.mark.parametrize("name", [c for c in CASES if c.startswith("elp")])
 def test_both_heads_of_dept_match(name, tiny_vit, monkeypatch):
     case = Case(name, tiny_vit, monkeypatch)
