@@ -72,13 +72,19 @@ class ProbeModel(PromptModel):
     """Logits = W f + b of raw image features f [B, D]; W [C, D] and b [C] are float64, as they were
     fitted."""
 
+    rows: list[int] | None = None  # the run's classes among the fitted ones; None: all, in order
+
     def build(self) -> None:
-        width = self.clip.visual.output_dim
-        self.weight = nn.Parameter(torch.zeros(len(self.space), width, dtype=torch.float64))
-        self.bias = nn.Parameter(torch.zeros(len(self.space), dtype=torch.float64))
+        self._make_rows(len(self.space))
+
+    def _make_rows(self, number: int) -> None:
+        device, width = self.clip.logit_scale.device, self.clip.visual.output_dim
+        self.weight = nn.Parameter(torch.zeros(number, width, dtype=torch.float64, device=device))
+        self.bias = nn.Parameter(torch.zeros(number, dtype=torch.float64, device=device))
 
     def forward(self, image: Tensor) -> Tensor:
-        return F.linear(self.encode_image(image).double(), self.weight, self.bias)
+        logits = F.linear(self.encode_image(image).double(), self.weight, self.bias)
+        return logits if self.rows is None else logits[:, self.rows]
 
     @torch.no_grad()
     def take(self, block: Block, classifier: Any) -> None:
@@ -107,8 +113,8 @@ class ProbeModel(PromptModel):
         return {**super().checkpoint_extra(), "backbone": backbone}
 
     def prepare_load(self, state: dict[str, Tensor], extra: dict[str, Any]) -> None:
-        """Keeps the rows of the run's classes, which must all be among the file's: the same list,
-        or by folder id a part of it (ImageNet-A of ImageNet).
+        """Takes over the file's number of rows, and finds the run's classes among them: the same
+        list, a part of it by folder id (ImageNet-A of ImageNet), or some of its tasks.
 
         Raises:
             CheckpointMismatchError: (a UserError) other classes, or another image tower.
@@ -128,7 +134,8 @@ class ProbeModel(PromptModel):
                 f"the linear probe was fitted on features of {name}, and this run's "
                 f"{self.cfg.MODEL.BACKBONE.NAME} is another image tower; set MODEL.BACKBONE.NAME"
             )
-        state["weight"], state["bias"] = state["weight"][rows], state["bias"][rows]
+        self._make_rows(len(trained))
+        self.rows = rows
 
 
 def _some(names: Sequence[str]) -> str:
@@ -147,6 +154,7 @@ class LinearProbe(PromptTrainer):
     options = (LP_OPTIONS, *TASK_OPTIONS)
     checkpoint = {"linear_probe": ""}  # noqa: RUF012
     trainable = False  # not by steps on a loss: no optimizer, no schedule
+    multitask = True
 
     def build_data_loader(self) -> None:
         """The engine's loaders, of whole splits: the few shots are the probe's to draw."""

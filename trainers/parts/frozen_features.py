@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 from yacs.config import CfgNode
 
 from clip import CLIP
@@ -28,8 +29,9 @@ def encode(cfg: CfgNode, clip_model: CLIP, items: Sequence[Any], transform: Any)
         cfg, data_source=items, batch_size=size, tfm=transform, is_train=False
     )
     device = clip_model.logit_scale.device
-    parts = [clip_model.encode_image(batch["img"].to(device)).double().cpu() for batch in loader]
-    return torch.cat(parts).numpy()
+    batches = tqdm(loader, disable=None)  # on stderr, and only on a terminal
+    parts = [clip_model.encode_image(batch["img"].to(device)).cpu() for batch in batches]
+    return torch.cat(parts).double().numpy()
 
 
 def tower_digest(visual: nn.Module) -> str:

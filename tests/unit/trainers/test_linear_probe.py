@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from dassl.data.datasets import DatumMT
 from dassl.engine import build_trainer
 from dassl.utils.errors import UserError
 from tests.support import command, small_pets, tiny_clip
 from train import build_parser, setup_cfg
 from trainers.parts import probe_search
+from trainers.parts.classes import ClassSpace, Task
 from trainers.parts.probe_search import GRID, Images, Search, draw, mean_accuracy
 
 GOLDEN = command.PROJECT / "tests/golden/softcpt"
@@ -175,16 +177,42 @@ def test_a_probe_of_another_tower_is_refused(make, tmp_path):
         other.load_model(str(tmp_path / "out"))
 
 
-def test_a_part_of_the_classes_by_folder_id_keeps_its_rows(make):
-    """ImageNet-A of ImageNet: the run's rows, in the run's order."""
-    model = make().model
-    state = {"weight": torch.arange(12.0).reshape(6, 2), "bias": torch.arange(6.0)}
-    names = tuple("abcdef")
-    extra = {"classnames": list(names), "class_ids": [f"n{name}" for name in names]}
-    extra["backbone"] = model.checkpoint_extra()["backbone"]
-    model.space = type(model.space)(("E", "B"), ("ne", "nb"))
-    model.prepare_load(state, extra)
-    assert state["bias"].tolist() == [4.0, 1.0] and state["weight"].tolist() == [[8, 9], [2, 3]]
+def test_a_part_of_the_classes_by_folder_id_is_scored_by_its_rows(make, tmp_path):
+    """ImageNet-A of ImageNet: the run's classes, in the run's order."""
+    fitted, part = make(), make(out="part")
+    names, ids = fitted.model.space.names, ("na", "nb", "nc", "nd")
+    fitted.model.space = ClassSpace(names, ids)
+    fitted.train()
+    part.model.space = ClassSpace((names[3], names[1]), ("nd", "nb"))
+    part.load_model(str(tmp_path / "out"))
+    image = next(iter(part.test_loader))["img"]
+    with torch.no_grad():
+        assert torch.equal(part.model(image), fitted.model(image)[:, [3, 1]])
+
+
+def test_every_task_has_a_search_of_its_own(make, tmp_path):
+    """Two tasks of two pets: each gets the coefficients of a run on its own images."""
+    trainer = make()
+    space = ClassSpace(trainer.model.space.names, tasks=(Task("a", 0, 2), Task("b", 2, 4)))
+    data = trainer.dm.dataset
+    trainer.model.space = space
+    trainer.dm.dataset = SimpleNamespace(
+        train_x=[pet_of_two_tasks(item) for item in data.train_x],
+        val=[pet_of_two_tasks(item) for item in data.val],
+        taskid2metric=["overall_acc", "mean_acc"],
+    )
+    trainer.run_epoch()
+    base = make("DATASET.SUBSAMPLE_CLASSES", "base", out="base")
+    base.run_epoch()
+    new = make("DATASET.SUBSAMPLE_CLASSES", "new", out="new")
+    new.run_epoch()
+    expected = torch.cat([base.model.weight, new.model.weight])
+    torch.testing.assert_close(trainer.model.weight, expected, rtol=1e-3, atol=1e-6)
+
+
+def pet_of_two_tasks(item):
+    """An item of the pets, as one of two tasks of two classes."""
+    return DatumMT(item.impath, [item.label % 2], 0, [item.label // 2])
 
 
 def test_a_file_of_another_method_is_refused(make):
