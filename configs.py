@@ -101,7 +101,68 @@ maple_dept: dict[str, Any] = {
     }
 }
 
-# Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter.
+# One YAML for all modes: that of KaiyangZhou/CoOp, COCOOP.md, and of Koorye/DePT.
+cocoop: dict[str, Any] = {"train": {"trainer": "CoCoOp", "cfg": "vit_b16_c4_ep10_batch1_ctxv1"}}
+
+# Few-shot: htyao89/KgCoOp, scripts/xd_train.sh (few-shot on all classes, despite its name).
+kgcoop: dict[str, Any] = {
+    "train": {
+        "trainer": "KgCoOp",
+        "cfg": "vit_b16_ep10_ctxv1_bs4_lr35",
+        "cases": [
+            {
+                "when": {"mode": "fs"},
+                "cfg": "vit_b16_ep100_ctxv1",
+                "opts": [
+                    *("TRAINER.COOP.N_CTX", 4, "TRAINER.COOP.CSC", False, "TRAINER.COOP.W", 8.0),
+                    *("TRAINER.COOP.CLASS_TOKEN_POSITION", "end"),
+                ],
+            }
+        ],
+    }
+}
+
+# Base-to-new: muzairkhattak/PromptSRC, scripts/independent-vlp (4+4 tokens, 20 epochs). xd:
+# muzairkhattak/multimodal-prompt-learning, the folder of the same name (2+2 tokens, 5 epochs).
+ivlp: dict[str, Any] = {
+    "train": {
+        "trainer": "IVLP",
+        "cfg": "vit_b16_c2_ep20_batch4_4+4ctx",
+        "cases": [{"when": {"mode": "xd"}, "cfg": "vit_b16_c2_ep5_batch4_2+2ctx"}],
+    }
+}
+
+# muzairkhattak/multimodal-prompt-learning, scripts/vpt, in base-to-new and xd.
+vpt: dict[str, Any] = {"train": {"trainer": "VPT", "cfg": "vit_b16_c2_ep5_batch4_4"}}
+
+# muzairkhattak/PromptSRC, scripts/promptsrc; docs/PromptSRC.md has the second group of averaging
+# windows, which the few-shot YAML names in a comment.
+promptsrc: dict[str, Any] = {
+    "train": {
+        "trainer": "PromptSRC",
+        "cfg": "vit_b16_c2_ep20_batch4_4+4ctx",
+        "cases": [
+            {"when": {"mode": "xd"}, "cfg": "vit_b16_c2_ep20_batch4_4+4ctx_cross_datasets"},
+            {"when": {"mode": "fs"}, "cfg": "vit_b16_c2_ep50_batch4_4+4ctx_few_shot"},
+            {
+                "when": {
+                    "mode": "fs",
+                    "dataset": [
+                        "stanford_cars",
+                        "oxford_flowers",
+                        "fgvc_aircraft",
+                        "dtd",
+                        "eurosat",
+                    ],
+                },
+                "opts": ["TRAINER.PROMPTSRC.GPA_MEAN", 45, "TRAINER.PROMPTSRC.GPA_STD", 5],
+            },
+        ],
+    }
+}
+
+# Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
+# (KaiyangZhou/CoOp, scripts/coop/zeroshot.sh).
 zsclip: dict[str, Any] = {
     "train": {
         "trainer": "ZeroshotCLIP",
@@ -110,6 +171,20 @@ zsclip: dict[str, Any] = {
         "seeds": [1],
         "zero_shot": True,
     }
+}
+zsclip2: dict[str, Any] = {"train": {**zsclip["train"], "trainer": "ZeroshotCLIP2"}}
+
+# Search and shots of KaiyangZhou/CoOp, lpclip; from ImageNet to its variants as htyao89/KgCoOp,
+# linear_probe_transfer.py; several tasks as kding1225/softcpt, linearprob.sh. Published on RN50
+# (YAML rn50), which stays where SoftCPT is to be compared; else with the others' backbone.
+linear_probe: dict[str, Any] = {
+    "modes": ["b2n", "dg", "fs", "fs-b2n"],
+    "train": {
+        "trainer": "LinearProbe",
+        "cfg": "vit_b16",
+        "base_only": True,
+        "cases": [{"when": {"dataset": ["general10", "plant6", "fashion20"]}, "cfg": "rn50"}],
+    },
 }
 
 

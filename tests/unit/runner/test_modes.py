@@ -193,10 +193,10 @@ def test_an_experiment_without_the_mode_is_refused(lab):
 
 
 def test_all_is_every_experiment_that_has_the_mode(lab):
+    lab.provide_yamls()
     shown = lab.run("--cfg", "all", "--demo", "--mode", "mt", "--dry-run", *SEED)
     assert shown.returncode == 0 and "Joint/demo_suite" in shown.stdout
-    assert "CoOp" not in shown.stdout
-    lab.provide_yamls()
+    assert " --trainer CoOp " not in shown.stdout
     done = lab.run("--cfg", "zsclip", "all", "--datasets", "dtd", *SEED, "--mode", "xd")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((lab.path / "results/all/xd.csv").open()))

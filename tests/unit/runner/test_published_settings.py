@@ -1,0 +1,197 @@
+"""What every experiment runs in every mode, against a table written down from the published code.
+
+Sources, by row: README and scripts of KaiyangZhou/CoOp, muzairkhattak/multimodal-prompt-learning
+(MaPLe), muzairkhattak/PromptSRC, htyao89/KgCoOp, kding1225/softcpt; configs.py of Koorye/DePT.
+Where nothing is published for a mode, the row says `ours`.
+"""
+
+import shlex
+from collections import defaultdict
+from functools import lru_cache
+
+import pytest
+import yaml
+
+import configs
+from parallel_runner import REPO, main
+
+IMAGENET = {"imagenet"}
+CROSS = {
+    *("caltech101", "oxford_pets", "stanford_cars", "oxford_flowers", "food101", "fgvc_aircraft"),
+    *("sun397", "dtd", "eurosat", "ucf101"),
+}
+VARIANTS = {"imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"}
+GPA_B = {"stanford_cars", "oxford_flowers", "fgvc_aircraft", "dtd", "eurosat"}
+ELEVEN = CROSS | IMAGENET
+KG_W8 = "TRAINER.COOP.N_CTX 4 TRAINER.COOP.CSC False TRAINER.COOP.W 8.0 "
+KG_W8 += "TRAINER.COOP.CLASS_TOKEN_POSITION end"
+GPA_45 = "TRAINER.PROMPTSRC.GPA_MEAN 45 TRAINER.PROMPTSRC.GPA_STD 5"
+FEW = (1, 2, 4, 8, 16)
+
+# experiments; mode of training; shots; datasets; YAML; epochs (0: nothing is trained); options
+TABLE = [
+    # DePT: plain methods and DePT variants, base-to-new.
+    ("coop coop_dept", "b2n", (16,), ELEVEN, "CoOp/vit_b16_ep10_bs4_lr35", 10, ""),
+    ("cocoop cocoop_dept", "b2n", (16,), ELEVEN, "CoCoOp/vit_b16_c4_ep10_batch1_ctxv1", 10, ""),
+    ("kgcoop kgcoop_dept", "b2n", (16,), ELEVEN, "KgCoOp/vit_b16_ep10_ctxv1_bs4_lr35", 10, ""),
+    ("maple maple_dept", "b2n", (16,), ELEVEN, "MaPLe/vit_b16_c2_ep10_batch4_2ctx", 10, ""),
+    # DePT: the same YAML in xd.
+    ("coop_dept", "xd", (16,), IMAGENET, "CoOp/vit_b16_ep10_bs4_lr35", 10, ""),
+    ("cocoop_dept", "xd", (16,), IMAGENET, "CoCoOp/vit_b16_c4_ep10_batch1_ctxv1", 10, ""),
+    ("kgcoop kgcoop_dept", "xd", (16,), IMAGENET, "KgCoOp/vit_b16_ep10_ctxv1_bs4_lr35", 10, ""),
+    ("maple_dept", "xd", (16,), IMAGENET, "MaPLe/vit_b16_c2_ep10_batch4_2ctx", 10, ""),
+    # CoOp: few-shot by shots, ImageNet always 50 epochs; the DePT variant likewise (ours).
+    ("coop coop_dept", "fs", (1,), CROSS, "CoOp/vit_b16_ep50", 50, ""),
+    ("coop coop_dept", "fs", (2, 4), CROSS, "CoOp/vit_b16_ep100", 100, ""),
+    ("coop coop_dept", "fs", (8, 16), CROSS, "CoOp/vit_b16", 200, ""),
+    ("coop coop_dept", "fs", FEW, IMAGENET, "CoOp/vit_b16_ep50", 50, ""),
+    ("coop", "xd", (16,), IMAGENET, "CoOp/vit_b16_ep50_ctxv1", 50, ""),
+    ("cocoop", "xd", (16,), IMAGENET, "CoCoOp/vit_b16_c4_ep10_batch1_ctxv1", 10, ""),
+    ("cocoop cocoop_dept", "fs", FEW, ELEVEN, "CoCoOp/vit_b16_c4_ep10_batch1_ctxv1", 10, ""),
+    # KgCoOp, xd_train.sh; the DePT variant likewise (ours).
+    ("kgcoop kgcoop_dept", "fs", FEW, ELEVEN, "KgCoOp/vit_b16_ep100_ctxv1", 100, KG_W8),
+    # MaPLe: cross-dataset; few-shot is ours.
+    ("maple", "xd", (16,), IMAGENET, "MaPLe/vit_b16_c2_ep5_batch4_2ctx_cross_datasets", 2, ""),
+    ("maple maple_dept", "fs", FEW, ELEVEN, "MaPLe/vit_b16_c2_ep10_batch4_2ctx", 10, ""),
+    # IVLP: base-to-new of PromptSRC, cross-dataset of MaPLe; few-shot and DePT are ours.
+    ("ivlp ivlp_dept", "b2n", (16,), ELEVEN, "IVLP/vit_b16_c2_ep20_batch4_4+4ctx", 20, ""),
+    ("ivlp ivlp_dept", "xd", (16,), IMAGENET, "IVLP/vit_b16_c2_ep5_batch4_2+2ctx", 5, ""),
+    ("ivlp ivlp_dept", "fs", FEW, ELEVEN, "IVLP/vit_b16_c2_ep20_batch4_4+4ctx", 20, ""),
+    ("vpt vpt_dept", "b2n", (16,), ELEVEN, "VPT/vit_b16_c2_ep5_batch4_4", 5, ""),
+    ("vpt vpt_dept", "xd", (16,), IMAGENET, "VPT/vit_b16_c2_ep5_batch4_4", 5, ""),
+    ("vpt vpt_dept", "fs", FEW, ELEVEN, "VPT/vit_b16_c2_ep5_batch4_4", 5, ""),
+    # PromptSRC; DePT is ours.
+    (
+        *("promptsrc promptsrc_dept", "b2n", (16,), ELEVEN),
+        *("PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx", 20, ""),
+    ),
+    (
+        *("promptsrc promptsrc_dept", "xd", (16,), IMAGENET),
+        *("PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx_cross_datasets", 20, ""),
+    ),
+    (
+        *("promptsrc promptsrc_dept", "fs", FEW, ELEVEN - GPA_B),
+        *("PromptSRC/vit_b16_c2_ep50_batch4_4+4ctx_few_shot", 50, ""),
+    ),
+    (
+        *("promptsrc promptsrc_dept", "fs", FEW, GPA_B),
+        *("PromptSRC/vit_b16_c2_ep50_batch4_4+4ctx_few_shot", 50, GPA_45),
+    ),
+    # Zero-shot: CoOp's YAML, one seed. Few-shot is one run, whatever the shots.
+    ("zsclip zsclip2", "b2n", (16,), ELEVEN, "CoOp/vit_b16", 0, ""),
+    ("zsclip zsclip2", "xd", (16,), IMAGENET, "CoOp/vit_b16", 0, ""),
+    ("zsclip zsclip2", "fs", (16,), ELEVEN, "CoOp/vit_b16", 0, ""),
+    # The linear probe with ViT-B/16 is ours.
+    ("linear_probe", "b2n", (16,), ELEVEN, "LinearProbe/vit_b16", 1, ""),
+    ("linear_probe", "xd", (16,), IMAGENET, "LinearProbe/vit_b16", 1, ""),
+    ("linear_probe", "fs", FEW, ELEVEN, "LinearProbe/vit_b16", 1, ""),
+]
+TRAINERS = {
+    **{"coop": "CoOp", "cocoop": "CoCoOp", "kgcoop": "KgCoOp", "maple": "MaPLe", "ivlp": "IVLP"},
+    **{"vpt": "VPT", "promptsrc": "PromptSRC", "linear_probe": "LinearProbe"},
+    **{"zsclip": "ZeroshotCLIP", "zsclip2": "ZeroshotCLIP2"},
+}
+MODES = ("b2n", "xd", "dg", "fs", "fs-b2n", "mt")
+SINGLE = ("b2n", "xd", "dg", "fs", "fs-b2n")
+MODES_OF = {
+    **{"zsclip": ("b2n", "xd", "dg", "fs"), "zsclip2": ("b2n", "xd", "dg", "fs")},
+    "linear_probe": ("b2n", "dg", "fs", "fs-b2n"),
+}
+SAME_TRAINING = {"dg": "xd", "fs-b2n": "b2n"}
+CASES = [(name, mode) for name in configs.experiments() for mode in MODES_OF.get(name, SINGLE)]
+
+
+def expected(name, mode):
+    """{(shots, dataset): (YAML, epochs, options)} of the table for one experiment and mode."""
+    found = {}
+    for names, given, shots, datasets, cfg, epochs, options in TABLE:
+        if name in names.split() and given == SAME_TRAINING.get(mode, mode):
+            for each in (4, 8, 16) if mode == "fs-b2n" else shots:
+                assert found.keys().isdisjoint((each, dataset) for dataset in datasets)
+                found |= {(each, dataset): (cfg, epochs, options) for dataset in datasets}
+    return found
+
+
+def planned(name, mode, capsys):
+    """The commands of a dry run, as dicts of flags and options."""
+    capsys.readouterr()
+    assert main(["--cfg", name, "--mode", mode, "--dry-run"]) == 0
+    commands = []
+    for line in capsys.readouterr().out.splitlines():
+        words = [word for word in shlex.split(line) if word != "--eval-only"]
+        words = words[words.index("--root") :]
+        commands.append(dict(zip(words[::2], words[1::2], strict=True)))
+    return commands
+
+
+def dataset_of(command):
+    return command["--dataset-config-file"].split("/")[-1].removesuffix(".yaml")
+
+
+@lru_cache
+def epochs_in(path):
+    return yaml.safe_load((REPO / path).read_text()).get("OPTIM", {}).get("MAX_EPOCH", 1)
+
+
+def settings(command):
+    """YAML, its epochs, and the options beside shots and class subset."""
+    path = command["--config-file"]
+    options = [
+        f"{key} {value}" for key, value in command.items() if not key.startswith(("--", "DATASET."))
+    ]
+    name = path.removeprefix("configs/trainers/").removesuffix(".yaml")
+    return name, epochs_in(path), " ".join(options)
+
+
+@pytest.mark.parametrize("name, mode", CASES)
+def test_every_training_has_the_published_settings(name, mode, capsys):
+    untrained = name.startswith("zsclip")
+    table = expected(name, mode)
+    seeds = defaultdict(set)
+    for command in planned(name, mode, capsys):
+        if "--model-dir" in command:
+            continue
+        place = int(command["DATASET.NUM_SHOTS"]), dataset_of(command)
+        if untrained and mode in ("xd", "dg"):
+            place = (16, "imagenet")  # every dataset is tested as the source is
+        cfg, epochs, options = table[place]
+        assert settings(command) == (cfg, epochs or epochs_in(command["--config-file"]), options)
+        plain = TRAINERS[name.removesuffix("_dept")]
+        assert command["--trainer"] == (f"{plain}DePT" if name.endswith("_dept") else plain)
+        seeds[place].add(command["--seed"])
+    assert set(seeds) == set(table)
+    assert all(found == ({"1"} if untrained else {"1", "2", "3"}) for found in seeds.values())
+
+
+@pytest.mark.parametrize("name, mode", CASES)
+def test_tests_load_the_last_epoch_of_their_own_training(name, mode, capsys):
+    commands = planned(name, mode, capsys)
+    trained = {c["--output-dir"]: c for c in commands if "--model-dir" not in c}
+    tested = [c for c in commands if "--model-dir" in c]
+    base_to_new = mode in ("b2n", "fs-b2n")
+    for command in tested:
+        source = trained[command["--model-dir"]]
+        assert command["--load-epoch"] == "-1"
+        assert settings(command) == settings(source)
+        assert command["--seed"] == source["--seed"]
+        assert source["DATASET.SUBSAMPLE_CLASSES"] == ("base" if base_to_new else "all")
+        assert command["DATASET.SUBSAMPLE_CLASSES"] == ("new" if base_to_new else "all")
+    if not name.startswith("zsclip") and mode in ("xd", "dg"):
+        assert {dataset_of(c) for c in trained.values()} == IMAGENET
+        assert {dataset_of(c) for c in tested} == (CROSS if mode == "xd" else VARIANTS)
+
+
+@pytest.mark.parametrize("name", configs.experiments())
+def test_other_modes_are_refused(name, capsys):
+    for mode in set(MODES) - set(MODES_OF.get(name, SINGLE)):
+        assert main(["--cfg", name, "--mode", mode, "--dry-run"]) == 2
+        assert capsys.readouterr().err.startswith(f"error: --mode {mode}: {name} has ")
+
+
+def test_dg_runs_no_training_that_xd_does_not(capsys):
+    for name in ("coop", "coop_dept", "maple", "promptsrc", "ivlp"):
+        keys = [
+            {c["--job-key"] for c in planned(name, mode, capsys) if "--model-dir" not in c}
+            for mode in ("xd", "dg")
+        ]
+        assert keys[0] == keys[1] and len(keys[0]) == 3
