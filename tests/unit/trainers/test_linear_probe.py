@@ -246,7 +246,7 @@ def test_two_classes_score_as_scikit_learn_predicts(make):
     generator = np.random.RandomState(0)
     images = Images(generator.randn(20, 32), np.repeat([0, 1], 10))
     classifier = probe_search.fit(images, 1.0)
-    model.take(SimpleNamespace(start=0, end=2), classifier)
+    model.take(classifier, 0, 2)
     unseen = generator.randn(50, 32)
     logits = torch.from_numpy(unseen) @ model.weight.T + model.bias
     assert np.array_equal(logits.argmax(1).numpy(), classifier.predict(unseen))
