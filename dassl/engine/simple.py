@@ -81,9 +81,9 @@ class SimpleTrainer(TrainerBase):
         tasks = task_arguments(dm.dataset) if dm else {}
         if tasks and not self.multitask:
             raise BadValueError(
-                f"TRAINER.NAME = {self.cfg.TRAINER.NAME}: for datasets of one task, and "
-                f"{self.cfg.DATASET.NAME} has several; use another dataset, or set multitask = "
-                "True in the trainer's class if it reads label rows [B, C]"
+                f"TRAINER.NAME = {self.cfg.TRAINER.NAME}: for labels of one task, and "
+                f"{self.cfg.DATASET.NAME} is a multi-task dataset; use another one, or set "
+                "multitask = True in the trainer's class if it reads label rows [B, C]"
             )
         return tasks
 

@@ -75,7 +75,8 @@ class ClassificationMT(EvaluatorBase):
         if not task2tname or not task2metric or lab2cname is None:
             raise CheckFailedError(
                 f"TEST.EVALUATOR = ClassificationMT: {cfg.DATASET.NAME or 'the dataset'} is no "
-                "multi-task dataset; use Classification, or a dataset such as DemoSuite"
+                "multi-task dataset; use Classification, or such a dataset (General10 with "
+                "DATASET.SUBSAMPLE_TASKS task<i> has one of its datasets as a task)"
             )
         check_kinds(cfg.DATASET.NAME, task2type or (), task2metric)
         _check_options(cfg)

@@ -20,8 +20,8 @@ def compute_accuracy_map(output: torch.Tensor, target: torch.Tensor) -> torch.Te
     # left out entries go to the end, where they are neither right nor counted before another one
     scores = output.flatten().masked_fill(truth == -1, -torch.inf)
     descending, order = scores.sort(descending=True)
-    right = (truth[order] == 1).double()
+    right = truth[order] == 1
     negated = -descending
     rank = torch.searchsorted(negated, negated, right=True)  # entries with at least this score
-    precision = right.cumsum(0)[rank - 1] / rank
+    precision = right.cumsum(0)[rank - 1].double() / rank  # counts: exact in any order on a GPU
     return 100 * (right * precision).sum() / right.sum().clamp(min=1)

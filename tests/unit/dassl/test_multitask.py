@@ -236,7 +236,7 @@ def test_a_run_of_one_task_has_no_tasks(images, tmp_path):
         (
             "ToyTrainer",
             OPTIONS,
-            "TRAINER.NAME = ToyTrainer: for datasets of one task, and ToySuite",
+            "TRAINER.NAME = ToyTrainer: for labels of one task, and ToySuite is",
         ),
         (
             "ToyTrainer",
