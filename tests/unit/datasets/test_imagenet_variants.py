@@ -63,6 +63,7 @@ def test_labels_names_and_images_are_those_of_the_layout(tmp_path, dataset):
     assert as_rows(found.train_x, str(images)) == expected
     assert not found.val
     assert found.class_ids == wnids
+    assert found.all_class_ids == sorted(WNIDS)
     assert found.classnames == [NAMES[wnid] for wnid in wnids]
     assert found.template == "a photo of a {}."
 

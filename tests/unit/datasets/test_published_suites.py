@@ -25,6 +25,7 @@ from tests.support import class_tree
 from tests.support.dataset_tree import dataset_cfg, small_lists, write_tree
 from tests.support.foreign_cache import write_foreign_cache
 
+PROJECT = Path(__file__).parents[3]
 PUBLISHED = class_tree.golden()["runs"]
 
 
@@ -118,6 +119,18 @@ def test_a_split_depends_on_its_seed_alone(tmp_path):
 def test_a_split_that_cannot_be_made_is_one_line(tmp_path, capsys, words, message):
     assert run(["make-split", *words, "--root", str(tmp_path)]) == 2
     assert re.match(f"error: {message}\n$", capsys.readouterr().err)
+
+
+def test_the_documented_command_makes_a_split(tmp_path, monkeypatch, capsys):
+    page = (PROJECT / "docs" / "multitask_datasets.md").read_text(encoding="utf-8")
+    (line,) = re.findall("    python -m datasets (.*)", page)
+    images = tmp_path / "data" / PlantVillage.dataset_dir / PlantVillage.images
+    class_tree.write_classes(images, ["Apple___healthy", "Tomato___Late_blight"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(line.split()) == 0
+    path = tmp_path / "data" / "PlantVillage" / "split_dk_PlantVillage.json"
+    assert capsys.readouterr().out.startswith(f"{path} is written")
+    assert len(read(tmp_path / "data", PlantVillage).train_x) == 10
 
 
 def test_three_folders_need_the_same_classes(tmp_path, capsys):
