@@ -130,11 +130,18 @@ class ImageNetVariant(WnidFolders):
 
     Class attributes of a variant:
         complete: whether the set has every class of classnames.txt.
+
+    `all_class_ids` are the wnids of all of ImageNet, in ImageNet's label order: a head without
+    class list, of a published checkpoint, has its rows so.
     """
 
     complete = False
     drawn_splits = ()
     listed_by = "the sorted listing"
+
+    def __init__(self, cfg: Any) -> None:
+        super().__init__(cfg)
+        self.all_class_ids = sorted(self.read_names())
 
     def read_lists(self) -> Lists:
         """All images, as train and as test.

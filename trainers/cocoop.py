@@ -104,4 +104,3 @@ class CoCoOp(PromptTrainer):
     options = (COCOOP_OPTIONS,)
     precision_key = "TRAINER.COCOOP.PREC"
     checkpoint = {"prompt_learner": "prompt_learner"}  # noqa: RUF012
-    multitask = True

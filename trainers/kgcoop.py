@@ -93,4 +93,3 @@ class KgCoOp(PromptTrainer):
     options = (COOP_OPTIONS, KGCOOP_OPTIONS)
     precision_key = "TRAINER.COOP.PREC"
     checkpoint = {"prompt_learner": "prompt_learner"}  # noqa: RUF012
-    multitask = True

@@ -90,7 +90,6 @@ class ZeroshotCLIP(PromptTrainer):
 
     model_class = ZeroshotModel
     trainable = False
-    multitask = True
 
 
 @register_method()

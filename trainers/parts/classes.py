@@ -28,18 +28,26 @@ class ClassSpace:
         ids: C folder ids (such as ImageNet's wnids), where a dataset has them; names may repeat,
             ids do not.
         tasks: the tasks that share the label space, in order; () where all classes are one task.
+        all_ids: ids of the larger label space that the classes are of (ImageNet's, for its
+            variants), in its label order.
     """
 
     names: tuple[str, ...]
     ids: tuple[str, ...] | None = None
     tasks: tuple[Task, ...] = ()
+    all_ids: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Any) -> "ClassSpace":
         """The classes of a dataset object: its `classnames`, its `class_ids` if it has them, and
         the tasks of a multi-task dataset."""
         ids = getattr(dataset, "class_ids", None)
-        return cls(tuple(dataset.classnames), tuple(ids) if ids else None, _tasks_of(dataset))
+        return cls(
+            names=tuple(dataset.classnames),
+            ids=tuple(ids) if ids else None,
+            tasks=_tasks_of(dataset),
+            all_ids=tuple(getattr(dataset, "all_class_ids", ())),
+        )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -47,6 +55,10 @@ class ClassSpace:
     def words(self) -> list[str]:
         """The names as they stand in a prompt: underscores are blanks."""
         return [name.replace("_", " ") for name in self.names]
+
+    def whole(self) -> "ClassSpace":
+        """The larger label space, its ids in the place of names."""
+        return ClassSpace(self.all_ids, self.all_ids)
 
     def task_of_class(self) -> list[int]:
         """The task of each class; all 0 where there is one."""

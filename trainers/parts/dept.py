@@ -182,7 +182,8 @@ class DePTModel(PromptModel):
         """Takes over the file's head: its size, and the classes it was trained on.
 
         A published file has no class list. There a run on base classes, or on all classes of an
-        ImageNet variant, is taken to be on the head's classes, as the published code does.
+        ImageNet variant, is taken to be on the head's classes, or by folder id on some of
+        ImageNet's, as the published code does.
 
         Raises:
             UserError: the file's head has another number of classes than such a run.
@@ -193,13 +194,14 @@ class DePTModel(PromptModel):
         if extra.get("head"):
             self.head_space = ClassSpace.from_plain(extra["head"])
         elif trained_on_these_classes(self.cfg):
-            if num_rows != len(self.space):
+            part = num_rows != len(self.space)
+            if part and num_rows != len(self.space.all_ids):
                 raise UserError(
                     f"the head in the checkpoint has {num_rows} classes, this run has "
                     f"{len(self.space)}; "
                     f"check DATASET.NAME and DATASET.SUBSAMPLE_CLASSES"
                 )
-            self.head_space = self.space
+            self.head_space = self.space.whole() if part else self.space
         else:
             self.head_space = None
         head = self.linear_probe_proj

@@ -60,6 +60,7 @@ class PromptTrainer(TrainerX):
         trainable: False for a method that is only tested.
     """
 
+    multitask = True  # the losses and heads follow the tasks of the label space
     model_class: ClassVar[type[PromptModel]]
     options: ClassVar[tuple[Options, ...]] = ()
     precision_key: ClassVar[str] = ""

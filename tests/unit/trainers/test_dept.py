@@ -137,6 +137,20 @@ def test_published_file_is_fused_by_the_rule_on_names(make, batch, tmp_path):
     assert prompt_run.logits(new, batch.image).shape == (4, 3)
 
 
+def test_published_head_of_imagenet_is_cut_to_a_variants_classes_by_folder_id(
+    make, batch, tmp_path
+):
+    trained = wander(make("CoOpDePT"))
+    published_file(trained, tmp_path)
+    options = ("DATASET.SUBSAMPLE_CLASSES", "all", "DATASET.NAME", "ImageNetA")
+    some = {"names": [NAMES[3], NAMES[1]], "class_ids": ["n4", "n2"]}
+    variant = make("CoOpDePT", *options, **some, all_class_ids=["n1", "n2", "n3", "n4", "n5"])
+    variant.load_model(str(tmp_path))
+    expected = prompt_run.logits(trained, batch.image)[:, [3, 1]]
+    actual = prompt_run.logits(variant, batch.image)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_published_head_of_another_class_count_is_refused(make, tmp_path):
     published_file(make("CoOpDePT"), tmp_path)
     base = make("CoOpDePT", "DATASET.SUBSAMPLE_CLASSES", "base", names=OTHER)

@@ -13,8 +13,9 @@ LABELS = torch.tensor([0, 1, 4, 2])  # two images of each task
 
 
 def tasks(**lists):
-    """The attributes of a multi-task dataset with one task per keyword."""
-    return {"taskid2tname": list(lists), "taskid2cname": list(lists.values())}
+    """A multi-task dataset with one task per keyword, for `make`."""
+    dataset = prompt_run.of_tasks(lists)
+    return {"names": dataset.pop("classnames"), **dataset}
 
 
 TWO = tasks(fruit=FRUIT, pets=PETS)
@@ -29,7 +30,7 @@ def space_of(**lists):
 
 @pytest.fixture
 def dept(make, batch):
-    trainer = make("CoOpDePT", names=NAMES, **TWO)
+    trainer = make("CoOpDePT", **TWO)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for tensor in trainer.model.parameters():
@@ -38,7 +39,7 @@ def dept(make, batch):
 
 
 def test_tasks_are_neighbouring_ranges_of_the_label_space(make):
-    space = make("CoOp", names=NAMES, **TWO).model.space
+    space = make("CoOp", **TWO).model.space
     assert space == space_of(fruit=FRUIT, pets=PETS)
     assert space.task_of_class() == [0, 0, 1, 1, 1]
     assert ClassSpace.from_plain(space.to_plain()) == space
@@ -52,7 +53,7 @@ def test_rows_of_another_space_are_found_task_by_task():
 
 
 def test_the_softmax_runs_inside_the_samples_own_task(make):
-    model = make("CoOp", names=NAMES, **TWO).model
+    model = make("CoOp", **TWO).model
     logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
     apart = [F.cross_entropy(logits[i, :2][None], LABELS[i][None]) for i in (0, 1)]
     apart += [F.cross_entropy(logits[i, 2:][None], LABELS[i][None] - 2) for i in (2, 3)]
@@ -60,7 +61,7 @@ def test_the_softmax_runs_inside_the_samples_own_task(make):
 
 
 def test_columns_that_were_not_computed_are_left_out_of_the_softmax(make):
-    model = make("CoOp", names=NAMES, **TWO).model
+    model = make("CoOp", **TWO).model
     logits = torch.randn(1, 5, generator=torch.Generator().manual_seed(0))
     columns = torch.tensor([True, True, True, False, True])
     expected = F.cross_entropy(logits[:, [2, 4]], torch.tensor([1]))
@@ -70,13 +71,13 @@ def test_columns_that_were_not_computed_are_left_out_of_the_softmax(make):
 
 
 def test_label_rows_become_places_in_the_joint_space(make, batch):
-    trainer = make("CoOp", names=NAMES, **TWO)
+    trainer = make("CoOp", **TWO)
     rows = torch.full((4, 5), -1)
     for row, label in zip(rows, LABELS, strict=True):
         own = slice(0, 2) if label < 2 else slice(2, 5)
         row[own] = 0
         row[label] = 1
-    losses = [prompt_run.step(make("CoOp", names=NAMES, **TWO), batch.image, LABELS)["loss"]]
+    losses = [prompt_run.step(make("CoOp", **TWO), batch.image, LABELS)["loss"]]
     losses.append(prompt_run.step(trainer, batch.image, rows)["loss"])
     assert torch.equal(*losses)
 
@@ -113,7 +114,7 @@ def test_an_absent_task_leaves_the_gradient_of_its_head_zero(dept, batch):
 def test_fusion_is_decided_for_each_task(dept, make, batch, tmp_path):
     dept.save_model(0, str(tmp_path))
     changed = tasks(pets=PETS, fruit=["plum"])
-    other = make("CoOpDePT", names=[*PETS, "plum"], seed=4, **changed)
+    other = make("CoOpDePT", seed=4, **changed)
     other.load_model(str(tmp_path))
     other.set_model_mode("eval")
     with torch.no_grad():
@@ -126,8 +127,8 @@ def test_fusion_is_decided_for_each_task(dept, make, batch, tmp_path):
 
 
 def test_weight_0_gives_the_base_methods_loss(make, batch):
-    plain = make("CoOp", names=NAMES, **TWO)
-    dept = make("CoOpDePT", "TRAINER.LINEAR_PROBE.WEIGHT", 0.0, names=NAMES, **TWO)
+    plain = make("CoOp", **TWO)
+    dept = make("CoOpDePT", "TRAINER.LINEAR_PROBE.WEIGHT", 0.0, **TWO)
     dept.model.load_state_dict(plain.model.state_dict(), strict=False)
     losses = [prompt_run.step(t, batch.image, LABELS)["loss"] for t in (plain, dept)]
     assert torch.equal(*losses)
