@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets.demo import shapes, store, textures
+from datasets.listed_dataset import TaskPlace
 from datasets.multitask import JointDataset
 from datasets.split_dataset import SplitFileDataset
 
@@ -27,7 +28,7 @@ class DemoDataset(SplitFileDataset):
     images = store.IMAGES
     counts: ClassVar[dict[str, int]] = {"train": 40, "val": 10, "test": 60}  # of each class
 
-    def __init__(self, cfg: Any, *, as_task: bool = False) -> None:
+    def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
         self.make_folder(Path(self.find_root(cfg)))
         super().__init__(cfg, as_task=as_task)
 

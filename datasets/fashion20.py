@@ -1,5 +1,6 @@
 """Fashion-20: clothes, shoes and hats under twenty questions (SoftCPT, arXiv:2208.13474)."""
 
+import logging
 import os
 import random
 from pathlib import Path
@@ -13,6 +14,8 @@ from datasets.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, sub
 from datasets.splits import SPLITS, check_images, reseeded
 from datasets.task_splits import TaskItem, load_task_split, write_task_split
 from datasets.text_lists import read_lines
+
+logger = logging.getLogger(__name__)
 
 # a question's hand-written prompt, by task id
 KINDS = ["pants"] * 3 + ["tops"] * 4 + ["shoes"] * 7 + ["hat"] + ["socks"] * 2
@@ -55,13 +58,8 @@ class Fashion20(TaskSuite):
         tasks = read_task_info(os.path.join(self.dataset_dir, "task_info.csv"))
         places = chosen_tasks("Fashion20", len(tasks), subsampled_tasks(cfg))
         lists = self._read_lists(source, tasks)
-        shots = cfg.DATASET.NUM_SHOTS
-        if shots >= 1:
-            with reseeded(cfg.SEED):
-                for split in ("train", "val"):
-                    lists[split] = self.generate_fewshot_dataset(
-                        lists[split], num_shots=fewshot.shots_of(split, shots)
-                    )
+        if cfg.DATASET.NUM_SHOTS >= 1:
+            lists |= self._few_shots(lists, tasks, cfg.DATASET.NUM_SHOTS, cfg.SEED)
         kept = {split: _of_tasks(items, places) for split, items in lists.items()}
         super().__init__([tasks[place] for place in places], kept)
 
@@ -78,11 +76,39 @@ class Fashion20(TaskSuite):
         every = [item for items in found.lists.values() for item in items]
         check_images(every, self.image_dir, "Fashion20")
         return {
-            split: [
-                DatumMT(os.path.join(self.image_dir, i.path), [i.label], 0, [i.task]) for i in items
-            ]
+            split: [self._datum(item.path, item.label, item.task) for item in items]
             for split, items in found.lists.items()
         }
+
+    def _few_shots(
+        self, lists: TaskLists, tasks: list[TaskInfo], shots: int, seed: int
+    ) -> TaskLists:
+        """Train and val of a published draw, if there is one, else of a new one."""
+        path = fewshot.cache_path(self.dataset_dir, shots, seed, fewshot.TASK_CACHES)
+        if os.path.exists(path):
+            return self._read_cache(path, tasks)
+        with reseeded(seed):
+            return {
+                split: self.generate_fewshot_dataset(
+                    lists[split], num_shots=fewshot.shots_of(split, shots)
+                )
+                for split in ("train", "val")
+            }
+
+    def _read_cache(self, path: str, tasks: list[TaskInfo]) -> TaskLists:
+        logger.warning("Warning: %s is used; delete it to draw again", path)
+        lists: TaskLists = {"train": [], "val": []}
+        for place, task in enumerate(tasks):
+            names = dict(enumerate(task.classnames))
+            images = f"{type(self).dataset_dir}/images"
+            drawn = fewshot.read_task_cache(path, images, ("train", "val"), names, place)
+            for split, items in drawn.items():
+                check_images(items, self.image_dir, path)
+                lists[split] += [self._datum(item.path, item.label, place) for item in items]
+        return lists
+
+    def _datum(self, path: str, label: int, task: int) -> DatumMT:
+        return DatumMT(os.path.join(self.image_dir, path), [label], 0, [task])
 
     @classmethod
     def make_split(cls, root: Path, seed: int = 1) -> Path:

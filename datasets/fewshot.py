@@ -58,24 +58,20 @@ def _relative_path(path: Any, images: str, where: str) -> str:
     return rest
 
 
-def _to_item(entry: Any, images: str, names: Mapping[int, str], where: str) -> Item:
-    state = vars(entry) if isinstance(entry, _CachedItem) else {}
-    label, name = state.get("_label"), state.get("_classname")
-    if state.get("_task") == [0] and isinstance(label, list) and len(label) == 1:
-        label = label[0]
-        name = names.get(label, "?") if type(label) is int else None
+def _state(entry: Any) -> dict[str, Any]:
+    return vars(entry) if isinstance(entry, _CachedItem) else {}
+
+
+def _to_item(entry: Any, label: Any, name: Any, images: str, where: str) -> Item:
     if type(label) is not int or label < 0 or not isinstance(name, str):
         raise BadFileError(
             f"{where}: an entry has no label and class name; delete the file to draw again"
         )
-    return Item(_relative_path(state.get("_impath"), images, where), label, name)
+    return Item(_relative_path(_state(entry).get("_impath"), images, where), label, name)
 
 
 def read_cache(
-    path: str,
-    images: str,
-    splits: Sequence[str] = ("train", "val"),
-    names: Mapping[int, str] | None = None,
+    path: str, images: str, splits: Sequence[str] = ("train", "val")
 ) -> dict[str, list[Item]]:
     """Read a pickled draw without running anything that is in it.
 
@@ -83,7 +79,6 @@ def read_cache(
         path: the file.
         images: dataset folder and images folder, as "oxford_pets/images".
         splits: the lists that it has to hold.
-        names: label -> class name, for draws of a task, which hold no names.
 
     Returns:
         items by split, paths relative to the images folder.
@@ -92,6 +87,47 @@ def read_cache(
         BadFileError: the file is cut short, holds another class than Datum, or paths of another
             dataset.
     """
+    return {
+        split: [
+            _to_item(e, _state(e).get("_label"), _state(e).get("_classname"), images, path)
+            for e in entries
+        ]
+        for split, entries in _load(path, splits).items()
+    }
+
+
+def read_task_cache(
+    path: str, images: str, splits: Sequence[str], names: Mapping[int, str], task: int
+) -> dict[str, list[Item]]:
+    """One task of a pickled draw of SoftCPT's dataset files; see `read_cache`.
+
+    Args:
+        names: label -> class name; the file holds none.
+        task: the task that is wanted; entries of others are left out.
+
+    Raises:
+        BadFileError: as `read_cache`, for DatumMT.
+    """
+
+    def item(entry: Any) -> Item:
+        label = _state(entry).get("_label")
+        label = label[0] if isinstance(label, list) and len(label) == 1 else None
+        return _to_item(entry, label, names.get(label, "?"), images, path)
+
+    return {
+        split: [item(entry) for entry in entries if _task_of(entry, path) == task]
+        for split, entries in _load(path, splits).items()
+    }
+
+
+def _task_of(entry: Any, where: str) -> int:
+    match _state(entry).get("_task"):
+        case [int(task)]:
+            return task
+    raise BadFileError(f"{where}: an entry has no task; delete the file to draw again")
+
+
+def _load(path: str, splits: Sequence[str]) -> dict[str, list[Any]]:
     try:
         with open(path, "rb") as file:
             content = _CacheReader(io.BytesIO(file.read())).load()
@@ -106,10 +142,7 @@ def read_cache(
     ):
         needed = " and ".join(splits)
         raise BadFileError(f"{path} lacks the lists {needed}; delete it to draw again")
-    return {
-        split: [_to_item(entry, images, names or {}, path) for entry in content[split]]
-        for split in splits
-    }
+    return {split: content[split] for split in splits}
 
 
 def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: str) -> None:

@@ -20,6 +20,7 @@ from datasets.ucf101 import UCF101
 class General10(JointDataset):
     """Ten tasks, 1191 classes."""
 
+    dataset_dir = "general10"
     members: ClassVar = {
         "caltech101": Caltech101,
         "dtd": DescribableTextures,

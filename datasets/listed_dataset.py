@@ -6,6 +6,7 @@ import difflib
 import os
 import posixpath
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dassl.data.datasets import DatasetBase, Datum
@@ -15,6 +16,20 @@ from datasets.classes import check_classes, subsample_classes
 from datasets.splits import SPLITS, Item, check_images
 
 Lists = dict[str, list[Item]]  # items by "train", "val", "test"
+
+
+@dataclass(frozen=True)
+class TaskPlace:
+    """Where a dataset stands in a multi-task one.
+
+    Attributes:
+        task: its number there.
+        folder: the multi-task dataset's own folder, which may hold few-shot caches of all tasks; ""
+            if it has none.
+    """
+
+    task: int
+    folder: str = ""
 
 
 class ListedDatum(Datum):
@@ -38,7 +53,7 @@ class ListedDataset(DatasetBase):
 
     Args:
         cfg: the whole tree.
-        as_task: the dataset is a task of a multi-task one, which has files of its own for it.
+        as_task: set where the dataset is read as a task; SoftCPT has files of its own for that.
 
     Class attributes of a dataset:
         dataset_dir: folder below DATASET.ROOT.
@@ -69,7 +84,7 @@ class ListedDataset(DatasetBase):
     drawn_splits: ClassVar[tuple[str, ...]] = ("train", "val")
     listed_by: ClassVar[str]
 
-    def __init__(self, cfg: Any, *, as_task: bool = False) -> None:
+    def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
         self.as_task = as_task
         root = self.find_root(cfg)
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
@@ -107,17 +122,26 @@ class ListedDataset(DatasetBase):
         """Check that the files of all images in use are there."""
         check_images(items, self.image_dir, type(self).__name__)
 
-    def cache_folders(self) -> tuple[str, ...]:
-        """Folders of published few-shot caches, the first that has one counts."""
-        return (fewshot.TASK_CACHES, fewshot.CACHES) if self.as_task else (fewshot.CACHES,)
-
     def read_cache(self, path: str, lists: Lists) -> Lists:
         """The drawn lists of a published few-shot cache, checked against the dataset's classes."""
-        images = posixpath.normpath(f"{type(self).dataset_dir}/{self.images}")
-        names = {item.label: item.classname for item in lists["train"]}
-        cached = fewshot.read_cache(path, images, self.drawn_splits, names)
+        cached = fewshot.read_cache(path, self._images_below_root(), self.drawn_splits)
         fewshot.check_cached_classes(cached["train"], lists["train"], path)
         return cached
+
+    def read_task_cache(self, path: str, lists: Lists, task: int) -> Lists:
+        """The same from a cache that tells tasks apart; `task` is the dataset's number in it."""
+        names = {item.label: item.classname for item in lists["train"]}
+        images = self._images_below_root()
+        cached = fewshot.read_task_cache(path, images, self.drawn_splits, names, task)
+        fewshot.check_cached_classes(cached["train"], lists["train"], path)
+        return cached
+
+    def has_single_task_caches(self) -> bool:
+        """Whether draws in `split_fewshot/` are of the lists that are read."""
+        return True
+
+    def _images_below_root(self) -> str:
+        return posixpath.normpath(f"{type(self).dataset_dir}/{self.images}")
 
     def _check_folders(self, root: str) -> None:
         name, folder = type(self).__name__, type(self).dataset_dir
@@ -137,18 +161,31 @@ class ListedDataset(DatasetBase):
 
     def _few_shots(self, lists: Lists, shots: int, seed: int) -> Lists:
         """The lists of a published draw, if there is one, else of a new one."""
-        for folder in self.cache_folders():
-            path = fewshot.cache_path(self.dataset_dir, shots, seed, folder)
-            if os.path.exists(path):
-                cached = self.read_cache(path, lists)
-                fewshot.warn_if_not_drawn(cached, lists, shots, seed, path, self.listed_by)
-                return cached
+        found = self._find_cache(lists, shots, seed)
+        if found is not None:
+            path, cached = found
+            fewshot.warn_if_not_drawn(cached, lists, shots, seed, path, self.listed_by)
+            return cached
         return {
             split: self.generate_fewshot_dataset(
                 lists[split], num_shots=fewshot.shots_of(split, shots)
             )
             for split in self.drawn_splits
         }
+
+    def _find_cache(self, lists: Lists, shots: int, seed: int) -> tuple[str, Lists] | None:
+        """File and content of a published draw; of a task the multi-task dataset's comes first."""
+        if self.as_task:
+            joint = self.as_task.folder
+            places = [(joint, self.as_task.task)] if joint else []
+            for folder, task in [*places, (self.dataset_dir, 0)]:
+                path = fewshot.cache_path(folder, shots, seed, fewshot.TASK_CACHES)
+                if os.path.exists(path):
+                    return path, self.read_task_cache(path, lists, task)
+        path = fewshot.cache_path(self.dataset_dir, shots, seed)
+        if self.has_single_task_caches() and os.path.exists(path):
+            return path, self.read_cache(path, lists)
+        return None
 
     def _to_data(self, items: Iterable[Item]) -> list[Datum]:
         return [

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from dassl.data.datasets import DatasetBaseMT, Datum, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError
-from datasets.listed_dataset import ListedDataset
+from datasets.listed_dataset import ListedDataset, TaskPlace
 from datasets.splits import reseeded
 from datasets.text_lists import read_lines
 
@@ -77,6 +77,8 @@ class JointDataset(TaskSuite):
     split file, or the reader's `task_name`) or description (of the split file, or the name).
 
     Class attributes of a dataset:
+        dataset_dir: folder of published few-shot caches below DATASET.ROOT, which need not be
+            there; "" for none.
         members: name in configs/datasets -> reader, by task id.
 
     Raises:
@@ -88,12 +90,15 @@ class JointDataset(TaskSuite):
 
     def __init__(self, cfg: Any) -> None:
         places = chosen_tasks(type(self).__name__, len(self.members), subsampled_tasks(cfg))
-        files = [list(self.members)[place] for place in places]
+        folder = type(self).dataset_dir
+        if folder:
+            folder = os.path.join(ListedDataset.find_root(cfg), folder)
         tasks = []
         lists: TaskLists = {"train": [], "val": [], "test": []}
-        for task, file in enumerate(files):
+        for task, place in enumerate(places):
+            file = list(self.members)[place]
             with reseeded(cfg.SEED):
-                member = self.members[file](cfg, as_task=True)
+                member = self.members[file](cfg, as_task=TaskPlace(place, folder))
             tasks.append(_task_info(member, file))
             for split, data in (
                 ("train", member.train_x),

@@ -16,6 +16,7 @@ from datasets.plant_village import PlantVillage
 class Plant6(JointDataset):
     """Six tasks, 116 classes."""
 
+    dataset_dir = "plant6"
     members: ClassVar = {
         "fruit_vegetable": FruitVegetable,
         "kaggle_flower": KaggleFlower,

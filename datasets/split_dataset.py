@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from dassl.utils.errors import MissingFileError
-from datasets import fewshot
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import load_split
 from datasets.task_splits import load_task_split, only_task
@@ -63,11 +62,9 @@ class SplitFileDataset(ListedDataset):
         self.task_description = split.descriptions[0]
         return lists
 
-    def cache_folders(self) -> tuple[str, ...]:
-        """See `ListedDataset`; draws from another split file than SoftCPT's do not go with it: they
-        may hold its test images."""
-        folders = super().cache_folders()
-        return folders if self.source != self.task_source else (fewshot.TASK_CACHES,)
+    def has_single_task_caches(self) -> bool:
+        """Not of SoftCPT's split file: a draw from the other one may hold its test images."""
+        return self.source != self.task_source
 
     @property
     def remedy(self) -> str:

@@ -108,6 +108,15 @@ def test_results_and_printed_lines_are_the_published(metrics, capsys):
     ]
 
 
+def test_an_image_of_two_tasks_counts_in_both():
+    evaluator = make_evaluator(["overall_acc"] * 3)
+    rows = torch.tensor([[0, 1, 0, 1, 0, -1, -1, -1, -1], [-1] * 5 + [1, 0, 0, 0]])
+    logits = torch.tensor([[0.0, 1, 2, 1, 0, 9, 9, 9, 9], [9.0] * 5 + [1, 0, 0, 0]])
+    evaluator.process(logits, rows)
+    evaluator.evaluate()
+    assert [(task.metric, task.total) for task in evaluator.tasks] == [(0, 1), (100, 1), (100, 1)]
+
+
 def test_tasks_are_printed_only_on_request(capsys):
     evaluator = make_evaluator(per_task=False)
     evaluator.process(*arrays())
@@ -220,6 +229,36 @@ def test_a_run_trains_tests_and_records_its_tasks(images, tmp_path, capsys):
         ["id", "name", "dataset", "metric", "total"]
     ] * 2
     assert [task["dataset"] for task in found["tasks"]] == ["toy_red", "toy_grey"]
+
+
+def test_a_trainer_that_sets_itself_up_as_softcpts_do(images, tmp_path):
+    @TRAINER_REGISTRY.register(force=True)
+    class ByHand(ToyRows):
+        multitask = False  # never read: the base class's __init__ does not run
+
+        def __init__(self, cfg):
+            self._models, self._optims, self._scheds = {}, {}, {}
+            self._writer = None
+            self.cfg, self.device = cfg, torch.device("cpu")
+            self.start_epoch = self.epoch = 0
+            self.max_epoch, self.output_dir = cfg.OPTIM.MAX_EPOCH, cfg.OUTPUT_DIR
+            self.build_data_loader()
+            self.build_model()
+            tasks = self.dm.dataset
+            self.evaluator = build_evaluator(
+                cfg,
+                lab2cname=tasks.taskid2cname,
+                task2tname=tasks.taskid2tname,
+                task2type=tasks.taskid2type,
+                task2metric=tasks.taskid2metric,
+            )
+
+    options = [*OPTIONS, "TEST.EVALUATOR", "ClassificationMT", "TEST.FINAL_MODEL", "best_val"]
+    cfg = make_config(images, tmp_path, options, trainer="ByHand")
+    trainer = start(cfg)
+    trainer.train()
+    assert (tmp_path / "linear" / "model-best.pth.tar").is_file()
+    assert [task.dataset for task in trainer.test_record.tasks] == ["", ""]
 
 
 def test_a_run_of_one_task_has_no_tasks(images, tmp_path):
