@@ -8,8 +8,10 @@ import torch
 import trainers  # noqa: F401  registers the methods
 from dassl.engine import TRAINER_REGISTRY
 from tests.support import command, prompt_run
+from trainers.parts import run_config
 from trainers.parts.register import ALIASES
-from trainers.parts.trainer import PromptTrainer
+from trainers.parts.task_training import MultiTaskTrainer
+from trainers.parts.trainer import PromptTrainer, own_keys
 
 NAMES = ["red apple", "golden_retriever", "Boeing 737-800", "forest", "sports car"]
 
@@ -21,11 +23,39 @@ def trained_methods():
     return [n for n, c in classes.items() if issubclass(c, PromptTrainer) and c.trainable]
 
 
+def plain(name):
+    """The method that a registered name is a variant of."""
+    return name.removesuffix("DePT")
+
+
+def is_multitask(name):
+    """Whether a method is meant for several tasks, and needs their names."""
+    return issubclass(TRAINER_REGISTRY.get(name), MultiTaskTrainer)
+
+
+def dataset_of(name, classnames):
+    """What a method's dataset says of its classes: for some methods, that they are of two tasks."""
+    if not is_multitask(name):
+        return {"classnames": list(classnames)}
+    return prompt_run.of_tasks({"living things": classnames[:2], "the rest": classnames[2:]})
+
+
 def yaml_of(name):
-    """A published YAML of the method; zero-shot CLIP uses CoOp's."""
-    folder = {"ZeroshotCLIP": "CoOp"}.get(name, name.removesuffix("DePT"))
-    files = sorted(command.PROJECT.glob(f"configs/trainers/{folder}/vit_b16*.yaml"))
-    return str(files[0].relative_to(command.PROJECT))
+    """A YAML of the method, for ViT-B/16 where there is one; zero-shot CLIP uses CoOp's."""
+    folder = {"ZeroshotCLIP": "CoOp", "ZeroshotCLIP2": "CoOp"}.get(name, name)
+    for place in run_config.folder_names(folder):
+        files = sorted(command.PROJECT.glob(f"configs/trainers/{place}/*.yaml"))
+        files.sort(key=lambda file: not file.name.startswith("vit_b16"))
+        if files:
+            return str(files[0].relative_to(command.PROJECT))
+    raise FileNotFoundError(f"no YAML of {name}")
+
+
+def small_options(name):
+    """What a method needs on a CLIP of 2 blocks, and what it cannot run without."""
+    deep = [key for key in own_keys(TRAINER_REGISTRY.get(name)) if "PROMPT_DEPTH" in key]
+    needed = {"SoftCPT": {"TRAINER.MTCOOP.PG_TYPE": "lin"}}.get(plain(name), {})
+    return [word for pair in [*((key, 2) for key in deep), *needed.items()] for word in pair]
 
 
 def precision_key(name):
@@ -46,8 +76,9 @@ def make(small_vit, monkeypatch):
 
     def call(trainer, *options, names=NAMES, seed=1, weights=small_vit, **dataset):
         key = precision_key(trainer)
-        settings = ([key, "fp32"] if key else []) + list(options)
+        settings = ([key, "fp32"] if key else []) + small_options(trainer) + list(options)
         cfg = prompt_run.config(trainer, yaml_of(trainer), weights, settings)
-        return prompt_run.build(monkeypatch, cfg, names, seed, **dataset)
+        dataset = {**dataset_of(trainer, names), **dataset}
+        return prompt_run.build(monkeypatch, cfg, seed=seed, **dataset)
 
     return call
