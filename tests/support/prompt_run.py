@@ -31,6 +31,7 @@ def of_tasks(tasks):
         "taskid2cname": list(tasks.values()),
         "taskid2type": ["sl"] * len(tasks),
         "taskid2metric": ["overall_acc"] * len(tasks),
+        "task_templates": ["a photo of a {}."] * len(tasks),
     }
 
 

@@ -98,7 +98,6 @@ def sample_classes(labels: Sequence[int], tasks: Sequence[Task], rate: float) ->
 class MultiTaskTrainer(PromptTrainer):
     """Logs `map` as SoftCPT's code does."""
 
-    multitask = True
     dept_options = (SHARE_FILM_OPTIONS,)
 
     def display(self, objective: Objective, batch: Batch) -> dict[str, Tensor]:

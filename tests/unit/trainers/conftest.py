@@ -24,8 +24,8 @@ def trained_methods():
 
 
 def plain(name):
-    """The method that a registered name is a variant of."""
-    return name.removesuffix("DePT")
+    """The method that a registered name is an alias or a variant of."""
+    return ALIASES.get(name, name).removesuffix("DePT")
 
 
 def is_multitask(name):
@@ -51,11 +51,19 @@ def yaml_of(name):
     raise FileNotFoundError(f"no YAML of {name}")
 
 
+def needed_options(name):
+    """What a method cannot run without and its YAML leaves to the command line."""
+    return ["TRAINER.MTCOOP.PG_TYPE", "lin"] if plain(name) == "SoftCPT" else []
+
+
+def depth_keys(name):
+    """The keys that say how many blocks a method prompts."""
+    return [key for key in own_keys(TRAINER_REGISTRY.get(name)) if "PROMPT_DEPTH" in key]
+
+
 def small_options(name):
-    """What a method needs on a CLIP of 2 blocks, and what it cannot run without."""
-    deep = [key for key in own_keys(TRAINER_REGISTRY.get(name)) if "PROMPT_DEPTH" in key]
-    needed = {"SoftCPT": {"TRAINER.MTCOOP.PG_TYPE": "lin"}}.get(plain(name), {})
-    return [word for pair in [*((key, 2) for key in deep), *needed.items()] for word in pair]
+    """Options for a CLIP of 2 blocks."""
+    return [*needed_options(name), *(word for key in depth_keys(name) for word in (key, 2))]
 
 
 def precision_key(name):
