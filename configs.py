@@ -12,6 +12,7 @@ Keys of `train`:
     seeds        one run each
     loadep       epoch that tests load; -1 is the last one saved
     opts         KEY VALUE words for train.py; the command line's win over them
+    demo_opts    the same, added in --demo: what its small CLIP needs
     cases        [{"when": {"mode"|"shots"|"dataset": value or list}, "cfg": ..., "opts": ...}]:
                  where published settings differ; a later case wins, its opts are added. Mode xd
                  holds for dg too (one training), b2n for fs-b2n, fs for mt
@@ -174,11 +175,64 @@ zsclip: dict[str, Any] = {
 }
 zsclip2: dict[str, Any] = {"train": {**zsclip["train"], "trainer": "ZeroshotCLIP2"}}
 
+
+def _joint(trainer: str, folder: str, opts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """One setting of kding1225/softcpt: RN50, 50 epochs on several tasks, opts of its scripts."""
+    node = {"MTCoOp": "MTCOOP", "MTCoOpHard": "MTCOOPH"}[folder]
+    words = [word for key, value in opts.items() for word in (f"TRAINER.{node}.{key}", value)]
+    return {
+        "mode": "mt",
+        "data": {
+            "datasets_base_to_new": ["general10"],
+            "datasets_few_shot": ["general10", "plant6", "fashion20"],
+        },
+        "train": {
+            **{"trainer": trainer, "cfg_trainer": folder, "cfg": "rn50_ep50", "opts": words},
+            **{"multi_task": True, "cases": more.pop("cases", [])},
+            "demo_opts": [f"TRAINER.{node}.N_CTX", 4],  # its text tower has seen short prompts only
+        },
+        **more,
+    }
+
+
+def _softcpt(class_part: str, task_part: str, **more: Any) -> dict[str, Any]:
+    """A sharing variant, README and scripts/main_mtcoop*.sh. Class part: NA none, CA one context
+    for all classes, CS one a class; task part: TA one context for all tasks, TS one a task."""
+    by_class = class_part != "NA"
+    opts = {
+        **{"CLASS_N_CTX": 4 if by_class else 0, "CLASS_CSC": class_part == "CS"},
+        **{"TASK_N_CTX": 4, "TASK_CSC": task_part == "TS", "N_CTX": 16, "CSC": by_class},
+        **{"PG_TYPE": "lin", "PG_RATIO": 1},
+    }
+    if by_class:  # main_mtcoop_cls_sample.sh, used on General-10
+        sampled = ["TRAINER.MTCOOP.CLS_SAMPLE_RATE", 0.1]
+        more["cases"] = [{"when": {"dataset": "general10"}, "opts": sampled}]
+    return _joint("SoftCPT", "MTCoOp", opts, **more)
+
+
+def _softcpt_hard(csc: bool, tsc: bool, **more: Any) -> dict[str, Any]:
+    """A hard baseline, scripts/main_mtcoop_hard.sh."""
+    opts = {"N_CTX": 16, "CSC": csc, "TSC": tsc}
+    return _joint("SoftCPTHard", "MTCoOpHard", opts, in_all=False, **more)
+
+
+# Contexts of their own for each class say nothing of new classes.
+_ALL_CLASSES = ["fs", "mt"]
+softcpt_nata: dict[str, Any] = {**_softcpt("NA", "TA"), "mode": "b2n"}
+softcpt_nats: dict[str, Any] = _softcpt("NA", "TS", in_all=False)
+softcpt_cata: dict[str, Any] = _softcpt("CA", "TA", in_all=False)
+softcpt_csta: dict[str, Any] = _softcpt("CS", "TA", in_all=False, modes=_ALL_CLASSES)
+softcpt_cats: dict[str, Any] = _softcpt("CA", "TS", in_all=False)
+softcpt_csts: dict[str, Any] = _softcpt("CS", "TS", in_all=False, modes=_ALL_CLASSES)
+softcpt_hard_shared: dict[str, Any] = _softcpt_hard(csc=False, tsc=False)
+softcpt_hard_task: dict[str, Any] = _softcpt_hard(csc=False, tsc=True)
+softcpt_hard_class: dict[str, Any] = _softcpt_hard(csc=True, tsc=False, modes=_ALL_CLASSES)
+
 # Search and shots of KaiyangZhou/CoOp, lpclip; from ImageNet to its variants as htyao89/KgCoOp,
 # linear_probe_transfer.py; several tasks as kding1225/softcpt, linearprob.sh. Published on RN50
 # (YAML rn50), which stays where SoftCPT is to be compared; else with the others' backbone.
 linear_probe: dict[str, Any] = {
-    "modes": ["b2n", "dg", "fs", "fs-b2n"],
+    "modes": ["b2n", "dg", "fs", "fs-b2n", "mt"],
     "train": {
         "trainer": "LinearProbe",
         "cfg": "vit_b16",

@@ -25,9 +25,10 @@ LAYOUT = {
 
 @dataclass(frozen=True)
 class Archive:
-    """Where the checkpoints lie."""
+    """Where the checkpoints lie. `imagined`: the folder need not be there, nor its checkpoints."""
 
     folder: Path
+    imagined: bool = False
 
     @property
     def name(self) -> str:
@@ -40,20 +41,20 @@ class Archive:
         return self.folder.joinpath(dataset, *parts, f"seed{seed}")
 
 
-def open_archive(path: str, mode: Mode) -> Archive:
-    """Return the archive.
+def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Archive:
+    """Return the archive; a dry run also shows what would be asked of one that is not there.
 
     Raises:
         UserError: no such folder, or published archives hold nothing for this mode.
     """
     folder = Path(path).expanduser()
-    if not folder.is_dir():
+    if not folder.is_dir() and not dry_run:
         raise UserError(f"--weights {path}: no such folder")
     if mode.name in ("fs-b2n", "mt"):
         raise UserError(
             f"--mode {mode.name}: has no effect with --weights, which takes b2n, xd, dg and fs"
         )
-    return Archive(folder)
+    return Archive(folder, imagined=not folder.is_dir())
 
 
 def checkpoint_id(folder: Path) -> str:

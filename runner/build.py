@@ -126,7 +126,7 @@ class JobBuilder:
         yamls = [dataset_yaml(place.repo, run.dataset), trainer_yaml(place.repo, entry, cfg)]
         name = f"{entry.name} {run.dataset}{self._shots(run)} seed{run.seed} {kind} {subset}"
         options = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", subset]
-        options += [*opts, *self.options]
+        options += [*opts, *(entry.demo_opts if self.demo else ()), *self.options]
         root = place.outputs / entry.name
         model, training = (needs.folder, needs.key) if needs else (None, "")
         if self.archive:
@@ -176,7 +176,7 @@ class JobBuilder:
     def _checkpoint(self, archive: Archive, run: "_Run", name: str) -> tuple[Path, str]:
         """Return the folder that holds the model's, and what identifies the checkpoint."""
         folder = archive.seed_folder(self.mode, run.trained_on, run.shots, run.seed)
-        identity = checkpoint_id(folder)
+        identity = "imagined" if archive.imagined else checkpoint_id(folder)
         if not identity and misplaced(folder):
             raise UserError(
                 f"{shown(folder)}: holds checkpoint files itself; they belong in a folder below it "

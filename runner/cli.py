@@ -72,7 +72,7 @@ def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
     for name in names:
         entry = read_experiment(name, get_config(name))
         path = f"configs/trainers/{entry.cfg_trainer}/{entry.cfg}.yaml"
-        print(f"{name:<24}{entry.trainer:<16}{','.join(entry.modes):<24}{path}")
+        print(f"{name:<26}{entry.trainer:<17}{','.join(entry.modes):<24}{path}")
 
 
 def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig) -> Arguments:
@@ -100,7 +100,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         raise UserError(problems)
     studies = _plan(arguments, repo, root, experiments, command)
     jobs = [job for study in studies for job in study.jobs]
-    _say_absent(studies)
+    _say_absent(arguments, studies)
     if arguments.dry_run:
         _print_commands(jobs, arguments)
         return 0
@@ -114,7 +114,10 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
     return launch_and_report(arguments, studies, found)
 
 
-def _say_absent(studies: Sequence[Study]) -> None:
+def _say_absent(arguments: Arguments, studies: Sequence[Study]) -> None:
+    if arguments.weights and not Path(arguments.weights).expanduser().is_dir():
+        line = f"--weights {arguments.weights}: no such folder; it would be asked for all of this"
+        print(line, file=sys.stderr)
     for name in (name for study in studies for name in study.absent):
         print(f"left out: {name}", file=sys.stderr)
 
@@ -142,6 +145,7 @@ def _plan(
         options=arguments.options,
         demo=arguments.demo,
         weights=arguments.weights,
+        dry_run=arguments.dry_run,
     )
     return plan(experiments, place, chosen)
 

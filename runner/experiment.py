@@ -11,8 +11,8 @@ from runner.modes import DATASET_LISTS, DEFAULT_MODE, MODES, SETTINGS_MODES
 SECTIONS = frozenset({"data", "train", "mode", "modes", "in_all", "dept"})
 DATA_KEYS = frozenset({"root", "source_dataset", *DATASET_LISTS})
 TRAIN_KEYS = frozenset(
-    {"trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "cases"}
-    | {"zero_shot", "base_only", "multi_task"}
+    {"trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "demo_opts"}
+    | {"cases", "zero_shot", "base_only", "multi_task"}
 )
 CASE_KEYS = frozenset({"when", "cfg", "opts"})
 WHEN_KEYS = frozenset({"mode", "shots", "dataset"})
@@ -30,6 +30,7 @@ class Experiment:
     seeds: tuple[int, ...]
     loadep: int
     opts: tuple[str, ...]
+    demo_opts: tuple[str, ...]
     zero_shot: bool
     base_only: bool
     multi_task: bool
@@ -77,6 +78,7 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
         seeds=tuple(train["seeds"]),
         loadep=train["loadep"],
         opts=tuple(map(str, train["opts"])),
+        demo_opts=tuple(map(str, train.get("demo_opts", ()))),
         mode=config.get("mode", DEFAULT_MODE if DEFAULT_MODE in modes else modes[0]),
         modes=modes,
         in_all=bool(config.get("in_all", True)),
@@ -107,8 +109,9 @@ def _problems(config: Mapping[str, Any]) -> list[str]:
     for case in train.get("cases", ()):
         problems += _case_problems(case)
     problems += [f"train.{key} is missing" for key in ("trainer", "cfg") if key not in train]
-    if len(train.get("opts", ())) % 2:
-        problems.append("train.opts must be KEY VALUE words; their number is odd")
+    for key in ("opts", "demo_opts"):
+        if len(train.get(key, ())) % 2:
+            problems.append(f"train.{key} must be KEY VALUE words; their number is odd")
     modes = config.get("modes", list(MODES))
     problems += [f"modes: {mode}: no such mode" for mode in modes if mode not in MODES]
     mode = config.get("mode")

@@ -24,6 +24,7 @@ class Selection:
     options: tuple[str, ...] = ()
     demo: bool = False
     weights: str = ""
+    dry_run: bool = False
 
 
 def choose_mode(experiments: Sequence[Experiment], named: str) -> Mode:
@@ -87,7 +88,7 @@ def check_datasets(repo: Path, names: Sequence[str]) -> None:
 def _plan_experiment(
     experiment: Experiment, mode: Mode, place: Workspace, chosen: Selection
 ) -> list[Study]:
-    archive = open_archive(chosen.weights, mode) if chosen.weights else None
+    archive = open_archive(chosen.weights, mode, dry_run=chosen.dry_run) if chosen.weights else None
     if archive and experiment.zero_shot:
         raise UserError(f"--weights has no effect with {experiment.name}, which trains nothing")
     datasets = _datasets(experiment, mode, chosen)

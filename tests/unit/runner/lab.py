@@ -48,7 +48,10 @@ DATASETS = (
 ENTRIES: dict[str, dict] = {
     "joint": {
         "mode": "mt",
-        "train": {"trainer": "Joint", "cfg": "joint", "multi_task": True},
+        "train": {
+            **{"trainer": "Joint", "cfg": "joint", "multi_task": True},
+            **{"opts": ["A.B", 16], "demo_opts": ["A.B", 4]},
+        },
         "data": {"datasets_base_to_new": ["general10"]},
     },
     "probe": {

@@ -148,6 +148,14 @@ def test_an_archive_that_cannot_be_used_is_one_line(lab, words, line):
     assert done.stderr.splitlines()[-1] == f"error: {line}"
 
 
+def test_a_dry_run_shows_what_an_archive_would_be_asked_for(lab):
+    words = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "--weights", "nowhere")
+    shown = lab.run(*words, "--dry-run")
+    assert shown.returncode == 0
+    assert shown.stdout.count("--model-dir nowhere/dtd/base/seed1 ") == 2
+    assert shown.stderr.startswith("--weights nowhere: no such folder; it would be asked")
+
+
 def test_files_beside_the_models_folder_are_told(lab):
     folder = lab.path / "zoo/dtd/base/seed1"
     folder.mkdir(parents=True)

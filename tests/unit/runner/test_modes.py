@@ -121,6 +121,8 @@ def test_several_tasks_fill_a_row_each_of_the_common_table(lab):
     assert done.returncode == 0, done.stderr
     assert "outputs/demo/joint/train_base/Joint/demo_suite/shots16/demo/seed1" in outputs(lab)
     text = (lab.path / "results/demo/joint/b2n-Joint-demo.csv").read_text()
+    shown = [lab.run("--cfg", "joint", *demo, "--dry-run").stdout for demo in ((), ("--demo",))]
+    assert " A.B 16\n" in shown[0] and " A.B 16 A.B 4\n" in shown[1]
     assert [line.split(",")[:3] for line in text.splitlines()[1:]] == [
         ["demo_shapes", "70.0", "60.0"],
         ["demo_textures", "72.0", "62.0"],

@@ -23,10 +23,53 @@ CROSS = {
 VARIANTS = {"imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"}
 GPA_B = {"stanford_cars", "oxford_flowers", "fgvc_aircraft", "dtd", "eurosat"}
 ELEVEN = CROSS | IMAGENET
+JOINT = {"general10", "plant6", "fashion20"}
 KG_W8 = "TRAINER.COOP.N_CTX 4 TRAINER.COOP.CSC False TRAINER.COOP.W 8.0 "
 KG_W8 += "TRAINER.COOP.CLASS_TOKEN_POSITION end"
 GPA_45 = "TRAINER.PROMPTSRC.GPA_MEAN 45 TRAINER.PROMPTSRC.GPA_STD 5"
 FEW = (1, 2, 4, 8, 16)
+
+
+def mtcoop(class_n_ctx, class_csc, task_csc, csc):
+    """Options of the SoftCPT repository's scripts; sampling is on General-10 alone."""
+    values = {
+        **{"CLASS_N_CTX": class_n_ctx, "CLASS_CSC": class_csc, "TASK_N_CTX": 4},
+        **{"TASK_CSC": task_csc, "N_CTX": 16, "CSC": csc, "PG_TYPE": "lin", "PG_RATIO": 1},
+    }
+    return " ".join(f"TRAINER.MTCOOP.{key} {value}" for key, value in values.items())
+
+
+def hard(csc, tsc):
+    node = "TRAINER.MTCOOPH"
+    return f"{node}.N_CTX 16 {node}.CSC {csc} {node}.TSC {tsc}"
+
+
+SAMPLED = " TRAINER.MTCOOP.CLS_SAMPLE_RATE 0.1"
+SOFTCPT = {
+    "softcpt_nata": mtcoop(0, False, False, False),
+    "softcpt_nats": mtcoop(0, False, True, False),
+    "softcpt_cata": mtcoop(4, False, False, True),
+    "softcpt_csta": mtcoop(4, True, False, True),
+    "softcpt_cats": mtcoop(4, False, True, True),
+    "softcpt_csts": mtcoop(4, True, True, True),
+    "softcpt_hard_shared": hard(False, False),
+    "softcpt_hard_task": hard(False, True),
+    "softcpt_hard_class": hard(True, False),
+}
+
+
+def softcpt_rows():
+    """SoftCPT: RN50, 50 epochs. 16 shots in mt, all in fs; base-to-new is published for NATA. The
+    DePT variants are ours."""
+    for name, options in SOFTCPT.items():
+        cfg = "MTCoOpHard/rn50_ep50" if "hard" in name else "MTCoOp/rn50_ep50"
+        general = options + (SAMPLED if name[8:10] in ("ca", "cs") else "")
+        for mode, shots in (("mt", (16,)), ("fs", FEW)):
+            names = f"{name} {name}_dept"
+            yield names, mode, shots, {"general10"}, cfg, 50, general
+            yield names, mode, shots, JOINT - {"general10"}, cfg, 50, options
+        yield f"{name} {name}_dept", "b2n", (16,), {"general10"}, cfg, 50, general
+
 
 # experiments; mode of training; shots; datasets; YAML; epochs (0: nothing is trained); options
 TABLE = [
@@ -81,22 +124,29 @@ TABLE = [
     ("zsclip zsclip2", "b2n", (16,), ELEVEN, "CoOp/vit_b16", 0, ""),
     ("zsclip zsclip2", "xd", (16,), IMAGENET, "CoOp/vit_b16", 0, ""),
     ("zsclip zsclip2", "fs", (16,), ELEVEN, "CoOp/vit_b16", 0, ""),
-    # The linear probe with ViT-B/16 is ours.
+    # The linear probe with ViT-B/16 is ours; RN50 on joint datasets is SoftCPT's.
     ("linear_probe", "b2n", (16,), ELEVEN, "LinearProbe/vit_b16", 1, ""),
     ("linear_probe", "xd", (16,), IMAGENET, "LinearProbe/vit_b16", 1, ""),
     ("linear_probe", "fs", FEW, ELEVEN, "LinearProbe/vit_b16", 1, ""),
+    ("linear_probe", "mt", (16,), JOINT, "LinearProbe/rn50", 1, ""),
+    *softcpt_rows(),
 ]
 TRAINERS = {
     **{"coop": "CoOp", "cocoop": "CoCoOp", "kgcoop": "KgCoOp", "maple": "MaPLe", "ivlp": "IVLP"},
     **{"vpt": "VPT", "promptsrc": "PromptSRC", "linear_probe": "LinearProbe"},
     **{"zsclip": "ZeroshotCLIP", "zsclip2": "ZeroshotCLIP2"},
+    **{name: "SoftCPTHard" if "hard" in name else "SoftCPT" for name in SOFTCPT},
 }
 MODES = ("b2n", "xd", "dg", "fs", "fs-b2n", "mt")
 SINGLE = ("b2n", "xd", "dg", "fs", "fs-b2n")
 MODES_OF = {
     **{"zsclip": ("b2n", "xd", "dg", "fs"), "zsclip2": ("b2n", "xd", "dg", "fs")},
-    "linear_probe": ("b2n", "dg", "fs", "fs-b2n"),
+    "linear_probe": ("b2n", "dg", "fs", "fs-b2n", "mt"),
 }
+for each in SOFTCPT:
+    by_class = each in ("softcpt_csta", "softcpt_csts", "softcpt_hard_class")
+    modes = ("fs", "mt") if by_class else ("b2n", "fs", "fs-b2n", "mt")
+    MODES_OF |= {each: modes, f"{each}_dept": modes}
 SAME_TRAINING = {"dg": "xd", "fs-b2n": "b2n"}
 CASES = [(name, mode) for name in configs.experiments() for mode in MODES_OF.get(name, SINGLE)]
 
