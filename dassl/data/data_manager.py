@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -77,6 +78,13 @@ def build_data_loader(
     return loader
 
 
+def wrapper_of(dataset: Any) -> Callable[..., DatasetWrapper]:
+    """What turns a dataset's items into labels and tensors: by class, or in rows over all tasks."""
+    if is_multitask(dataset):
+        return partial(MultiTaskWrapper, class_counts=dataset.num_classes)
+    return DatasetWrapper
+
+
 class DataManager:
     """The dataset of a run and its loaders.
 
@@ -99,9 +107,8 @@ class DataManager:
         custom_tfm_test: Any = None,
         dataset_wrapper: Any = None,
     ) -> None:
-        dataset = build_dataset(cfg)
-        if dataset_wrapper is None and is_multitask(dataset):
-            dataset_wrapper = partial(MultiTaskWrapper, class_counts=dataset.num_classes)
+        self.dataset = dataset = build_dataset(cfg)
+        dataset_wrapper = dataset_wrapper or wrapper_of(dataset)
         tfm_train = self._transform(cfg, custom_tfm_train, is_train=True)
         tfm_test = self._transform(cfg, custom_tfm_test, is_train=False)
 
@@ -138,7 +145,6 @@ class DataManager:
             self.train_loader_u = train_loader(train_u, node)
         self.val_loader = test_loader(val) if val else None
         self.test_loader = test_loader(dataset.test)
-        self.dataset = dataset
         self.num_classes = dataset.num_classes
         self.num_source_domains = len(cfg.DATASET.SOURCE_DOMAINS)
         self.lab2cname = dataset.lab2cname
