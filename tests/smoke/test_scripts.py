@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.support.script_run import copy_scripts, run_script, script_paths
+from tests.support.script_run import (
+    copy_scripts,
+    missing_configs,
+    run_script,
+    script_paths,
+)
 
 SRC = "vit_b16_c2_ep20_batch4_4+4ctx"
 MAPLE = "vit_b16_c2_ep5_batch4_2ctx"
@@ -198,6 +203,7 @@ def test_commands(checkout, command, expected):
     done, calls = run_script(checkout, command)
     assert done.returncode == 0, done.stderr
     assert calls == expected
+    assert not missing_configs(calls)
 
 
 def test_every_script_of_a_method_has_a_case():

@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.support.script_run import copy_scripts, run_script, script_paths
+from tests.support.script_run import (
+    copy_scripts,
+    missing_configs,
+    run_script,
+    script_paths,
+)
 
 SEEDS = (1, 2, 3)
 KGCOOP = "vit_b16_ep100_ctxv1"
@@ -182,12 +187,7 @@ CASES = [
 
 @pytest.fixture
 def checkout(tmp_path):
-    folder = copy_scripts(tmp_path)
-    yaml = folder / "repo/configs/trainers/MTCoOp/rn50_ep50.yaml"
-    if not yaml.exists():
-        yaml.parent.mkdir(exist_ok=True)
-        yaml.write_text("OPTIM:\n  MAX_EPOCH: 50\n")
-    return folder
+    return copy_scripts(tmp_path)
 
 
 @pytest.mark.parametrize("command, expected", CASES, ids=[case[0] for case in CASES])
@@ -195,6 +195,7 @@ def test_commands(checkout, command, expected):
     done, calls = run_script(checkout, command)
     assert done.returncode == 0, done.stderr
     assert calls == expected
+    assert not missing_configs(calls)
 
 
 def test_every_script_that_loops_has_a_case():

@@ -1,6 +1,7 @@
 """Runs a shell script in a copy of the project's scripts, with a stub in place of Python."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,12 @@ def script_paths() -> set[str]:
     shared = {"scripts/common.sh", "scripts/softcpt.sh"}  # read by others, not called
     found = [*REPO.glob("scripts/**/*.sh"), *REPO.glob("lpclip/*.sh")]
     return {str(path.relative_to(REPO)) for path in found} - shared
+
+
+def missing_configs(calls: list[str]) -> set[str]:
+    """YAML files that the calls name and the project does not have."""
+    named = {path for call in calls for path in re.findall(r"configs/\S+\.yaml", call)}
+    return {path for path in named if not (REPO / path).is_file()}
 
 
 def copy_scripts(folder: Path) -> Path:
