@@ -3,21 +3,27 @@
     python parse_test_res.py output/base2new/train_base/dtd/shots_16/MaPLe/CFG
     python parse_test_res.py output/base2new/test_new/dtd/shots_16/MaPLe/CFG --test-log
 
-Arguments, lines and rounding are those of the parser that came with CoOp. It reads log.txt alone,
-never log.txt-<time>; result.json holds the accuracy in full.
+Arguments, lines and rounding are those of the parser that came with CoOp, and of SoftCPT's for runs
+over several tasks. It reads log.txt alone, never log.txt-<time>; result.json holds the accuracy in
+full.
 """
 
 import argparse
 import math
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import UserError
 
 END_OF_TRAINING = ("Finish training", "Finished training")  # public engine, older engines
 END_OF_TEST = ("=> result",)
+SEVERAL_TASKS = "overall_metric"  # what a run over several tasks prints in place of accuracy
+NUMBER = r"([\.\deE+-]+)%"
+TASK = re.compile(rf"\* task: (\d+) .*\bmetric: {NUMBER}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,54 +41,105 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--multi-exp", action="store_true", help="directory holds several such folders"
     )
-    parser.add_argument("--keyword", default="accuracy", help="measure to read; default: accuracy")
+    parser.add_argument(
+        "--keyword", help="measure to read; default: accuracy, or overall_metric of several tasks"
+    )
     return parser
 
 
-def read_log(path: Path, pattern: re.Pattern[str], end_signals: Sequence[str]) -> float | None:
-    """Return the last match after an end signal, None without one."""
-    ended, value = False, None
+@dataclass
+class Log:
+    """What a log says after its end signal: the last value of each keyword asked for, and the last
+    metric of each task by its number."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    tasks: dict[int, float] = field(default_factory=dict)
+
+
+def read_log(path: Path, keywords: Sequence[str], end_signals: Sequence[str]) -> Log:
+    """Read a log.
+
+    Raises:
+        UserError: a value that is no number.
+    """
+    patterns = {keyword: re.compile(rf"\* {keyword}: {NUMBER}") for keyword in keywords}
+    log, ended = Log(), False
     for line in path.read_text(errors="replace").splitlines():
         text = line.strip()
         ended = ended or text in end_signals
-        match = pattern.search(text)
-        if match and ended:
-            try:
-                value = float(match.group(1))
-            except ValueError:
-                raise UserError(f"{path}: {match.group(1)} is not a number") from None
-    return value
+        if not ended:
+            continue
+        for keyword, pattern in patterns.items():
+            if match := pattern.search(text):
+                log.values[keyword] = _number(match.group(1), path)
+        if match := TASK.search(text):
+            log.tasks[int(match.group(1))] = _number(match.group(2), path)
+    return log
+
+
+def _number(word: str, path: Path) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise UserError(f"{path}: {word} is not a number") from None
 
 
 def parse_folder(
-    directory: Path, pattern: re.Pattern[str], *, keyword: str, test_log: bool, ci95: bool
-) -> float:
-    """Print the values below `directory` and their mean and spread; return the mean.
+    directory: Path, keywords: Sequence[str], *, test_log: bool, ci95: bool
+) -> tuple[str, float]:
+    """Print the values below `directory` and their mean and spread, and those of each task.
+
+    Args:
+        keywords: in order of preference; the first that a log holds is read from all.
+
+    Returns:
+        the keyword read, and the mean.
 
     Raises:
         UserError: a sub-folder without log.txt, or no value at all.
     """
     print(f"Parsing files in {directory}")
-    values = []
+    logs: dict[Path, Log] = {}
     for folder in subfolders(directory):
-        log = folder / "log.txt"
-        if not log.is_file():
-            raise UserError(f"{log}: no such file; every folder in {directory} must hold a log.txt")
-        value = read_log(log, pattern, END_OF_TEST if test_log else END_OF_TRAINING)
-        if value is not None:
-            print(f"file: {log}. {keyword}: {value:.2f}%. ")
-            values.append(value)
-    if not values:
+        path = folder / "log.txt"
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such file; every folder in {directory} must hold a log.txt"
+            )
+        logs[path] = read_log(path, keywords, END_OF_TEST if test_log else END_OF_TRAINING)
+    found = {keyword for log in logs.values() for keyword in log.values}
+    keyword = next((keyword for keyword in keywords if keyword in found), "")
+    if not keyword:
         other = "without --test-log" if test_log else "with --test-log"
         raise UserError(f"Nothing found in {directory}; try {other}, or another --keyword")
+    values = []
+    tasks: dict[int, list[float]] = defaultdict(list)
+    for path, log in logs.items():
+        if keyword in log.values:
+            print(f"file: {path}. {keyword}: {log.values[keyword]:.2f}%. ")
+            values.append(log.values[keyword])
+        for number, value in log.tasks.items():
+            tasks[number].append(value)
     mean = sum(values) / len(values)
-    std = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
-    spread = 1.96 * std / math.sqrt(len(values)) if ci95 else std
     print("===")
     print(f"Summary of directory: {directory}")
-    print(f"* {keyword}: {mean:.2f}% +- {spread:.2f}%")
+    print(f"* {keyword}: {mean:.2f}% +- {_spread(values, ci95=ci95):.2f}%")
     print("===")
-    return mean
+    if tasks:
+        print("===")
+        print("per task results:")
+        for number, each in sorted(tasks.items()):
+            spread = _spread(each, ci95=ci95)
+            print(f"* {number}: {sum(each) / len(each):.2f}% +- {spread:.2f}%")
+        print("===")
+    return keyword, mean
+
+
+def _spread(values: Sequence[float], *, ci95: bool) -> float:
+    """The population standard deviation, or the half width of the 95% confidence interval."""
+    mean = sum(values) / len(values)
+    std = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+    return 1.96 * std / math.sqrt(len(values)) if ci95 else std
 
 
 def subfolders(directory: Path) -> list[Path]:
@@ -102,21 +159,23 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: nothing to read, one line.
     """
+    keywords = [args.keyword] if args.keyword else [SEVERAL_TASKS, "accuracy"]
     try:
-        pattern = re.compile(rf"\* {args.keyword}: ([\.\deE+-]+)%")
+        re.compile(keywords[0])
     except re.error as error:
         raise UserError(f"--keyword {args.keyword}: not a regular expression: {error}") from None
     top = Path(args.directory)
     folders = subfolders(top) if args.multi_exp else [top]
-    means = [
-        parse_folder(folder, pattern, keyword=args.keyword, test_log=args.test_log, ci95=args.ci95)
-        for folder in folders
-    ]
+    means = defaultdict(list)
+    for folder in folders:
+        keyword, mean = parse_folder(folder, keywords, test_log=args.test_log, ci95=args.ci95)
+        means[keyword].append(mean)
     if args.multi_exp:
         if not means:
             raise UserError(f"Nothing found in {top}; it holds no folder")
         print("Average performance")
-        print(f"* {args.keyword}: {sum(means) / len(means):.2f}%")
+        for keyword, values in means.items():
+            print(f"* {keyword}: {sum(values) / len(values):.2f}%")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,14 @@
-"""parse_test_res.py against output written down by hand from the public parser's description."""
+"""parse_test_res.py against output written down by hand from the public parser's description, and
+against what SoftCPT's printed (tests/golden/softcpt/parse.json)."""
+
+import json
+from pathlib import Path
 
 import pytest
 
 from parse_test_res import main
+
+GOLDEN = Path(__file__).parents[2] / "golden/softcpt/parse.json"
 
 
 def write(folder, seed, text):
@@ -89,3 +95,40 @@ def test_it_reads_the_folders_of_the_scripts(tmp_path, capsys):
     write(folder, "seed1", "=> result\n* total: 1,000\n* accuracy: 59.2%\n* error: 40.8%\n")
     assert main([str(folder), "--test-log"]) == 0
     assert "* accuracy: 59.20% +- 0.00%" in capsys.readouterr().out
+
+
+@pytest.fixture
+def several_tasks(tmp_path):
+    """The logs of the golden case, in a folder."""
+    for seed, text in json.loads(GOLDEN.read_text())["logs"].items():
+        write(tmp_path / "run", seed, text)
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("case", ["plain", "test_log", "ci95", "average"])
+def test_several_tasks_as_the_published_parser_prints_them(several_tasks, capsys, case):
+    expected = json.loads(GOLDEN.read_text())["outputs"][case]
+    assert main([str(several_tasks), *expected["args"]]) == 0
+    lines = [line.replace("DIR", str(several_tasks)) for line in expected["stdout"]]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_tasks_of_a_validation_during_training_do_not_count(several_tasks, capsys):
+    log = several_tasks / "seed1/log.txt"
+    early = "=> result\n* overall_metric: 1.00%\n* task: 7 (early)\ttotal: 1\tmetric: 1.00%\n"
+    log.write_text(early + log.read_text())
+    assert main([str(several_tasks)]) == 0
+    out = capsys.readouterr().out
+    assert "* overall_metric: 66.47% +- 0.59%" in out and "* 7:" not in out
+
+
+def test_accuracy_can_still_be_asked_for(several_tasks, capsys):
+    assert main([str(several_tasks), "--keyword", "accuracy"]) == 2
+    assert "Nothing found" in capsys.readouterr().err
+
+
+def test_experiments_of_both_kinds_have_an_average_each(several_tasks, capsys):
+    write(several_tasks.parent / "single", "seed1", "Finish training\n* accuracy: 60.0%\n")
+    assert main([str(several_tasks.parent), "--multi-exp"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == ["Average performance", "* overall_metric: 66.47%", "* accuracy: 60.00%"]
