@@ -20,7 +20,6 @@ from trainers.parts.options import Option, Options
 from trainers.parts.probe_model import ProbeModel
 from trainers.parts.probe_search import METRICS, Images, Search, draw
 from trainers.parts.register import register_method
-from trainers.parts.tasks import TASK_OPTIONS
 from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
@@ -74,10 +73,9 @@ class LinearProbe(PromptTrainer):
     """
 
     model_class = ProbeModel
-    options = (LP_OPTIONS, *TASK_OPTIONS)
+    options = (LP_OPTIONS,)
     checkpoint = {"linear_probe": ""}  # noqa: RUF012
     trainable = False  # not by steps on a loss: no optimizer, no schedule
-    multitask = True
 
     def build_data_loader(self) -> None:
         """The engine's loaders, of whole splits: the few shots are the probe's to draw."""

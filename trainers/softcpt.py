@@ -27,7 +27,6 @@ from trainers.parts.task_training import (
     Owners,
     sample_classes,
 )
-from trainers.parts.tasks import TASK_OPTIONS
 from trainers.parts.trainer import Children
 
 NOT_COMPUTED = 1e-6  # quirk: what `map` sees in the place of classes that were not drawn
@@ -130,7 +129,7 @@ class SoftCPT(MultiTaskTrainer):
     """Trains the contexts of task and class names and the meta network."""
 
     model_class = SoftCPTModel
-    options = (MTCOOP_OPTIONS, *TASK_OPTIONS)
+    options = (MTCOOP_OPTIONS,)
     precision_key = f"{NODE}.PREC"
 
     def check_cfg(self, cfg: CfgNode) -> None:

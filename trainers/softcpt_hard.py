@@ -14,7 +14,6 @@ from trainers.parts.prompts import TextPrompts
 from trainers.parts.register import register_method
 from trainers.parts.task_prompts import Layout, NamePrompts, context_options, start_context
 from trainers.parts.task_training import MultiTaskTrainer, OwnedContextsModel, Owners
-from trainers.parts.tasks import TASK_OPTIONS
 
 NODE = "TRAINER.MTCOOPH"
 
@@ -107,6 +106,6 @@ class SoftCPTHard(MultiTaskTrainer):
     """Trains the contexts alone."""
 
     model_class = SoftCPTHardModel
-    options = (MTCOOPH_OPTIONS, *TASK_OPTIONS)
+    options = (MTCOOPH_OPTIONS,)
     precision_key = f"{NODE}.PREC"
     checkpoint = {"prompt_learner": "prompt_learner"}  # noqa: RUF012

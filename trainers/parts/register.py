@@ -25,7 +25,7 @@ def register_method(
         if dept:
             _register(dept_variant(trainer), dept_aliases)
         OPTIONS.declare(
-            (SHARED_OPTIONS, *trainer.options, *(dept_options(trainer) if dept else ()))
+            (*SHARED_OPTIONS, *trainer.options, *(dept_options(trainer) if dept else ()))
         )
         return trainer
 

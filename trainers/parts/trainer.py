@@ -25,23 +25,28 @@ from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
+from trainers.parts.tasks import TASK_OPTIONS
 
 logger = logging.getLogger(__name__)
 
 
 Children = str | tuple[str, ...]  # what of a model lies in one checkpoint folder
 
-SHARED_OPTIONS = Options(
-    "TRAINER",
-    NAMES_TO_UPDATE=Option((), "words; only tensors whose name has one train; () = all"),
+SHARED_OPTIONS = (
+    Options(
+        "TRAINER",
+        NAMES_TO_UPDATE=Option((), "words; only tensors whose name has one train; () = all"),
+    ),
+    *TASK_OPTIONS,
 )
 
 
 def own_keys(trainer: type) -> set[str]:
     """The config keys that a trainer declares; empty for one written for the public engine."""
-    declared = getattr(trainer, "options", ())
-    shared = (SHARED_OPTIONS,) if declared else ()
-    return {key for options in (*declared, *shared) for key, _ in options.items()}
+    declared = getattr(trainer, "options", None)
+    if declared is None:
+        return set()
+    return {key for options in (*declared, *SHARED_OPTIONS) for key, _ in options.items()}
 
 
 class PromptTrainer(TrainerX):
