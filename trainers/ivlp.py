@@ -5,7 +5,6 @@ n text tokens, m visual tokens, W text width, V vision width.
 """
 
 import logging
-from typing import ClassVar
 
 from torch import nn
 from yacs.config import CfgNode
@@ -43,8 +42,7 @@ def prompt_options(num_tokens: int) -> dict[str, Option]:
         ),
         "PROMPT_DEPTH_TEXT": Option(
             9,
-            "prompted blocks of the text tower, 1 is shallow; "
-            "the trainer VPT has prompts in the image tower alone",
+            "prompted blocks of the text tower, 1 is shallow; trainer VPT has image prompts alone",
             minimum=1,
         ),
     }
@@ -87,7 +85,7 @@ class IVLPModel(PromptModel):
     block {i} `{text,image}_encoder.transformer.resblocks.{i}.VPT_shallow`.
     """
 
-    node: ClassVar[str] = "IVLP"  # of the config, below TRAINER
+    node = "IVLP"  # of the config, below TRAINER
 
     def build(self) -> None:
         options, text = self.cfg.TRAINER[self.node], self.clip.text
@@ -118,3 +116,4 @@ class IVLP(PromptTrainer):
     options = (IVLP_OPTIONS,)
     precision_key = "TRAINER.IVLP.PREC"
     checkpoint = {"VLPromptLearner": ""}  # noqa: RUF012
+    multitask = True

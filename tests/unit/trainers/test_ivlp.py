@@ -75,7 +75,7 @@ def test_a_depth_over_the_number_of_blocks_is_refused(node, side, make):
         (
             "IVLP",
             depths("IVLP", PROMPT_DEPTH_TEXT=0),
-            r"TRAINER.IVLP.PROMPT_DEPTH_TEXT = 0: use 1 or more .*the trainer VPT",
+            r"TRAINER.IVLP.PROMPT_DEPTH_TEXT = 0: use 1 or more .*trainer VPT",
         ),
         ("VPT", depths("VPT", 0), r"TRAINER.VPT.PROMPT_DEPTH_VISION = 0: use 1 or more"),
         (

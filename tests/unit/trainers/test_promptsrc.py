@@ -8,7 +8,6 @@ from dassl.utils.errors import UserError
 from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES
 from trainers.parts.averaging import gaussian_weights
-from trainers.parts.classes import ClassSpace, Task
 
 SMALL = ("TRAINER.PROMPTSRC.PROMPT_DEPTH_TEXT", 2, "TRAINER.PROMPTSRC.PROMPT_DEPTH_VISION", 2)
 FLAT = ("TRAINER.PROMPTSRC.GPA_MEAN", 2, "TRAINER.PROMPTSRC.GPA_STD", 1.5)
@@ -61,8 +60,13 @@ def test_the_teachers_texts_are_computed_in_float32(precision, make):
 
 
 def test_over_several_tasks_the_divergence_runs_inside_the_images_own(make, batch):
-    model = make("PromptSRC", *SMALL).model
-    model.set_classes(ClassSpace(tuple(NAMES), tasks=(Task("fruit", 0, 2), Task("rest", 2, 5))))
+    tasks = {"living things": NAMES[:2], "the rest": NAMES[2:]}
+    lists = prompt_run.of_tasks(tasks)
+    del lists["classnames"]
+    trainer = make("PromptSRC", *SMALL, **lists)
+    rows = prompt_run.label_rows(batch.label, tasks)
+    assert torch.isfinite(prompt_run.step(trainer, batch.image, rows)["loss"])
+    model = trainer.model
     generator = torch.Generator().manual_seed(3)
     student, teacher = torch.randn(2, 4, 5, generator=generator)
     student.requires_grad_()
