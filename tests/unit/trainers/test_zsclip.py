@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
+from datasets.eurosat import EuroSAT
 from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES
 from trainers.parts.prompts import encode_texts
@@ -37,14 +37,14 @@ def last_prompts(trainer):
 @pytest.mark.parametrize("trainer", BOTH)
 def test_every_class_has_the_template_of_its_task(trainer, zeroshot):
     templates = ["a photo of {}, a type of food.", "a drawing of a {}."]
-    prompts = last_prompts(zeroshot(trainer, **TASKS, task_templates=templates))
+    prompts = last_prompts(zeroshot(trainer, **TASKS | {"task_templates": templates}))
     assert prompts[0] == "a photo of red apple, a type of food."
     assert prompts[4] == "a drawing of a sports car."
 
 
 @pytest.mark.parametrize("trainer", BOTH)
 def test_a_template_without_a_place_for_the_name_is_refused(trainer, zeroshot, monkeypatch):
-    monkeypatch.setattr(DATASET_REGISTRY.get("EuroSAT"), "template", "a photo of a cat.")
+    monkeypatch.setattr(EuroSAT, "template", "a photo of a cat.")
     message = r"^DATASET.NAME = EuroSAT: the template 'a photo of a cat.' has no \{\} where .*$"
     with pytest.raises(UserError, match=message):
         zeroshot(trainer, "EuroSAT")
@@ -53,7 +53,7 @@ def test_a_template_without_a_place_for_the_name_is_refused(trainer, zeroshot, m
 @pytest.mark.parametrize("trainer", BOTH)
 def test_a_task_without_a_template_is_refused_by_its_name(trainer, zeroshot):
     with pytest.raises(UserError, match=r"^task 'rest': "):
-        zeroshot(trainer, **TASKS, task_templates=["a {}.", ""])
+        zeroshot(trainer, **TASKS | {"task_templates": ["a {}.", ""]})
 
 
 def test_braces_in_a_classname_are_letters(zeroshot):
