@@ -29,6 +29,7 @@ from typing import Any
 
 from runner.errors import UserError, did_you_mean
 
+_JOINT = ["general10", "plant6", "fashion20"]  # of kding1225/softcpt
 base: dict[str, Any] = {
     "data": {
         "root": "",  # used where neither --data nor the environment variable DATA is given
@@ -50,7 +51,7 @@ base: dict[str, Any] = {
             *("imagenet", "sun397", "stanford_cars", "oxford_flowers", "food101", "ucf101"),
             *("caltech101", "fgvc_aircraft", "dtd", "oxford_pets", "eurosat"),
         ],
-        "datasets_multi_task": ["general10", "plant6", "fashion20"],
+        "datasets_multi_task": _JOINT,
     },
     "train": {"shots": 16, "seeds": [1, 2, 3], "loadep": -1, "opts": []},
 }
@@ -171,6 +172,8 @@ zsclip: dict[str, Any] = {
         "cfg_trainer": "CoOp",
         "seeds": [1],
         "zero_shot": True,
+        # kding1225/softcpt, scripts/zeroshot.sh.
+        "cases": [{"when": {"dataset": _JOINT}, "cfg": "rn50"}],
     }
 }
 zsclip2: dict[str, Any] = {"train": {**zsclip["train"], "trainer": "ZeroshotCLIP2"}}
@@ -184,7 +187,7 @@ def _joint(trainer: str, folder: str, opts: dict[str, Any], **more: Any) -> dict
         "mode": "mt",
         "data": {
             "datasets_base_to_new": ["general10"],
-            "datasets_few_shot": ["general10", "plant6", "fashion20"],
+            "datasets_few_shot": _JOINT,
         },
         "train": {
             **{"trainer": trainer, "cfg_trainer": folder, "cfg": "rn50_ep50", "opts": words},
@@ -237,7 +240,7 @@ linear_probe: dict[str, Any] = {
         "trainer": "LinearProbe",
         "cfg": "vit_b16",
         "base_only": True,
-        "cases": [{"when": {"dataset": ["general10", "plant6", "fashion20"]}, "cfg": "rn50"}],
+        "cases": [{"when": {"dataset": _JOINT}, "cfg": "rn50"}],
     },
 }
 

@@ -91,9 +91,9 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
 
 def _modes(*, zero_shot: bool, base_only: bool, multi_task: bool) -> tuple[str, ...]:
     """Return the modes of an entry that names none."""
-    left_out = {"mt"} if not multi_task else {"xd", "dg"}
+    left_out = {"xd", "dg"} if multi_task else set()
     if zero_shot:
-        left_out |= {"fs-b2n", "mt"}
+        left_out |= {"fs-b2n"}
     if base_only:
         left_out |= {"xd", "dg"}
     return tuple(name for name in MODES if name not in left_out)

@@ -186,19 +186,19 @@ def test_the_entries_mode_holds_without_a_flag_and_a_common_one_for_several(lab)
 
 
 def test_an_experiment_without_the_mode_is_refused(lab):
-    done = lab.run("--cfg", "coop", "zsclip", "joint", "--mode", "mt", "--dry-run")
+    done = lab.run("--cfg", "coop", "probe", "joint", "--mode", "xd", "--dry-run")
     assert done.returncode == 2
     assert done.stderr == (
-        "error: --mode mt: coop has b2n, xd, dg, fs, fs-b2n\n"
-        "error: --mode mt: zsclip has b2n, xd, dg, fs\n"
+        "error: --mode xd: probe has b2n, fs, fs-b2n, mt\n"
+        "error: --mode xd: joint has b2n, fs, fs-b2n, mt\n"
     )
 
 
 def test_all_is_every_experiment_that_has_the_mode(lab):
     lab.provide_yamls()
-    shown = lab.run("--cfg", "all", "--demo", "--mode", "mt", "--dry-run", *SEED)
+    shown = lab.run("--cfg", "all", "--demo", "--mode", "fs-b2n", "--dry-run", *SEED)
     assert shown.returncode == 0 and "Joint/demo_suite" in shown.stdout
-    assert " --trainer CoOp " not in shown.stdout
+    assert "ZeroshotCLIP" not in shown.stdout
     done = lab.run("--cfg", "zsclip", "all", "--datasets", "dtd", *SEED, "--mode", "xd")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((lab.path / "results/all/xd.csv").open()))
