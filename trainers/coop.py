@@ -6,22 +6,15 @@ C classes, n context tokens, W text width.
 import logging
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from yacs.config import CfgNode
 
 import clip
-from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
-from trainers.parts.model import PromptModel
 from trainers.parts.options import Option, Options
+from trainers.parts.owned_contexts import OwnedContextsModel, Owners
 from trainers.parts.precision import PRECISIONS, Precision
-from trainers.parts.prompts import (
-    ContextLearner,
-    TextPrompts,
-    context_from_words,
-    init_words,
-    random_context,
-)
+from trainers.parts.prompts import ContextLearner, TextPrompts, init_words, start_context
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
@@ -63,14 +56,8 @@ class CoOpPromptLearner(ContextLearner):
             warn_overridden(options, n_ctx)
         super().__init__(clip_model.text, words or " ".join(["X"] * n_ctx), n_ctx)
         self.position = options.CLASS_TOKEN_POSITION
-        dtype = precision.trained_dtype
-        if words:
-            ctx = context_from_words(clip_model.text, words, n_ctx).to(dtype)
-        elif options.CSC:
-            ctx = random_context(num_classes, n_ctx, clip_model.text.width, dtype=dtype)
-        else:
-            ctx = random_context(n_ctx, clip_model.text.width, dtype=dtype)
-        self.ctx = nn.Parameter(ctx)
+        ctx = start_context(clip_model.text, words, n_ctx, num_classes if options.CSC else None)
+        self.ctx = nn.Parameter(ctx.to(precision.trained_dtype))
 
     @property
     def class_specific(self) -> bool:
@@ -98,10 +85,8 @@ def warn_overridden(options: CfgNode, n_ctx: int) -> None:
         logger.info("Notice: CTX_INIT gives one context for all classes; CSC is not used")
 
 
-class CoOpModel(PromptModel):
+class CoOpModel(OwnedContextsModel):
     """w_c = text tower of [ctx; name_c]; logits = s cos(f, w_c)."""
-
-    trained_space: ClassSpace | None = None
 
     def build(self) -> None:
         options = self.cfg.TRAINER.COOP
@@ -114,29 +99,10 @@ class CoOpModel(PromptModel):
     def text_prompts(self) -> TextPrompts:
         return self.prompt_learner()
 
-    def prepare_load(self, state: dict[str, Tensor], extra: dict[str, Any]) -> None:
-        super().prepare_load(state, extra)
+    def owned_contexts(self) -> list[Owners]:
         if not self.prompt_learner.class_specific:
-            return
-        if "classnames" in extra:
-            self.trained_space = ClassSpace.from_plain(extra)
-        ctx = state.get("prompt_learner.ctx")
-        if ctx is not None and ctx.dim() == 3 and len(ctx) != len(self.space):
-            raise UserError(self._not_transferable(f"{len(ctx)} classes"))
-
-    def check_scorable(self) -> None:
-        trained = self.trained_space
-        if trained is not None and self.space.rows_in(trained) is None:
-            raise UserError(
-                self._not_transferable(f"the classes {', '.join(trained.names[:3])}, ...")
-            )
-
-    def _not_transferable(self, trained: str) -> str:
-        return (
-            f"TRAINER.COOP.CSC: the checkpoint's class-specific contexts are of {trained}, not of "
-            f"the {len(self.space)} classes of this run, and do not transfer; test the classes of "
-            f"the training, or train with CSC False"
-        )
+            return []
+        return [Owners("TRAINER.COOP.CSC", "classes", "prompt_learner.ctx")]
 
 
 @register_method(dept=True, dept_aliases=("ExtrasLinearProbeCoOp",))

@@ -10,25 +10,17 @@ from torch import nn
 from yacs.config import CfgNode
 
 import clip
-from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
+from trainers.parts.deep_prompts import InputContext, check_depth
 from trainers.parts.model import PromptModel, require_visual_prompts
 from trainers.parts.options import Option, Options
 from trainers.parts.precision import PRECISIONS, Precision
-from trainers.parts.prompts import (
-    ContextLearner,
-    TextPrompts,
-    VisualPrompts,
-    context_from_words,
-    init_words,
-    random_context,
-)
+from trainers.parts.prompts import TextPrompts, VisualPrompts, random_context
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
 
-MAX_INIT_TOKENS = 4  # the published code reads CTX_INIT only for so many context tokens
 
 PUBLISHED_DEPTH = 9
 
@@ -41,33 +33,19 @@ MAPLE_OPTIONS = Options(
 )
 
 
-class MultiModalPromptLearner(ContextLearner):
+class MultiModalPromptLearner(InputContext):
     """The text context of every prompted layer and its linear image in the vision width.
 
     `ctx` [n, W] enters the first text block, `compound_prompts_text.i` [n, W] replaces it before
     block i + 1; the visual prompts are `proj(ctx)` and
     `compound_prompt_projections.i(compound_prompts_text.i)`, [n, V], so that gradients of both
     towers meet in the text context.
-
-    quirk: with n = 2 and CTX_INIT `a photo of a`, two words are learned and `of a` stays fixed
-    behind them; the published numbers depend on it.
-
-    Raises:
-        UserError: CTX_INIT has fewer tokens than n.
     """
 
     def __init__(self, options: CfgNode, clip_model: clip.CLIP, precision: Precision):
         text, vision_width = clip_model.text, clip_model.visual.width
-        words, n_ctx = init_words(options.CTX_INIT), options.N_CTX
-        if words and n_ctx > MAX_INIT_TOKENS:
-            logger.info(f"Notice: N_CTX {n_ctx} is over {MAX_INIT_TOKENS}; CTX_INIT is not used")
-            words = ""
-        super().__init__(text, words or " ".join(["X"] * n_ctx), n_ctx)
-        dtype = precision.trained_dtype
-        if words:
-            self.ctx = nn.Parameter(context_from_words(text, words, n_ctx).to(dtype))
-        else:
-            self.ctx = nn.Parameter(random_context(n_ctx, text.width, dtype=dtype))
+        n_ctx, dtype = options.N_CTX, precision.trained_dtype
+        super().__init__(text, options.CTX_INIT, n_ctx, dtype)
         self.proj = nn.Linear(text.width, vision_width).to(dtype)
         num_deep = options.PROMPT_DEPTH - 1
         self.compound_prompts_text = nn.ParameterList(
@@ -92,32 +70,20 @@ class MultiModalPromptLearner(ContextLearner):
         return VisualPrompts(self.proj(self.ctx.to(self.proj.weight.dtype)), deep)
 
 
-def check_depth(depth: int, num_blocks: int) -> None:
-    """The published depth is taken on any backbone: checkpoints hold its idle prompts too.
-
-    Raises:
-        UserError: another depth is over the number of blocks.
-    """
-    if depth <= num_blocks:
-        return
-    if depth != PUBLISHED_DEPTH:
-        raise UserError(
-            f"TRAINER.MAPLE.PROMPT_DEPTH = {depth}: this backbone's towers have {num_blocks} "
-            f"blocks; use 1 to {num_blocks}"
-        )
-    logger.info(
-        f"Notice: PROMPT_DEPTH {depth} is over the {num_blocks} blocks of this backbone; prompts "
-        f"behind the last block stay idle"
-    )
-
-
 class MaPLeModel(PromptModel):
     """Text prompts of J layers, visual prompts as their projections; logits = s cos(f, w)."""
 
     def build(self) -> None:
         options = self.cfg.TRAINER.MAPLE
         require_visual_prompts(self.clip, "MaPLe")
-        check_depth(options.PROMPT_DEPTH, min(self.clip.text.layers, self.clip.visual.layers))
+        num_blocks = min(self.clip.text.layers, self.clip.visual.layers)
+        if options.PROMPT_DEPTH != PUBLISHED_DEPTH:
+            check_depth("TRAINER.MAPLE.PROMPT_DEPTH", options.PROMPT_DEPTH, num_blocks)
+        elif num_blocks < PUBLISHED_DEPTH:  # checkpoints hold its idle prompts too
+            logger.info(
+                f"Notice: PROMPT_DEPTH {PUBLISHED_DEPTH} is over the {num_blocks} blocks of this "
+                f"backbone; prompts behind the last block stay idle"
+            )
         self.prompt_learner = MultiModalPromptLearner(options, self.clip, self.precision)
 
     def set_classes(self, space: ClassSpace) -> None:

@@ -12,6 +12,7 @@ from yacs.config import CfgNode
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, Features
+from trainers.parts.owned_contexts import OwnedContextsModel, Owners
 from trainers.parts.prompts import random_context
 from trainers.parts.register import register_method
 from trainers.parts.softcpt_options import MTCOOP_OPTIONS, NODE, combination_problems
@@ -21,12 +22,7 @@ from trainers.parts.task_prompts import (
     NamePrompts,
     only_task,
 )
-from trainers.parts.task_training import (
-    MultiTaskTrainer,
-    OwnedContextsModel,
-    Owners,
-    sample_classes,
-)
+from trainers.parts.task_training import MultiTaskTrainer, sample_classes
 from trainers.parts.trainer import Children
 
 NOT_COMPUTED = 1e-6  # quirk: what `map` sees in the place of classes that were not drawn

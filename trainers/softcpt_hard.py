@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from trainers.parts.classes import ClassSpace, Task
 from trainers.parts.options import Option, Options
+from trainers.parts.owned_contexts import OwnedContextsModel, Owners
 from trainers.parts.precision import PRECISIONS
 from trainers.parts.prompts import TextPrompts
 from trainers.parts.register import register_method
-from trainers.parts.task_prompts import Layout, NamePrompts, context_options, start_context
-from trainers.parts.task_training import MultiTaskTrainer, OwnedContextsModel, Owners
+from trainers.parts.task_prompts import Layout, NamePrompts, context_options
+from trainers.parts.task_training import MultiTaskTrainer
 
 NODE = "TRAINER.MTCOOPH"
 
@@ -55,7 +56,7 @@ class HardPromptLearner(NamePrompts):
     ):
         super().__init__(text, layout)
         sizes = [task.end - task.start for task in tasks] or [num_classes]
-        starts = [start_context(text, layout, size if own else None, dtype) for size in sizes]
+        starts = [layout.start(text, size if own else None).to(dtype) for size in sizes]
         if tasks:
             self.learners = nn.ModuleList(TaskContext(start) for start in starts)
         else:

@@ -3,13 +3,50 @@
 n text tokens, m visual tokens, W width of the tower, V vision width.
 """
 
+import logging
+
+import torch
 from torch import Tensor, nn
 from yacs.config import CfgNode
 
 import clip
 from dassl.utils.errors import UserError
 from trainers.parts.model import require_visual_prompts
-from trainers.parts.prompts import VisualPrompts, random_context
+from trainers.parts.prompts import (
+    ContextLearner,
+    VisualPrompts,
+    init_words,
+    random_context,
+    start_context,
+)
+
+logger = logging.getLogger(__name__)
+
+
+MAX_INIT_TOKENS = 4  # the published code reads CTX_INIT only for so many context tokens
+
+
+class InputContext(ContextLearner):
+    """The context `ctx` [n, W] of the text tower's input, where deeper blocks have more.
+
+    It starts from N(0, 0.02^2), or from the embeddings of the first n tokens of CTX_INIT.
+
+    quirk: with n = 2 and CTX_INIT `a photo of a`, two words are learned and `of a` stays fixed
+    behind them; the published numbers depend on it.
+
+    Raises:
+        UserError: CTX_INIT has fewer tokens than n.
+    """
+
+    def __init__(self, text_tower: nn.Module, ctx_init: str, n_ctx: int, dtype: torch.dtype):
+        words = init_words(ctx_init)
+        if words and n_ctx > MAX_INIT_TOKENS:
+            logger.info(
+                f"Notice: {n_ctx} context tokens are over {MAX_INIT_TOKENS}; CTX_INIT is not used"
+            )
+            words = ""
+        super().__init__(text_tower, words or " ".join(["X"] * n_ctx), n_ctx)
+        self.ctx = nn.Parameter(start_context(text_tower, words, n_ctx).to(dtype))
 
 
 class DeepPrompts(nn.Module):

@@ -126,6 +126,27 @@ def random_context(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(*shape, dtype=dtype).normal_(std=0.02)
 
 
+def start_context(
+    text_tower: nn.Module, words: str, n_ctx: int, num_own: int | None = None
+) -> Tensor:
+    """Where a context starts: the embeddings of words, or without any N(0, 0.02^2).
+
+    Args:
+        words: CTX_INIT's; they give one context for all.
+        num_own: N, how many classes (or tasks) get one of their own; None: all share one.
+
+    Returns:
+        [n, W] or [N, n, W].
+
+    Raises:
+        UserError: there are words, and of fewer than n tokens.
+    """
+    if words:
+        return context_from_words(text_tower, words, n_ctx)
+    own = () if num_own is None else (num_own,)
+    return random_context(*own, n_ctx, text_tower.width)
+
+
 class ContextLearner(nn.Module):
     """A context in class prompts `[SOS][context][classname][.][EOT]`; subclasses own the context
     itself.

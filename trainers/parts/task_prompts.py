@@ -16,9 +16,8 @@ from trainers.parts.options import Option
 from trainers.parts.prompts import (
     ContextLearner,
     TextPrompts,
-    context_from_words,
     init_words,
-    random_context,
+    start_context,
 )
 
 POSITIONS = ("end", "middle", "front")
@@ -49,6 +48,10 @@ class Layout:
         n_ctx = len(words.split(" ")) if words else options[f"{kind}N_CTX"]
         return cls(n_ctx, words, options[f"{kind}TOKEN_POSITION"])
 
+    def start(self, text_tower: nn.Module, num_own: int | None) -> Tensor:
+        """Where a context starts, see `start_context`."""
+        return start_context(text_tower, self.words, self.n_ctx, num_own)
+
 
 class NamePrompts(ContextLearner):
     """Prompts of names around contexts that are handed in."""
@@ -76,27 +79,13 @@ class NamePrompts(ContextLearner):
         return self.whole_prompts(ctx, self.position, classes=names)
 
 
-def start_context(
-    text_tower: nn.Module, layout: Layout, num_own: int | None, dtype: torch.dtype
-) -> Tensor:
-    """Where a context starts: N(0, 0.02^2), or the embeddings of the layout's words.
-
-    Args:
-        num_own: R, how many names get a context of their own; None, or with words: all share one.
-
-    Returns:
-        [n, W] or [R, n, W].
-    """
-    if layout.words:
-        return context_from_words(text_tower, layout.words, layout.n_ctx).to(dtype)
-    shape = (layout.n_ctx, text_tower.width)
-    return random_context(*(shape if num_own is None else (num_own, *shape)), dtype=dtype)
-
-
 class NameContext(NamePrompts):
     """A trained context `ctx` in prompts of names: one for all [n, W], or one a name.
 
-    A context of no tokens trains nothing. Arguments as of `start_context`.
+    A context of no tokens trains nothing.
+
+    Args:
+        num_own: as of `start_context`.
     """
 
     def __init__(
@@ -105,13 +94,13 @@ class NameContext(NamePrompts):
         super().__init__(text_tower, layout)
         self.ctx = None
         if layout.n_ctx:
-            self.ctx = nn.Parameter(start_context(text_tower, layout, num_own, dtype))
+            self.ctx = nn.Parameter(layout.start(text_tower, num_own).to(dtype))
 
     def forward(self, names: Tensor) -> TextPrompts:
         """Prompts of the given names [R]."""
         ctx = self.ctx
         if ctx is None:
-            ctx = self.token_suffix.new_empty(0, self.token_suffix.shape[-1])
+            ctx = self.token_suffix.new_empty(len(names), 0, self.token_suffix.shape[-1])
         elif ctx.dim() == 3:
             ctx = ctx[names]  # contexts of other names get a gradient of 0, not none
         return self.prompts(ctx, names=names)

@@ -45,7 +45,7 @@ def test_vision_depth_0_leaves_the_image_tower_as_it_is(make, batch):
 
 def test_words_are_not_read_for_more_than_4_tokens(make, caplog):
     trainer = make("IVLP", *depths("IVLP", N_CTX_TEXT=5))
-    assert "N_CTX_TEXT 5 is over 4; CTX_INIT is not used" in caplog.text
+    assert "5 context tokens are over 4; CTX_INIT is not used" in caplog.text
     assert trainer.model.prompt_learner.words == "X X X X X"
 
 

@@ -89,7 +89,7 @@ def test_a_dataset_without_a_template_has_the_plain_one(make, monkeypatch):
 
 
 def test_every_class_is_pulled_to_the_prompt_of_its_task(make):
-    model = make("KgCoOp", **TASKS, task_templates=["a sketch of a {}.", ""]).model
+    model = make("KgCoOp", **TASKS | {"task_templates": ["a sketch of a {}.", ""]}).model
     assert model.reference_texts()[:2] == [
         "a sketch of a red apple.",
         "a photo of a golden retriever.",
