@@ -74,6 +74,24 @@ def test_old_runs_count_by_their_log(lab):
     assert ",81.5," in next((lab.path / "results/coop").glob("*.csv")).read_text()
 
 
+def test_old_runs_over_several_tasks_count_by_their_log(lab):
+    log = lab.path / "outputs/joint/train_all/Joint/plant6/shots16/joint/seed1/log.txt"
+    log.parent.mkdir(parents=True)
+    lines = ["* task: 0 (early)\ttotal: 9\tmetric: 1.00%", "Finished training", "=> result"]
+    lines += ["* total: 200", "* overall_metric: 65.88%"]
+    lines += ["* task: 0 (animals 7)\ttotal: 1,000\tmetric: 61.50%"]
+    lines += ["* task: 1 (vehicles)\ttotal: 100\tmetric: 70.26%", "* average: 65.88%"]
+    log.write_text("\n".join(lines))
+    done = lab.run("--cfg", "joint", "--datasets", "plant6", "--seeds", "1")
+    assert "1 job, all done (1 by the log.txt of an older run)" in done.stdout
+    text = (lab.path / "results/joint/mt-Joint-joint.csv").read_text()
+    assert text.splitlines()[1:] == [
+        "plant6,animals 7,61.5,61.5",
+        "plant6,vehicles,70.26,70.26",
+        "plant6,average,65.88,65.88",
+    ]
+
+
 def test_a_log_that_cannot_be_read_is_no_result(lab):
     folder = lab.path / "outputs/coop/train_base/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1"
     (folder / "log.txt").mkdir(parents=True)
@@ -105,6 +123,8 @@ def test_a_log_of_a_stopped_training_does_not_count(lab):
         b'{"accuracy": 1' + 400 * b"0" + b"}",
         b'{"accuracy": 1' + 9000 * b"0" + b"}",
         b'{"accuracy": ' + 100_000 * b"[",
+        b'{"accuracy": 60.0, "tasks": {}}',
+        b'{"accuracy": 60.0, "tasks": [{"name": "a"}]}',
     ],
     ids=lambda content: content[:24].decode(errors="replace"),
 )
