@@ -168,6 +168,9 @@ def test_training_and_evaluation_match_the_published_code(case, tmp_path):
     assert_near(prompt_run.logits(trainer, images), arrays["logits"], 1e-3, "logits")
 
     trainer.save_model(1, str(tmp_path))
+    for folder, keys in facts["state_dict"].items():
+        saved = torch.load(tmp_path / folder / "model.pth.tar-2", weights_only=True)
+        assert set(saved["state_dict"]) == {key for key in keys if "token_" not in key}
     for key in OTHER_CLASSES.get(case.name, ("new",)):
         other = case.build(facts[f"{key}_classnames"], seed=5)
         other.load_model(str(tmp_path), epoch=2)
