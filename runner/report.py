@@ -54,7 +54,6 @@ def write_picture(path: Path, mode: Mode, summaries: Sequence[Summary]) -> None:
 def _bars(plt: Any, summaries: Sequence[Summary]) -> Any:
     """A panel per measure, a group of bars per line of the table, a colour per experiment."""
     lines = merge([summary.lines for summary in summaries])
-    lines = [line for line in lines if not line.average or line.members]
     measures = summaries[0].measures
     width = max(7.0, 1.2 + len(lines) * (0.45 + 0.3 * len(summaries)))
     size = (width, 1.6 + 2.3 * len(measures))

@@ -112,9 +112,10 @@ def _task_lines(dataset: str, rows: Sequence[str]) -> tuple[Line, ...]:
 
 
 def merge(bodies: Sequence[Sequence[Line]]) -> list[Line]:
-    """Return the lines of several tables, each once, rows in the published order."""
+    """Return the lines to show of several tables, each once, rows in the published order; without
+    averages over nothing, which only the published CSV has."""
     merged = []
-    lines = [line for body in bodies for line in body]
+    lines = [line for body in bodies for line in body if line.members or not line.average]
     for section in dict.fromkeys(line.section for line in lines):
         rows = {line.name: line for line in lines if line.section == section and not line.average}
         means = {line.name: line for line in lines if line.section == section and line.average}

@@ -49,7 +49,7 @@ def ranking_columns(summaries: Sequence[Summary]) -> list[tuple[str, Line, str]]
     kept = [
         line
         for line in lines
-        if (line.members if line.average else line.name not in inside and line.name in measured)
+        if line.average or (line.name not in inside and line.name in measured)
     ]
     measures = summaries[0].measures
     if len(kept) == 1:

@@ -21,6 +21,7 @@ def test_cross_dataset_trains_once_per_seed_and_tests_elsewhere(lab):
         "eurosat,61.0,62.0,61.5\naverage_xd,61.0,62.0,61.5\naverage_dg,,,\n"
     )
     assert table.with_suffix(".png").is_file()
+    assert "average_xd" in done.stdout and "average_dg" not in done.stdout
 
 
 def test_domain_generalisation_is_the_training_of_cross_dataset(lab):
