@@ -7,7 +7,7 @@ import torch
 
 from tests.support import command
 
-WORDS = ("--demo", "--cfg", "coop", "--seeds", "1", "--jobs-per-gpu", "1")
+WORDS = ("--demo", "--cfg", "coop", "--mode", "fs", "--shots", "1", "--seeds", "1")
 
 
 def run(tmp_path, *words):
@@ -30,19 +30,19 @@ def rows(tmp_path, name):
 
 def test_an_archive_is_scored_and_what_it_lacks_is_named(tmp_path):
     run(tmp_path, "--datasets", "demo_digits")
-    own = tmp_path / "outputs/demo/coop/train_base/CoOp/demo_digits/shots16/demo/seed1"
+    own = tmp_path / "outputs/demo/coop/train_all/CoOp/demo_digits/shots1/demo/seed1"
     trained = torch.load(own / "prompt_learner/model.pth.tar-1", weights_only=True)
-    target = tmp_path / "zoo/demo_digits/base/seed1/prompt_learner/model.pth.tar-50"
+    target = tmp_path / "zoo/demo_digits/1shot/seed1/prompt_learner/model.pth.tar-50"
     target.parent.mkdir(parents=True)
-    buffers = {"token_prefix": torch.zeros(5, 1, 128), "token_suffix": torch.zeros(5, 72, 128)}
+    buffers = {"token_prefix": torch.zeros(10, 1, 128), "token_suffix": torch.zeros(10, 72, 128)}
     state = {**trained["state_dict"], **buffers}
     torch.save({"state_dict": state, "epoch": 50, "optimizer": {}, "scheduler": {}}, target)
 
     done = run(tmp_path, "--datasets", "demo_digits,demo_shapes", "--weights", "zoo")
-    assert "2 jobs: 0 done, 2 to run" in done.stdout
-    assert "left out: coop demo_shapes seed1 test base (no checkpoint in zoo/" in done.stderr
-    assert "missing: coop demo_shapes seed1 test base" in done.stdout
-    weights = rows(tmp_path, "b2n-CoOp-demo-weights-zoo.csv")
-    assert weights["demo_digits"] == rows(tmp_path, "b2n-CoOp-demo.csv")["demo_digits"]
-    assert set(weights["demo_shapes"].values()) == {"demo_shapes", ""}
-    assert not (tmp_path / "outputs/demo/coop/train_base/CoOp/demo_shapes").exists()
+    assert "1 job: 0 done, 1 to run" in done.stdout
+    assert "left out: coop demo_shapes shots1 seed1 test all (no checkpoint in zoo/" in done.stderr
+    assert "missing: coop demo_shapes shots1 seed1 test all" in done.stdout
+    weights = rows(tmp_path, "fs-CoOp-weights-zoo.csv")
+    assert weights["demo_digits"] == rows(tmp_path, "fs-CoOp.csv")["demo_digits"]
+    assert weights["demo_shapes"] == {"dataset": "demo_shapes", "shots1": ""}
+    assert not (tmp_path / "outputs/demo/coop/train_all/CoOp/demo_shapes").exists()

@@ -5,9 +5,11 @@ Sources, by row: README and scripts of KaiyangZhou/CoOp, muzairkhattak/multimoda
 Where nothing is published for a mode, the row says `ours`.
 """
 
+import contextlib
+import io
 import shlex
 from collections import defaultdict
-from functools import lru_cache
+from functools import cache
 
 import pytest
 import yaml
@@ -173,12 +175,14 @@ def expected(name, mode):
     return found
 
 
-def planned(name, mode, capsys):
+@cache
+def planned(name, mode):
     """The commands of a dry run, as dicts of flags and options."""
-    capsys.readouterr()
-    assert main(["--cfg", name, "--mode", mode, "--dry-run"]) == 0
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main(["--cfg", name, "--mode", mode, "--dry-run"]) == 0
     commands = []
-    for line in capsys.readouterr().out.splitlines():
+    for line in printed.getvalue().splitlines():
         words = [word for word in shlex.split(line) if word != "--eval-only"]
         words = words[words.index("--root") :]
         commands.append(dict(zip(words[::2], words[1::2], strict=True)))
@@ -189,7 +193,7 @@ def dataset_of(command):
     return command["--dataset-config-file"].split("/")[-1].removesuffix(".yaml")
 
 
-@lru_cache
+@cache
 def epochs_in(path):
     return yaml.safe_load((REPO / path).read_text()).get("OPTIM", {}).get("MAX_EPOCH", 1)
 
@@ -205,11 +209,11 @@ def settings(command):
 
 
 @pytest.mark.parametrize("name, mode", CASES)
-def test_every_training_has_the_published_settings(name, mode, capsys):
+def test_every_training_has_the_published_settings(name, mode):
     untrained = name.startswith("zsclip")
     table = expected(name, mode)
     seeds = defaultdict(set)
-    for command in planned(name, mode, capsys):
+    for command in planned(name, mode):
         if "--model-dir" in command:
             continue
         place = int(command["DATASET.NUM_SHOTS"]), dataset_of(command)
@@ -225,8 +229,8 @@ def test_every_training_has_the_published_settings(name, mode, capsys):
 
 
 @pytest.mark.parametrize("name, mode", CASES)
-def test_tests_load_the_last_epoch_of_their_own_training(name, mode, capsys):
-    commands = planned(name, mode, capsys)
+def test_tests_load_the_last_epoch_of_their_own_training(name, mode):
+    commands = planned(name, mode)
     trained = {c["--output-dir"]: c for c in commands if "--model-dir" not in c}
     tested = [c for c in commands if "--model-dir" in c]
     base_to_new = mode in ("b2n", "fs-b2n")
@@ -249,10 +253,10 @@ def test_other_modes_are_refused(name, capsys):
         assert capsys.readouterr().err.startswith(f"error: --mode {mode}: {name} has ")
 
 
-def test_dg_runs_no_training_that_xd_does_not(capsys):
+def test_dg_runs_no_training_that_xd_does_not():
     for name in ("coop", "coop_dept", "maple", "promptsrc", "ivlp"):
         keys = [
-            {c["--job-key"] for c in planned(name, mode, capsys) if "--model-dir" not in c}
+            {c["--job-key"] for c in planned(name, mode) if "--model-dir" not in c}
             for mode in ("xd", "dg")
         ]
         assert keys[0] == keys[1] and len(keys[0]) == 3
