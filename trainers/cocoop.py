@@ -43,6 +43,8 @@ class CoCoOpPromptLearner(CoOpPromptLearner):
         PromptTooLongError: context and classname do not fit in the context length.
     """
 
+    key = "TRAINER.COCOOP.N_CTX"
+
     def __init__(self, options: CfgNode, clip_model: clip.CLIP, precision: Precision):
         shared = CfgNode({**options, "CSC": False, "CLASS_TOKEN_POSITION": "end"})
         super().__init__(shared, clip_model, 1, precision)

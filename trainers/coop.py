@@ -47,6 +47,8 @@ class CoOpPromptLearner(ContextLearner):
         PromptTooLongError: context and classname do not fit in the context length.
     """
 
+    key = "TRAINER.COOP.N_CTX"
+
     def __init__(
         self, options: CfgNode, clip_model: clip.CLIP, num_classes: int, precision: Precision
     ):
@@ -54,9 +56,10 @@ class CoOpPromptLearner(ContextLearner):
         if words:
             n_ctx = len(words.split(" "))
             warn_overridden(options, n_ctx)
-        super().__init__(clip_model.text, words or " ".join(["X"] * n_ctx), n_ctx)
+        text, own = clip_model.text, num_classes if options.CSC else None
+        super().__init__(text, words or " ".join(["X"] * n_ctx), n_ctx, self.key)
         self.position = options.CLASS_TOKEN_POSITION
-        ctx = start_context(clip_model.text, words, n_ctx, num_classes if options.CSC else None)
+        ctx = start_context(text, words, n_ctx, self.key, own)
         self.ctx = nn.Parameter(ctx.to(precision.trained_dtype))
 
     @property

@@ -45,11 +45,16 @@ class IVLPModel(PromptModel):
     node = "IVLP"  # of the config, below TRAINER
 
     def build(self) -> None:
-        options, text = self.cfg.TRAINER[self.node], self.clip.text
+        options, text, node = self.cfg.TRAINER[self.node], self.clip.text, f"TRAINER.{self.node}"
         depth = options.PROMPT_DEPTH_TEXT
-        check_depth(f"TRAINER.{self.node}.PROMPT_DEPTH_TEXT", depth, text.layers)
-        dtype = self.precision.trained_dtype
-        self.prompt_learner = InputContext(text, options.CTX_INIT, options.N_CTX_TEXT, dtype)
+        check_depth(f"{node}.PROMPT_DEPTH_TEXT", depth, text.layers)
+        self.prompt_learner = InputContext(
+            text,
+            options.CTX_INIT,
+            options.N_CTX_TEXT,
+            f"{node}.N_CTX_TEXT",
+            self.precision.trained_dtype,
+        )
         self.text_encoder = DeepPrompts(depth, options.N_CTX_TEXT, text.width)
         self.image_encoder = None
         if options.PROMPT_DEPTH_VISION:

@@ -45,7 +45,7 @@ class MultiModalPromptLearner(InputContext):
     def __init__(self, options: CfgNode, clip_model: clip.CLIP, precision: Precision):
         text, vision_width = clip_model.text, clip_model.visual.width
         n_ctx, dtype = options.N_CTX, precision.trained_dtype
-        super().__init__(text, options.CTX_INIT, n_ctx, dtype)
+        super().__init__(text, options.CTX_INIT, n_ctx, "TRAINER.MAPLE.N_CTX", dtype)
         self.proj = nn.Linear(text.width, vision_width).to(dtype)
         num_deep = options.PROMPT_DEPTH - 1
         self.compound_prompts_text = nn.ParameterList(

@@ -51,14 +51,14 @@ class SoftCPTModel(OwnedContextsModel):
     def build(self) -> None:
         options, text, dtype = self.cfg.TRAINER.MTCOOP, self.clip.text, self.precision.trained_dtype
         self.tasks = self.space.tasks or (only_task(self.cfg.DATASET.NAME, len(self.space)),)
-        self.prompt_learner = NamePrompts(text, Layout.of(options))
+        layouts = {kind: Layout.of(options, NODE, kind) for kind in ("", "TASK_", "CLASS_")}
+        self.prompt_learner = NamePrompts(text, layouts[""])
         num_own = len(self.tasks) if options.TASK_CSC else None
-        self.task_prompt_learner = NameContext(text, Layout.of(options, "TASK_"), num_own, dtype)
+        self.task_prompt_learner = NameContext(text, layouts["TASK_"], num_own, dtype)
         self.class_prompt_learner = None
         if options.CSC:
             num_own = len(self.space) if options.CLASS_CSC else None
-            layout = Layout.of(options, "CLASS_")
-            self.class_prompt_learner = NameContext(text, layout, num_own, dtype)
+            self.class_prompt_learner = NameContext(text, layouts["CLASS_"], num_own, dtype)
             self.class_prompt_learner.requires_grad_(not options.FREEZE_CLS_PROMPT)
         parts = 2 if options.CSC and options.PG_TYPE == "lin" else 1
         inputs = parts * self.clip.visual.output_dim

@@ -81,7 +81,7 @@ class SoftCPTHardModel(OwnedContextsModel):
         tasks = self.space.tasks or (Task("", 0, num_classes),)
         self.prompt_learner = HardPromptLearner(
             self.clip.text,
-            Layout.of(options),
+            Layout.of(options, NODE),
             num_classes,
             self.precision.trained_dtype,
             own=options.CSC,
@@ -97,7 +97,7 @@ class SoftCPTHardModel(OwnedContextsModel):
 
     def owned_contexts(self) -> list[Owners]:
         options = self.cfg.TRAINER.MTCOOPH
-        if options.CSC and not Layout.of(options).words:
+        if options.CSC and not Layout.of(options, NODE).words:
             return [Owners(f"{NODE}.CSC", "classes", "prompt_learner.")]
         return [Owners(f"{NODE}.TSC", "tasks", "prompt_learner.learners.")] if options.TSC else []
 

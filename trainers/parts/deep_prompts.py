@@ -38,15 +38,15 @@ class InputContext(ContextLearner):
         UserError: CTX_INIT has fewer tokens than n.
     """
 
-    def __init__(self, text_tower: nn.Module, ctx_init: str, n_ctx: int, dtype: torch.dtype):
+    def __init__(
+        self, text_tower: nn.Module, ctx_init: str, n_ctx: int, key: str, dtype: torch.dtype
+    ):
         words = init_words(ctx_init)
         if words and n_ctx > MAX_INIT_TOKENS:
-            logger.info(
-                f"Notice: {n_ctx} context tokens are over {MAX_INIT_TOKENS}; CTX_INIT is not used"
-            )
+            logger.info(f"Notice: {key} {n_ctx} is over {MAX_INIT_TOKENS}; CTX_INIT is not used")
             words = ""
-        super().__init__(text_tower, words or " ".join(["X"] * n_ctx), n_ctx)
-        self.ctx = nn.Parameter(start_context(text_tower, words, n_ctx).to(dtype))
+        super().__init__(text_tower, words or " ".join(["X"] * n_ctx), n_ctx, key)
+        self.ctx = nn.Parameter(start_context(text_tower, words, n_ctx, key).to(dtype))
 
 
 class DeepPrompts(nn.Module):

@@ -103,8 +103,8 @@ def init_words(text: str) -> str:
     return text.replace("_", " ").strip()
 
 
-def context_from_words(text_tower: nn.Module, words: str, n_ctx: int) -> Tensor:
-    """Token embeddings [n, W] of the first n tokens of the words.
+def context_from_words(text_tower: nn.Module, words: str, n_ctx: int, key: str) -> Tensor:
+    """Token embeddings [n, W] of the first n tokens of the words; `key` is the config key of n.
 
     Raises:
         UserError: the words have fewer than n tokens, so that the context would start from padding.
@@ -113,8 +113,8 @@ def context_from_words(text_tower: nn.Module, words: str, n_ctx: int) -> Tensor:
     num_tokens = int(tokens.argmax(dim=-1)) - 1
     if num_tokens < n_ctx:
         raise UserError(
-            f"CTX_INIT {words!r} has {num_tokens} tokens, fewer than the {n_ctx} context tokens; "
-            f"lengthen it or lower N_CTX"
+            f"{key} = {n_ctx}: CTX_INIT {words!r} has {num_tokens} tokens; "
+            f"use {num_tokens} or less, or longer words"
         )
     device = text_tower.token_embedding.weight.device
     with torch.no_grad():
@@ -127,12 +127,13 @@ def random_context(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def start_context(
-    text_tower: nn.Module, words: str, n_ctx: int, num_own: int | None = None
+    text_tower: nn.Module, words: str, n_ctx: int, key: str, num_own: int | None = None
 ) -> Tensor:
     """Where a context starts: the embeddings of words, or without any N(0, 0.02^2).
 
     Args:
         words: CTX_INIT's; they give one context for all.
+        key: the config key of n.
         num_own: N, how many classes (or tasks) get one of their own; None: all share one.
 
     Returns:
@@ -142,7 +143,7 @@ def start_context(
         UserError: there are words, and of fewer than n tokens.
     """
     if words:
-        return context_from_words(text_tower, words, n_ctx)
+        return context_from_words(text_tower, words, n_ctx, key)
     own = () if num_own is None else (num_own,)
     return random_context(*own, n_ctx, text_tower.width)
 
@@ -159,14 +160,16 @@ class ContextLearner(nn.Module):
         words: n words that stand for the context when prompts are tokenised, and any fixed words
             behind them.
         n_ctx: n, the learned positions 1..n.
+        key: the config key of n, for messages.
     """
 
-    def __init__(self, text_tower: nn.Module, words: str, n_ctx: int):
+    def __init__(self, text_tower: nn.Module, words: str, n_ctx: int, key: str):
         super().__init__()
         # A tuple keeps the frozen tower out of this module's parameters and state dict.
         self._tower = (text_tower,)
         self.words = words
         self.n_ctx = n_ctx
+        self.key = key
 
     def set_classes(self, space: ClassSpace) -> None:
         """Tokenises the prompts of the given classes.
@@ -183,11 +186,7 @@ class ContextLearner(nn.Module):
         try:
             tokens = clip.tokenize(prompts, tower.context_length)
         except clip.TokenizeError as error:
-            longest = max(space.names, key=len)
-            raise PromptTooLongError(
-                f"{self.n_ctx} context tokens and a classname such as {longest[:60]!r} do not fit "
-                f"into the {tower.context_length} tokens of a prompt; lower N_CTX or shorten names"
-            ) from error
+            raise self._too_long(prompts, space.names, tower.context_length) from error
         eot = tokens.argmax(dim=-1)
         names = clip.tokenize(space.words(), tower.context_length)
         self.name_lengths = [int(end) - 1 for end in names.argmax(dim=-1)]
@@ -198,6 +197,20 @@ class ContextLearner(nn.Module):
         self.register_buffer("eot", eot.to(device), persistent=False)
         self.register_buffer("token_prefix", embedded[:1, :1], persistent=False)
         self.register_buffer("token_suffix", embedded[:, 1 + self.n_ctx :], persistent=False)
+
+    def _too_long(
+        self, prompts: list[str], names: Sequence[str], context_length: int
+    ) -> PromptTooLongError:
+        longest = (
+            max(len(prompt) for prompt in prompts) + 2
+        )  # characters, at least as many as tokens
+        needed = clip.tokenize(prompts, longest).argmax(dim=-1) + 1
+        name, room = names[int(needed.argmax())], context_length - int(needed.max()) + self.n_ctx
+        allowed = f"use {room} or less, or shorten it" if room > 0 else "shorten it"
+        return PromptTooLongError(
+            f"{self.key} = {self.n_ctx}: with the name {name[:60]!r} a prompt has "
+            f"{int(needed.max())} tokens, and the text tower takes {context_length}; {allowed}"
+        )
 
     def _shared_positions(self, tokens: Tensor, eot: Tensor) -> int:
         """Leading positions in which all prompts agree; every row keeps its EOT."""

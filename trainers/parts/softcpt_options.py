@@ -50,8 +50,8 @@ def combination_problems(options: CfgNode) -> list[str]:
             f"{NODE}.CLS_SAMPLE_RATE = {options.CLS_SAMPLE_RATE}: needs {NODE}.CSC True; "
             f"with CSC False use 0"
         )
-    words = Layout.of(options).words
-    if words and Layout.of(options).n_ctx != options.N_CTX:
+    words = Layout.of(options, NODE).words
+    if words and Layout.of(options, NODE).n_ctx != options.N_CTX:
         problems.append(
             f"{NODE}.CTX_INIT = {words!r}: has {len(words.split(' '))} words, and the meta network "
             f"makes {NODE}.N_CTX = {options.N_CTX} tokens; use equal numbers"

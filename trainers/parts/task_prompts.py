@@ -35,29 +35,32 @@ def context_options(of: str, kind: str = "", minimum: int = 0) -> dict[str, Opti
 
 @dataclass(frozen=True)
 class Layout:
-    """How a context of `n_ctx` tokens stands in prompts; `words` start it where there are any."""
+    """How a context of `n_ctx` tokens, the config key `key`, stands in prompts; `words` start it
+    where there are any."""
 
     n_ctx: int
     words: str
     position: str
+    key: str
 
     @classmethod
-    def of(cls, options: CfgNode, kind: str = "") -> "Layout":
-        """From the keys of `context_options`; the number of words overrides N_CTX."""
+    def of(cls, options: CfgNode, node: str, kind: str = "") -> "Layout":
+        """From the keys of `context_options` below a node; the number of words overrides N_CTX."""
         words = init_words(options[f"{kind}CTX_INIT"])
         n_ctx = len(words.split(" ")) if words else options[f"{kind}N_CTX"]
-        return cls(n_ctx, words, options[f"{kind}TOKEN_POSITION"])
+        return cls(n_ctx, words, options[f"{kind}TOKEN_POSITION"], f"{node}.{kind}N_CTX")
 
     def start(self, text_tower: nn.Module, num_own: int | None) -> Tensor:
         """Where a context starts, see `start_context`."""
-        return start_context(text_tower, self.words, self.n_ctx, num_own)
+        return start_context(text_tower, self.words, self.n_ctx, self.key, num_own)
 
 
 class NamePrompts(ContextLearner):
     """Prompts of names around contexts that are handed in."""
 
     def __init__(self, text_tower: nn.Module, layout: Layout):
-        super().__init__(text_tower, layout.words or " ".join(["X"] * layout.n_ctx), layout.n_ctx)
+        words = layout.words or " ".join(["X"] * layout.n_ctx)
+        super().__init__(text_tower, words, layout.n_ctx, layout.key)
         self.position = layout.position
 
     def prompts(

@@ -45,7 +45,7 @@ def test_vision_depth_0_leaves_the_image_tower_as_it_is(make, batch):
 
 def test_words_are_not_read_for_more_than_4_tokens(make, caplog):
     trainer = make("IVLP", *depths("IVLP", N_CTX_TEXT=5))
-    assert "5 context tokens are over 4; CTX_INIT is not used" in caplog.text
+    assert "TRAINER.IVLP.N_CTX_TEXT 5 is over 4; CTX_INIT is not used" in caplog.text
     assert trainer.model.prompt_learner.words == "X X X X X"
 
 
@@ -81,12 +81,13 @@ def test_a_depth_over_the_number_of_blocks_is_refused(node, side, make):
         (
             "IVLP",
             depths("IVLP", CTX_INIT="a photo", N_CTX_TEXT=3),
-            "CTX_INIT 'a photo' has 2 tokens, fewer than the 3 context tokens",
+            r"^TRAINER.IVLP.N_CTX_TEXT = 3: CTX_INIT 'a photo' has 2 tokens; use 2 or less",
         ),
         (
             "PromptSRC",
             depths("PROMPTSRC", N_CTX_TEXT=80),
-            "80 context tokens and a classname such as 'golden_retriever' do not fit",
+            r"^TRAINER.PROMPTSRC.N_CTX_TEXT = 80: with the name 'Boeing 737-800' a prompt .* "
+            r"takes 77; use 66 or less, or shorten it$",
         ),
     ],
 )

@@ -275,7 +275,7 @@ def test_values_that_mean_nothing_are_refused_in_one_line(values, message, softc
 
 
 def test_a_long_task_name_is_refused_with_the_room_there_is(softcpt):
-    with pytest.raises(UserError, match=r"2 context tokens and a .*name such as 'word word"):
+    with pytest.raises(UserError, match=r"^TRAINER.MTCOOP.TASK_N_CTX = 2: .* 'word word.*shorten it$"):
         softcpt(tasks={"word " * 80: ["tulip"], "plants": ["corn"]})
 
 
