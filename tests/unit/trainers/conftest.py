@@ -8,7 +8,9 @@ import torch
 import trainers  # noqa: F401  registers the methods
 from dassl.engine import TRAINER_REGISTRY
 from tests.support import command, prompt_run
+from tests.unit.trainers.softcpt_runs import HARD, NODE, SMALL, TASKS, words
 from trainers.parts import run_config
+from trainers.parts.model import Batch
 from trainers.parts.register import ALIASES
 from trainers.parts.task_training import MultiTaskTrainer
 from trainers.parts.trainer import PromptTrainer, own_keys
@@ -90,3 +92,31 @@ def make(small_vit, monkeypatch):
         return prompt_run.build(monkeypatch, cfg, seed=seed, **dataset)
 
     return call
+
+
+@pytest.fixture
+def softcpt(make):
+    """Builds SoftCPT over TASKS: softcpt(CSC=True, ...)."""
+
+    def call(name="SoftCPT", tasks=TASKS, seed=1, **values):
+        options = words(NODE, {**SMALL, **values})
+        return make(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
+
+    return call
+
+
+@pytest.fixture
+def hard(make):
+    """Builds a hard baseline over TASKS: hard(TSC=True, ...)."""
+
+    def call(name="SoftCPTHard", tasks=TASKS, seed=1, **values):
+        options = words(HARD, {"N_CTX": 3, **values})
+        return make(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
+
+    return call
+
+
+@pytest.fixture
+def two_tasks(batch):
+    """A batch without an image of cars, the second task."""
+    return Batch(batch.image, torch.tensor([0, 1, 4, 3]))
