@@ -163,6 +163,9 @@ promptsrc: dict[str, Any] = {
     }
 }
 
+# Koorye/SkipTuning: its YAML for base-to-new. htyao89/KgCoOp has RN50 only.
+prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100_ctx"}}
+
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
 # (KaiyangZhou/CoOp, scripts/coop/zeroshot.sh).
 zsclip: dict[str, Any] = {
