@@ -166,6 +166,9 @@ promptsrc: dict[str, Any] = {
 # Koorye/SkipTuning: its YAML for base-to-new. htyao89/KgCoOp has RN50 only.
 prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100_ctx"}}
 
+# Koorye/SkipTuning: the YAML of its two with the batch and epochs of Koorye/DePT's re-runs.
+clip_adapter: dict[str, Any] = {"train": {"trainer": "CLIPAdapter", "cfg": "vit_b16_ep10_bs4"}}
+
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
 # (KaiyangZhou/CoOp, scripts/coop/zeroshot.sh).
 zsclip: dict[str, Any] = {
