@@ -19,7 +19,7 @@ demo: $(VENV)/installed
 	$(BIN)/python parallel_runner.py --demo --cfg $(DEMO)
 
 demo-all: $(VENV)/installed
-	$(BIN)/python parallel_runner.py --demo --cfg $(DEMO) coop coop_dept
+	$(BIN)/python parallel_runner.py --demo --cfg all
 
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
