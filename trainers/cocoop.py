@@ -12,7 +12,6 @@ from yacs.config import CfgNode
 
 import clip
 from trainers.coop import CoOpPromptLearner, ctx_init_text
-from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, PromptModel
 from trainers.parts.options import Option, Options
 from trainers.parts.precision import PRECISIONS, Precision
@@ -79,10 +78,6 @@ class CoCoOpModel(PromptModel):
         self.prompt_learner = CoCoOpPromptLearner(
             self.cfg.TRAINER.COCOOP, self.clip, self.precision
         )
-
-    def set_classes(self, space: ClassSpace) -> None:
-        super().set_classes(space)
-        self.prompt_learner.set_classes(space)
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         """Raw text features [B, C, D]; without gradient a few images at a time, so that memory does

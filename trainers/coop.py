@@ -10,17 +10,20 @@ from torch import nn
 from yacs.config import CfgNode
 
 import clip
-from trainers.parts.classes import ClassSpace
 from trainers.parts.options import Option, Options
 from trainers.parts.owned_contexts import OwnedContextsModel, Owners
 from trainers.parts.precision import PRECISIONS, Precision
-from trainers.parts.prompts import ContextLearner, TextPrompts, init_words, start_context
+from trainers.parts.prompts import (
+    POSITIONS,
+    ContextLearner,
+    TextPrompts,
+    init_words,
+    start_context,
+)
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
-
-POSITIONS = ("end", "middle", "front")
 
 
 def ctx_init_text(value: Any) -> str:
@@ -57,7 +60,7 @@ class CoOpPromptLearner(ContextLearner):
             n_ctx = len(words.split(" "))
             warn_overridden(options, n_ctx)
         text, own = clip_model.text, num_classes if options.CSC else None
-        super().__init__(text, words or " ".join(["X"] * n_ctx), n_ctx, self.key)
+        super().__init__(text, words, n_ctx, self.key)
         self.position = options.CLASS_TOKEN_POSITION
         ctx = start_context(text, words, n_ctx, self.key, own)
         self.ctx = nn.Parameter(ctx.to(precision.trained_dtype))
@@ -94,10 +97,6 @@ class CoOpModel(OwnedContextsModel):
     def build(self) -> None:
         options = self.cfg.TRAINER.COOP
         self.prompt_learner = CoOpPromptLearner(options, self.clip, len(self.space), self.precision)
-
-    def set_classes(self, space: ClassSpace) -> None:
-        super().set_classes(space)
-        self.prompt_learner.set_classes(space)
 
     def text_prompts(self) -> TextPrompts:
         return self.prompt_learner()

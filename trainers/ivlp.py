@@ -4,7 +4,6 @@ independent baseline of MaPLe, arXiv:2210.03117).
 n text tokens, m visual tokens, W text width, V vision width.
 """
 
-from trainers.parts.classes import ClassSpace
 from trainers.parts.deep_prompts import DeepPrompts, InputContext, check_depth, vision_prompts
 from trainers.parts.model import PromptModel
 from trainers.parts.options import Option, Options
@@ -60,10 +59,6 @@ class IVLPModel(PromptModel):
         if options.PROMPT_DEPTH_VISION:
             self.image_encoder = vision_prompts(self.node, options, self.clip)
 
-    def set_classes(self, space: ClassSpace) -> None:
-        super().set_classes(space)
-        self.prompt_learner.set_classes(space)
-
     def text_prompts(self) -> TextPrompts:
         return self.prompt_learner.shared_prompts(self.prompt_learner.ctx, self.text_encoder.deep())
 
@@ -79,4 +74,3 @@ class IVLP(PromptTrainer):
     options = (IVLP_OPTIONS,)
     precision_key = "TRAINER.IVLP.PREC"
     checkpoint = {"VLPromptLearner": ""}  # noqa: RUF012
-    multitask = True

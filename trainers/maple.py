@@ -10,7 +10,6 @@ from torch import nn
 from yacs.config import CfgNode
 
 import clip
-from trainers.parts.classes import ClassSpace
 from trainers.parts.deep_prompts import InputContext, check_depth
 from trainers.parts.model import PromptModel, require_visual_prompts
 from trainers.parts.options import Option, Options
@@ -20,7 +19,6 @@ from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
-
 
 PUBLISHED_DEPTH = 9
 
@@ -85,10 +83,6 @@ class MaPLeModel(PromptModel):
                 f"backbone; prompts behind the last block stay idle"
             )
         self.prompt_learner = MultiModalPromptLearner(options, self.clip, self.precision)
-
-    def set_classes(self, space: ClassSpace) -> None:
-        super().set_classes(space)
-        self.prompt_learner.set_classes(space)
 
     def text_prompts(self) -> TextPrompts:
         return self.prompt_learner.text_prompts()

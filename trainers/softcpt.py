@@ -66,7 +66,6 @@ class SoftCPTModel(OwnedContextsModel):
 
     def set_classes(self, space: ClassSpace) -> None:
         super().set_classes(space)
-        self.prompt_learner.set_classes(space)
         self.task_prompt_learner.set_classes(ClassSpace(tuple(task.name for task in self.tasks)))
         if self.class_prompt_learner is not None:
             self.class_prompt_learner.set_classes(space)

@@ -7,7 +7,7 @@ T tasks, C classes, C_t classes of task t, n context tokens, W text width.
 import torch
 from torch import Tensor, nn
 
-from trainers.parts.classes import ClassSpace, Task
+from trainers.parts.classes import Task
 from trainers.parts.options import Option, Options
 from trainers.parts.owned_contexts import OwnedContextsModel, Owners
 from trainers.parts.precision import PRECISIONS
@@ -87,10 +87,6 @@ class SoftCPTHardModel(OwnedContextsModel):
             own=options.CSC,
             tasks=tasks if options.TSC else (),
         )
-
-    def set_classes(self, space: ClassSpace) -> None:
-        super().set_classes(space)
-        self.prompt_learner.set_classes(space)
 
     def text_prompts(self) -> TextPrompts:
         return self.prompt_learner(self.task_of_class)

@@ -57,7 +57,6 @@ class VPT(PromptTrainer):
     options = (VPT_OPTIONS,)
     precision_key = "TRAINER.VPT.PREC"
     checkpoint = {"prompt_learner": ""}  # noqa: RUF012
-    multitask = True
 
     def _precision_name(self) -> str:
         name = super()._precision_name()

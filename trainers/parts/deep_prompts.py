@@ -22,7 +22,6 @@ from trainers.parts.prompts import (
 
 logger = logging.getLogger(__name__)
 
-
 MAX_INIT_TOKENS = 4  # the published code reads CTX_INIT only for so many context tokens
 
 
@@ -45,7 +44,7 @@ class InputContext(ContextLearner):
         if words and n_ctx > MAX_INIT_TOKENS:
             logger.info(f"Notice: {key} {n_ctx} is over {MAX_INIT_TOKENS}; CTX_INIT is not used")
             words = ""
-        super().__init__(text_tower, words or " ".join(["X"] * n_ctx), n_ctx, key)
+        super().__init__(text_tower, words, n_ctx, key)
         self.ctx = nn.Parameter(start_context(text_tower, words, n_ctx, key).to(dtype))
 
 

@@ -119,10 +119,12 @@ class PromptModel(nn.Module):
         raise NotImplementedError
 
     def set_classes(self, space: ClassSpace) -> None:
-        """Makes the prompts of the given classes."""
+        """Makes the prompts of the given classes; a child `prompt_learner` makes its own."""
         self.space = space
         device = self.clip.logit_scale.device
         self.task_of_class = torch.tensor(space.task_of_class(), device=device)  # [C]
+        if "prompt_learner" in self._modules:
+            self.prompt_learner.set_classes(space)
 
     def text_prompts(self) -> TextPrompts:
         """Text prompts of all classes."""

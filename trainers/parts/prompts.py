@@ -16,6 +16,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 
+POSITIONS = ("end", "middle", "front")  # where a name can stand in its prompt
 TEXTS_AT_ONCE = 512  # fixed texts encoded in one pass: bounds the memory of ensembles
 
 
@@ -158,7 +159,7 @@ class ContextLearner(nn.Module):
     Args:
         text_tower: gives the token embedding and the context length.
         words: n words that stand for the context when prompts are tokenised, and any fixed words
-            behind them.
+            behind them; "" = any n words.
         n_ctx: n, the learned positions 1..n.
         key: the config key of n, for messages.
     """
@@ -167,7 +168,7 @@ class ContextLearner(nn.Module):
         super().__init__()
         # A tuple keeps the frozen tower out of this module's parameters and state dict.
         self._tower = (text_tower,)
-        self.words = words
+        self.words = words or " ".join(["X"] * n_ctx)
         self.n_ctx = n_ctx
         self.key = key
 
@@ -252,8 +253,8 @@ class ContextLearner(nn.Module):
         """Prompts with a context [R, n, W] of each row, as whole rows.
 
         Args:
-            position: where the classname stands: at the end, in the middle (behind n // 2 context
-                tokens) or in front. The EOT position is the same in all three.
+            position: of `POSITIONS`, where the classname stands; in the middle is behind n // 2
+                context tokens. The EOT position is the same in all three.
             classes: [R] long, the class of each row; default all classes in order.
         """
         suffix, eot = self._of(classes)

@@ -14,13 +14,12 @@ from dassl.utils.errors import UserError
 from trainers.parts.classes import Task
 from trainers.parts.options import Option
 from trainers.parts.prompts import (
+    POSITIONS,
     ContextLearner,
     TextPrompts,
     init_words,
     start_context,
 )
-
-POSITIONS = ("end", "middle", "front")
 
 
 def context_options(of: str, kind: str = "", minimum: int = 0) -> dict[str, Option]:
@@ -59,8 +58,7 @@ class NamePrompts(ContextLearner):
     """Prompts of names around contexts that are handed in."""
 
     def __init__(self, text_tower: nn.Module, layout: Layout):
-        words = layout.words or " ".join(["X"] * layout.n_ctx)
-        super().__init__(text_tower, words, layout.n_ctx, layout.key)
+        super().__init__(text_tower, layout.words, layout.n_ctx, layout.key)
         self.position = layout.position
 
     def prompts(
