@@ -55,7 +55,7 @@ class HardPromptLearner(NamePrompts):
         tasks: tuple[Task, ...],
     ):
         super().__init__(text, layout)
-        sizes = [task.end - task.start for task in tasks] or [num_classes]
+        sizes = [len(task.classes) for task in tasks] or [num_classes]
         starts = [layout.start(text, size if own else None).to(dtype) for size in sizes]
         if tasks:
             self.learners = nn.ModuleList(TaskContext(start) for start in starts)

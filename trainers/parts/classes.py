@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from dassl.data.datasets.multitask import class_ranges, is_multitask
+
 
 @dataclass(frozen=True)
 class Task:
@@ -17,6 +19,11 @@ class Task:
     start: int
     end: int
     template: str = ""
+
+    @property
+    def classes(self) -> range:
+        """Its places in the joint label space."""
+        return range(self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,10 @@ class ClassSpace:
         """The names as they stand in a prompt: underscores are blanks."""
         return [name.replace("_", " ") for name in self.names]
 
+    def names_of(self, task: Task) -> tuple[str, ...]:
+        """The classnames of one of the tasks."""
+        return self.names[task.start : task.end]
+
     def whole(self) -> "ClassSpace":
         """The larger label space, its ids in the place of names."""
         return ClassSpace(self.all_ids, self.all_ids)
@@ -64,7 +75,7 @@ class ClassSpace:
         """The task of each class; all 0 where there is one."""
         if not self.tasks:
             return [0] * len(self)
-        return [number for number, task in enumerate(self.tasks) for _ in range(*_range(task))]
+        return [number for number, task in enumerate(self.tasks) for _ in task.classes]
 
     def rows_in(self, other: "ClassSpace") -> list[int] | None:
         """Where these classes stand in `other`, or None when they are not part of it.
@@ -74,11 +85,11 @@ class ClassSpace:
         gets -1 in all its places.
         """
         if self.tasks or other.tasks:
-            known = {(task.name, other.names[slice(*_range(task))]): task for task in other.tasks}
+            known = {(task.name, other.names_of(task)): task for task in other.tasks}
             rows = []
             for task in self.tasks:
-                same = known.get((task.name, self.names[slice(*_range(task))]))
-                rows += range(*_range(same)) if same else [-1] * (task.end - task.start)
+                same = known.get((task.name, self.names_of(task)))
+                rows += same.classes if same else [-1] * len(task.classes)
             return rows if any(row >= 0 for row in rows) else None
         if self.ids and other.ids:
             place = {class_id: row for row, class_id in enumerate(other.ids)}
@@ -101,18 +112,14 @@ class ClassSpace:
         return cls(tuple(plain["classnames"]), tuple(ids) if ids else None, tasks)
 
 
-def _range(task: Task) -> tuple[int, int]:
-    return task.start, task.end
-
-
 def _tasks_of(dataset: Any) -> tuple[Task, ...]:
     """The tasks of a multi-task dataset, from its lists by task id."""
-    lists = getattr(dataset, "taskid2cname", None)
-    if not lists:
+    if not is_multitask(dataset):
         return ()
-    templates = getattr(dataset, "task_templates", None) or [""] * len(lists)
-    tasks, start = [], 0
-    for name, classnames, template in zip(dataset.taskid2tname, lists, templates, strict=True):
-        tasks.append(Task(name, start, start + len(classnames), template))
-        start += len(classnames)
-    return tuple(tasks)
+    names = dataset.taskid2tname
+    places = class_ranges(map(len, dataset.taskid2cname))
+    templates = getattr(dataset, "task_templates", None) or [""] * len(names)
+    return tuple(
+        Task(name, start, end, template)
+        for name, (start, end), template in zip(names, places, templates, strict=True)
+    )

@@ -1,7 +1,6 @@
-"""Training on several tasks at once: class sampling, contexts that belong to single classes or
-tasks, and what is logged of a step.
+"""Training on several tasks at once: class sampling, and what is logged of a step.
 
-B images, C classes, n context tokens, W text width.
+B images, C classes.
 """
 
 import math
@@ -25,10 +24,9 @@ def sample_classes(labels: Sequence[int], tasks: Sequence[Task], rate: float) ->
     """
     present, chosen = set(labels), []
     for task in tasks:
-        classes = range(task.start, task.end)
-        others = [c for c in classes if c not in present]
+        others = [c for c in task.classes if c not in present]
         drawn = torch.randperm(len(others))[: math.ceil(rate * len(others))]
-        chosen += [c for c in classes if c in present] + [others[i] for i in drawn]
+        chosen += [c for c in task.classes if c in present] + [others[i] for i in drawn]
     return chosen
 
 
