@@ -10,8 +10,9 @@ from dassl.data.datasets import DATASET_REGISTRY, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
 from datasets import fewshot
 from datasets.class_folders import MAKER, made_by, new_split_file
+from datasets.listed_dataset import ListedDataset
 from datasets.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
-from datasets.splits import SPLITS, check_images, reseeded
+from datasets.splits import SPLITS, check_images, cut, reseeded
 from datasets.task_splits import TaskItem, load_task_split, write_task_split
 from datasets.text_lists import read_lines
 
@@ -46,7 +47,7 @@ class Fashion20(TaskSuite):
                 f"DATASET.SUBSAMPLE_CLASSES = {cfg.DATASET.SUBSAMPLE_CLASSES!r}: the classes of "
                 "Fashion20 are not cut; use all"
             )
-        root = os.path.abspath(os.path.expanduser(cfg.DATASET.ROOT))
+        root = ListedDataset.find_root(cfg)
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
         self.image_dir = os.path.join(self.dataset_dir, "images")
         source = os.path.join(self.dataset_dir, self.split_file)
@@ -127,14 +128,7 @@ class Fashion20(TaskSuite):
         for place, task in enumerate(tasks):
             items = _list_task(folder / "images", place, len(task.classnames))
             generator.shuffle(items)
-            first = round(0.5 * len(items))
-            second = first + round(0.2 * len(items))
-            parts = (items[:first], items[first:second], items[second:])
-            if not all(parts):
-                raise BadValueError(
-                    f"Fashion20: task {place} ({task.name}) has {len(items)} images, too few for "
-                    "train, val and test"
-                )
+            parts = cut(items, f"Fashion20: task {place} ({task.name})")
             for split, part in zip(SPLITS, parts, strict=True):
                 lists[split] += part
         write_task_split(

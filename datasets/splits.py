@@ -33,6 +33,7 @@ class Labelled(Protocol):
 
 
 L = TypeVar("L", bound=Labelled)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,22 @@ def reseeded(seed: int) -> Iterator[None]:
         random.setstate(before)
 
 
+def cut(
+    items: Sequence[T], where: str, p_trn: float = 0.5, p_val: float = 0.2
+) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
+    """The first round(p_trn n) of n items, the next round(p_val n), and the rest.
+
+    Raises:
+        BadValueError: one of the three is empty; `where` says whose items they are.
+    """
+    first = round(len(items) * p_trn)
+    second = first + round(len(items) * p_val)
+    parts = (items[:first], items[first:second], items[second:])
+    if not all(parts):
+        raise BadValueError(f"{where} has {len(items)} images, too few for train, val and test")
+    return parts
+
+
 def split_trainval(trainval: Sequence[L], p_val: float = 0.2) -> tuple[list[L], list[L]]:
     """Cut round(p_val n) images of each class off as validation images, after a shuffle.
 
@@ -241,13 +258,7 @@ def split_folders(
         folder = os.path.join(image_dir, name)
         files = sorted(file for file in os.listdir(folder) if not file.startswith("."))
         random.shuffle(files)
-        first = round(len(files) * p_trn)
-        second = first + round(len(files) * p_val)
-        parts = (files[:first], files[first:second], files[second:])
-        if not all(parts):
-            raise BadValueError(
-                f"{folder} has {len(files)} images, too few for train, val and test"
-            )
+        parts = cut(files, folder, p_trn, p_val)
         shown = (new_cnames or {}).get(name, name)
         for split, part in zip(SPLITS, parts, strict=True):
             lists[split] += [Datum(os.path.join(folder, file), label, 0, shown) for file in part]
