@@ -58,8 +58,8 @@ class VPT(PromptTrainer):
     precision_key = "TRAINER.VPT.PREC"
     checkpoint = {"prompt_learner": ""}  # noqa: RUF012
 
-    def _precision_name(self) -> str:
-        name = super()._precision_name()
+    def precision_name(self) -> str:
+        name = super().precision_name()
         if name != "fp16":
             return name
         logger.info("Notice: VPT runs in float32 under PREC fp16, as the published code does")

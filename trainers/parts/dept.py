@@ -148,21 +148,22 @@ class DePTModel(PromptModel):
 
     def logits(self, features: Features) -> Tensor:
         similarity = super().logits(features)
-        rows = self._cached("head_rows", self.head_rows)
+        rows = self.cached("head_rows", self.head_rows)
         if rows is None:
             return similarity
         second = self.head_logits(features, rows)
         mixed = (1 - self.weight) * similarity + self.weight * second if self.fuses else second
         if min(rows) >= 0:
             return mixed
-        in_head = torch.tensor(rows, device=mixed.device) >= 0
+        in_head = self.cached("in_head", lambda: torch.tensor(rows, device=mixed.device) >= 0)
         return torch.where(in_head, mixed, similarity)
 
     def head_logits(self, features: Features, rows: list[int]) -> Tensor:
         """The second head on images [B, D] -> [B, C]; FiLM is folded into the linear layer."""
         if self.linear_probe_proj is None:
-            return self._film_similarity(features, self._head_tasks(rows))
-        weight, bias = self._cached("folded_head", lambda: self.folded_head(rows))
+            tasks = self.cached("head_tasks", lambda: self._head_tasks(rows))
+            return self._film_similarity(features, tasks)
+        weight, bias = self.cached("folded_head", lambda: self.folded_head(rows))
         return F.linear(features.image.to(weight.dtype), weight, bias)
 
     def folded_head(self, rows: list[int]) -> tuple[Tensor, Tensor]:

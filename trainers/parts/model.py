@@ -3,7 +3,7 @@
 B images, C classes, D joint width.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -188,7 +188,7 @@ class PromptModel(nn.Module):
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Raw image features [B, D]; with gradient exactly when there are visual prompts."""
-        prompts = self._cached("visual_prompts", self.visual_prompts)
+        prompts = self.cached("visual_prompts", self.visual_prompts)
         if prompts is None:
             with torch.no_grad():
                 return self.clip.encode_image(image)
@@ -203,7 +203,7 @@ class PromptModel(nn.Module):
 
         if self.image_conditioned:
             return Features(image_features, text())
-        return Features(image_features, self._cached("text", text))
+        return Features(image_features, self.cached("text", text))
 
     def objective(self, features: Features, batch: Batch) -> Objective:
         """Cross-entropy of the similarity logits plus the method's own terms."""
@@ -235,7 +235,8 @@ class PromptModel(nn.Module):
         finally:
             self._cache = None
 
-    def _cached(self, name: str, compute: Any) -> Any:
+    def cached(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What `compute` returns; inside `fixed_weights` it is called once for each name."""
         if self._cache is None:
             return compute()
         if name not in self._cache:

@@ -191,6 +191,7 @@ class ContextLearner(nn.Module):
         eot = tokens.argmax(dim=-1)
         names = clip.tokenize(space.words(), tower.context_length)
         self.name_lengths = [int(end) - 1 for end in names.argmax(dim=-1)]
+        self._moved: dict[str, Tensor] = {}  # places by position, made when one is first asked for
         self.num_shared = self._shared_positions(tokens, eot)
         with torch.no_grad():
             embedded = tower.embed(tokens[:, : int(eot.max()) + 1].to(device))
@@ -261,7 +262,9 @@ class ContextLearner(nn.Module):
         prefix = self.token_prefix.expand(len(suffix), -1, -1)
         rows = torch.cat([prefix, ctx.to(prefix.dtype), suffix], dim=1)
         if position != "end":
-            places = self._places(position)
+            if position not in self._moved:
+                self._moved[position] = self._places(position)
+            places = self._moved[position]
             places = places if classes is None else places[classes]
             rows = rows.gather(1, places[..., None].expand(-1, -1, rows.shape[-1]))
         return TextPrompts(rows, eot, deep=deep)

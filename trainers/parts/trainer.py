@@ -77,7 +77,7 @@ class PromptTrainer(TrainerX):
     def build_model(self) -> None:
         """Loads CLIP, builds the model for the dataset's classes, registers what is trained."""
         cfg = self.cfg
-        self.precision = Precision(self._precision_name(), self.device)
+        self.precision = Precision(self.precision_name(), self.device)
         clip_model = load_backbone(cfg, self.device, self.precision)
         space = ClassSpace.of(self.dm.dataset)
         self.model = self.model_class(cfg, clip_model, space, self.precision).to(self.device)
@@ -112,7 +112,8 @@ class PromptTrainer(TrainerX):
         """The optimizer over everything that trains."""
         return build_optimizer(self.model, cfg.OPTIM)
 
-    def _precision_name(self) -> str:
+    def precision_name(self) -> str:
+        """The name of the run's precision, one of `PRECISIONS`."""
         if self.precision_key:
             return str(read_key(self.cfg, self.precision_key))
         return "fp16" if self.device.type == "cuda" else "fp32"
