@@ -8,7 +8,7 @@ from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES, trained_methods
 
 METHODS = [n for n in trained_methods() if f"{n}DePT" in trained_methods()]
-SHOWN = ("acc", "map")  # logged, and no part of the loss
+SHOWN = ("acc", "map", "kl_loss")  # logged, and no part of the loss
 OTHER = ["blue jay", "tulip", "pizza"]
 
 
