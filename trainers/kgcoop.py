@@ -15,8 +15,8 @@ from trainers.parts.model import Batch, Features
 from trainers.parts.options import Option, Options
 from trainers.parts.prompts import encode_texts
 from trainers.parts.register import register_method
+from trainers.parts.templates import class_templates, filled
 from trainers.parts.trainer import PromptTrainer
-from trainers.zsclip import class_templates, filled
 
 logger = logging.getLogger(__name__)
 

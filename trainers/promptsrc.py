@@ -3,7 +3,6 @@
 B images, C classes, D joint width.
 """
 
-import copy
 import logging
 from typing import Any
 
@@ -11,15 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import clip
 from trainers.ivlp import IVLP, IVLPModel, prompt_options
 from trainers.parts.averaging import WeightedAverage, gaussian_weights
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, Features
 from trainers.parts.options import Option, Options
-from trainers.parts.prompts import encode_texts
 from trainers.parts.register import register_method
-from trainers.parts.templates import IMAGENET_TEMPLATES
+from trainers.parts.templates import ensemble_features
 
 logger = logging.getLogger(__name__)
 
@@ -83,17 +80,6 @@ class PromptSRCModel(IVLPModel):
 def distance(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean absolute difference of the entries of normalised features [N, D]."""
     return (F.normalize(student, dim=-1) - F.normalize(teacher, dim=-1)).abs().mean()
-
-
-def ensemble_features(clip_model: clip.CLIP, words: list[str]) -> Tensor:
-    """The mean over the 60 templates of the text features of C classes, [C, D], in float32."""
-    if clip_model.dtype != torch.float32:
-        clip_model = copy.deepcopy(clip_model).float()
-    total = sum(
-        encode_texts(clip_model, [template.format(name) for name in words])
-        for template in IMAGENET_TEMPLATES
-    )
-    return total / len(IMAGENET_TEMPLATES)
 
 
 @register_method(dept=True)

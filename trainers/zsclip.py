@@ -4,45 +4,18 @@ B images, C classes, T templates of a class, D joint width.
 """
 
 import logging
-from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from dassl.data.datasets import DATASET_REGISTRY
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, PromptModel
-from trainers.parts.prompts import check_template, dataset_template, encode_texts
+from trainers.parts.prompts import encode_texts
 from trainers.parts.register import register_method
-from trainers.parts.templates import IMAGENET_TEMPLATES_SELECT
+from trainers.parts.templates import IMAGENET_TEMPLATES_SELECT, class_templates, filled
 from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
-
-
-def class_templates(space: ClassSpace, dataset: str, default: str = "") -> list[str]:
-    """The hand-written template of each class: its task's where there are tasks, else the
-    dataset's.
-
-    Args:
-        dataset: DATASET.NAME.
-        default: stands in where there is none.
-
-    Raises:
-        UserError: there is none and no default, or one has no {} for the classname.
-    """
-    if space.tasks:
-        own = [check_template(t.template or default, f"task {t.name!r}") for t in space.tasks]
-        return [own[task] for task in space.task_of_class()]
-    if default and not getattr(DATASET_REGISTRY.get(dataset), "template", ""):
-        return [default] * len(space)
-    return [dataset_template(dataset)] * len(space)
-
-
-def filled(templates: Sequence[str], space: ClassSpace) -> list[str]:
-    """Each class's name in its template."""
-    words = zip(templates, space.words(), strict=True)
-    return [template.replace("{}", name) for template, name in words]
 
 
 class ZeroshotModel(PromptModel):

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 import clip
-from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 
@@ -68,35 +67,6 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
         with torch.no_grad():
             features.append(clip_model.encode_text(tokens))
     return torch.cat(features)
-
-
-def dataset_template(name: str) -> str:
-    """The hand-written prompt of a dataset, with {} for the classname: its class's `template`.
-
-    Raises:
-        UserError: the class has none, or it has no place for the classname.
-    """
-    template = getattr(DATASET_REGISTRY.get(name), "template", "")
-    if not template:
-        raise UserError(
-            f"DATASET.NAME = {name}: no hand-written prompt is known; "
-            f"give the dataset class an attribute such as template = 'a photo of a {{}}.'"
-        )
-    return check_template(template, f"DATASET.NAME = {name}")
-
-
-def check_template(template: str, owner: str) -> str:
-    """The template itself.
-
-    Raises:
-        UserError: it has no {}, so that all classes would have the same prompt; names its owner.
-    """
-    if "{}" not in template:
-        raise UserError(
-            f"{owner}: the template {template!r} has no {{}} where the classname goes; "
-            f"write one such as 'a photo of a {{}}.'"
-        )
-    return template
 
 
 def init_words(text: str) -> str:

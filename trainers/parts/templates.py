@@ -1,8 +1,23 @@
-"""Sets of hand-written prompts, {} for the classname, in their published order.
+"""Hand-written prompts, {} for the classname: whose template a class has, and published sets, in
+their published order.
 
-Source: PromptSRC, trainers/imagenet_templates.py; both sets stem from the public CLIP repository's
-notebook on prompts. The one prompt of a dataset is its class's `template` (datasets/).
+Source of the sets: PromptSRC, trainers/imagenet_templates.py; both stem from the public CLIP
+repository's notebook on prompts. The one prompt of a dataset is its class's `template` (datasets/).
+
+C classes, D joint width.
 """
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+import clip
+from dassl.data.datasets import DATASET_REGISTRY
+from dassl.utils.errors import UserError
+from trainers.parts.classes import ClassSpace
+from trainers.parts.prompts import encode_texts
 
 # PromptSRC's teacher averages over these.
 IMAGENET_TEMPLATES = (
@@ -78,3 +93,68 @@ IMAGENET_TEMPLATES_SELECT = (
     "art of the {}.",
     "a photo of the small {}.",
 )
+
+
+def class_templates(space: ClassSpace, dataset: str, default: str = "") -> list[str]:
+    """The hand-written template of each class: its task's where there are tasks, else the
+    dataset's.
+
+    Args:
+        dataset: DATASET.NAME.
+        default: stands in where there is none.
+
+    Raises:
+        UserError: there is none and no default, or one has no {} for the classname.
+    """
+    if space.tasks:
+        own = [check_template(t.template or default, f"task {t.name!r}") for t in space.tasks]
+        return [own[task] for task in space.task_of_class()]
+    if default and not getattr(DATASET_REGISTRY.get(dataset), "template", ""):
+        return [default] * len(space)
+    return [dataset_template(dataset)] * len(space)
+
+
+def filled(templates: Sequence[str], space: ClassSpace) -> list[str]:
+    """Each class's name in its template."""
+    words = zip(templates, space.words(), strict=True)
+    return [template.replace("{}", name) for template, name in words]
+
+
+def dataset_template(name: str) -> str:
+    """The hand-written prompt of a dataset, with {} for the classname: its class's `template`.
+
+    Raises:
+        UserError: the class has none, or it has no place for the classname.
+    """
+    template = getattr(DATASET_REGISTRY.get(name), "template", "")
+    if not template:
+        raise UserError(
+            f"DATASET.NAME = {name}: no hand-written prompt is known; "
+            f"give the dataset class an attribute such as template = 'a photo of a {{}}.'"
+        )
+    return check_template(template, f"DATASET.NAME = {name}")
+
+
+def check_template(template: str, owner: str) -> str:
+    """The template itself.
+
+    Raises:
+        UserError: it has no {}, so that all classes would have the same prompt; names its owner.
+    """
+    if "{}" not in template:
+        raise UserError(
+            f"{owner}: the template {template!r} has no {{}} where the classname goes; "
+            f"write one such as 'a photo of a {{}}.'"
+        )
+    return template
+
+
+def ensemble_features(clip_model: clip.CLIP, words: list[str]) -> Tensor:
+    """The mean over the 60 templates of the text features of C classes, [C, D], in float32."""
+    if clip_model.dtype != torch.float32:
+        clip_model = copy.deepcopy(clip_model).float()
+    total = sum(
+        encode_texts(clip_model, [template.format(name) for name in words])
+        for template in IMAGENET_TEMPLATES
+    )
+    return total / len(IMAGENET_TEMPLATES)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support import prompt_run
-from trainers.zsclip import filled
+from trainers.parts.templates import filled
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FACTS = {

@@ -6,7 +6,8 @@ import torch
 import clip
 from dassl.utils.errors import UserError
 from tests.unit.trainers.conftest import NAMES
-from trainers.parts.prompts import PromptTooLongError, check_template
+from trainers.parts.prompts import PromptTooLongError
+from trainers.parts.templates import check_template
 
 
 @pytest.mark.parametrize("trainer", ["CoOp", "MaPLe"])

@@ -9,7 +9,7 @@ from datasets.eurosat import EuroSAT
 from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES
 from trainers.parts.prompts import encode_texts
-from trainers.zsclip import filled
+from trainers.parts.templates import filled
 
 TASKS = prompt_run.of_tasks({"fruit": NAMES[:1], "rest": NAMES[1:]})
 TASKS.pop("classnames")  # the builders take NAMES
