@@ -1,22 +1,19 @@
 """Linear probe: logistic regression on CLIP's frozen image features (arXiv:2103.00020).
 
 Draw and search are those of the CoOp repository's lpclip/ (`trainers.parts.probe_search`).
-
-N images of a split, D joint width.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from dassl.engine import TrainerX
 from dassl.utils.errors import UserError
-from trainers.parts.classes import ClassSpace
 from trainers.parts.frozen_features import encode
 from trainers.parts.options import Option, Options
+from trainers.parts.probe_blocks import Block, blocks, joint_labels
 from trainers.parts.probe_model import ProbeModel
 from trainers.parts.probe_search import METRICS, Images, Search, draw
 from trainers.parts.register import register_method
@@ -28,40 +25,6 @@ LP_OPTIONS = Options(
     "TRAINER.LP",
     NUM_STEP=Option(8, "rounds of the search for the strength of regularisation", minimum=1),
 )
-
-
-@dataclass(frozen=True)
-class Block:
-    """Classes start .. end - 1, which one search tells apart: all of a dataset, or a task's.
-
-    Args:
-        metric: what the search compares, a name of `METRICS`.
-    """
-
-    start: int
-    end: int
-    metric: str = "overall_acc"
-    name: str = ""
-
-
-def blocks(space: ClassSpace, dataset: Any) -> list[Block]:
-    """One block, or one for each task of a multi-task dataset."""
-    if not space.tasks:
-        return [Block(0, len(space))]
-    metrics = dataset.taskid2metric
-    return [
-        Block(task.start, task.end, metric, f"task {number} ({task.name})")
-        for number, (task, metric) in enumerate(zip(space.tasks, metrics, strict=True))
-    ]
-
-
-def joint_labels(items: Sequence[Any], space: ClassSpace) -> np.ndarray:
-    """Labels [N] in the run's label space; an item of a multi-task dataset has one label and one
-    task."""
-    if not space.tasks:
-        return np.array([item.label for item in items], dtype=np.int64)
-    starts = [task.start for task in space.tasks]
-    return np.array([starts[item.task[0]] + item.label[0] for item in items], dtype=np.int64)
 
 
 @register_method()

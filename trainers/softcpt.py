@@ -6,39 +6,20 @@ T tasks, C classes, K classes of a step, n context tokens, D joint width, W text
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from yacs.config import CfgNode
 
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, Features
 from trainers.parts.owned_contexts import OwnedContextsModel, Owners
-from trainers.parts.prompts import random_context
 from trainers.parts.register import register_method
 from trainers.parts.softcpt_options import MTCOOP_OPTIONS, NODE, combination_problems
-from trainers.parts.task_prompts import (
-    Layout,
-    NameContext,
-    NamePrompts,
-    only_task,
-)
-from trainers.parts.task_training import MultiTaskTrainer, sample_classes
+from trainers.parts.task_prompts import Layout, NameContext, NamePrompts, PromptGenerator, only_task
+from trainers.parts.task_training import MultiTaskTrainer, step_columns
 from trainers.parts.trainer import Children
 
 NOT_COMPUTED = 1e-6  # quirk: what `map` sees in the place of classes that were not drawn
-
-
-class PromptGenerator(nn.Module):
-    """The meta network: one matrix `proj`, no bias, always float32; x [R, I] -> contexts
-    [R, n, W]."""
-
-    def __init__(self, inputs: int, n_ctx: int, width: int):
-        super().__init__()
-        self.proj = nn.Parameter(random_context(inputs, n_ctx * width))
-        self.n_ctx = n_ctx
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x @ self.proj.to(x.dtype)).reshape(len(x), self.n_ctx, -1)
 
 
 class SoftCPTModel(OwnedContextsModel):
@@ -106,12 +87,8 @@ class SoftCPTModel(OwnedContextsModel):
         those drawn."""
         if batch is None:
             return super().features(image)
-        columns = torch.isin(self.task_of_class, self.task_of(batch.label))  # [C]
         rate = self.cfg.TRAINER.MTCOOP.CLS_SAMPLE_RATE
-        if rate:
-            drawn = torch.zeros_like(columns)
-            drawn[sample_classes(batch.label.tolist(), self.tasks, rate)] = True
-            columns &= drawn
+        columns = step_columns(batch.label, self.tasks, self.task_of_class, rate)
         classes = columns.nonzero().squeeze(1)
         computed = self.precision.feature(self.class_features(classes))
         text = computed.new_full((len(columns), computed.shape[1]), NOT_COMPUTED)

@@ -1,6 +1,7 @@
-"""Prompts of tasks and of their classes: contexts shared by all names or of each name's own.
+"""Prompts of tasks and of their classes: contexts shared by all names, of each name's own, or made
+by a meta network.
 
-T tasks, C classes, R names of a step, n context tokens, W text width.
+R names of a step, n context tokens, I inputs of the meta network, W text width.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from trainers.parts.prompts import (
     ContextLearner,
     TextPrompts,
     init_words,
+    random_context,
     start_context,
 )
 
@@ -105,6 +107,19 @@ class NameContext(NamePrompts):
         elif ctx.dim() == 3:
             ctx = ctx[names]  # contexts of other names get a gradient of 0, not none
         return self.prompts(ctx, names=names)
+
+
+class PromptGenerator(nn.Module):
+    """The meta network: one matrix `proj`, no bias, always float32; x [R, I] -> contexts
+    [R, n, W]."""
+
+    def __init__(self, inputs: int, n_ctx: int, width: int):
+        super().__init__()
+        self.proj = nn.Parameter(random_context(inputs, n_ctx * width))
+        self.n_ctx = n_ctx
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x @ self.proj.to(x.dtype)).reshape(len(x), self.n_ctx, -1)
 
 
 def only_task(dataset: str, num_classes: int) -> Task:

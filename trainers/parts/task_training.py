@@ -30,6 +30,19 @@ def sample_classes(labels: Sequence[int], tasks: Sequence[Task], rate: float) ->
     return chosen
 
 
+def step_columns(
+    label: Tensor, tasks: Sequence[Task], task_of_class: Tensor, rate: float
+) -> Tensor:
+    """Which classes a step on labels [B] computes, [C]: all of their tasks; with a `rate` of
+    `sample_classes` those drawn."""
+    columns = torch.isin(task_of_class, task_of_class[label])
+    if rate:
+        drawn = torch.zeros_like(columns)
+        drawn[sample_classes(label.tolist(), tasks, rate)] = True
+        columns &= drawn
+    return columns
+
+
 class MultiTaskTrainer(PromptTrainer):
     """Logs `map` as SoftCPT's code does."""
 
