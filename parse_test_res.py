@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import UserError
+from runner.results import END_OF_TEST, END_OF_TRAINING
 
-END_OF_TRAINING = ("Finish training", "Finished training")  # public engine, older engines
-END_OF_TEST = ("=> result",)
 SEVERAL_TASKS = "overall_metric"  # what a run over several tasks prints in place of accuracy
 NUMBER = r"([\.\deE+-]+)%"
 TASK = re.compile(rf"\* task: (\d+) .*\bmetric: {NUMBER}")

@@ -16,11 +16,17 @@ from runner.files import shown
 from runner.modes import Mode
 
 _END = 2**20
-LAYOUT = {
-    "b2n": "<dataset>/base/seed<N>",
-    "xd": "<source>/seed<N>",
-    "fs": "<dataset>/<K>shot/seed<N>",
+_LAYOUT = {  # by the mode whose settings hold
+    "b2n": "{dataset}/base/seed{seed}",
+    "xd": "{dataset}/seed{seed}",
+    "fs": "{dataset}/{shots}shot/seed{seed}",
 }
+
+
+def layout(mode: Mode) -> str:
+    """Return where an archive has the checkpoints for a mode, in words."""
+    dataset = "<source>" if mode.transfer else "<dataset>"
+    return _LAYOUT[mode.settings].format(dataset=dataset, shots="<K>", seed="<N>")
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class Archive:
 
     def seed_folder(self, mode: Mode, dataset: str, shots: int, seed: int) -> Path:
         """Return where the checkpoint of one training lies if it is there."""
-        parts = {"b2n": ["base"], "xd": [], "fs": [f"{shots}shot"]}[mode.settings]
-        return self.folder.joinpath(dataset, *parts, f"seed{seed}")
+        place = _LAYOUT[mode.settings].format(dataset=dataset, shots=shots, seed=seed)
+        return self.folder / place
 
 
 def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Archive:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner import demo
-from runner.archive import LAYOUT, open_archive
+from runner.archive import layout, open_archive
 from runner.build import ACCURACY, JobBuilder, Workspace, dataset_yaml, shots_column
 from runner.errors import UserError, did_you_mean
 from runner.experiment import Experiment
@@ -64,7 +64,7 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Selection)
     if absent and not any(study.jobs for study in studies):
         raise UserError(
             f"--weights {chosen.weights}: holds none of the {absent} checkpoints; mode {mode.name} "
-            f"looks for {LAYOUT[mode.settings]}/<model>/model.pth.tar-<epoch>"
+            f"looks for {layout(mode)}/<model>/model.pth.tar-<epoch>"
         )
     return studies
 

@@ -9,7 +9,7 @@ from pathlib import Path
 ACCURACY = re.compile(r"(?:accuracy|overall_metric): (\d+(?:\.\d+)?)%")
 TASK = re.compile(r"\* task: \d+ \((.*)\)\s+total: .*\s+metric: (\d+(?:\.\d+)?)%")
 END_OF_TRAINING = ("Finish training", "Finished training")  # public engine, older engines
-END_OF_TEST = "=> result"
+END_OF_TEST = ("=> result",)
 STARTED = "# started "  # begins the line that heads each run in a console file
 
 
@@ -84,7 +84,7 @@ def read_log(folder: Path, *, kind: str) -> RunResult | None:
         lines = newest.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    ends = (END_OF_TEST,) if kind == "test" else END_OF_TRAINING
+    ends = END_OF_TEST if kind == "test" else END_OF_TRAINING
     ended, accuracy = False, None
     tasks: list[TaskResult] = []
     for line in lines:
