@@ -154,10 +154,7 @@ def main(args: argparse.Namespace) -> None:
     from dassl.utils.errors import UserError
     from trainers.parts.run_config import dataset_problems
 
-    problems = dataset_problems(cfg.DATASET.NAME, datasets.BROKEN)
-    if not cfg.DATASET.ROOT:
-        problems.append("no data folder: give --root or set the environment variable DATA")
-    if problems:
+    if problems := dataset_problems(cfg, datasets.BROKEN):
         raise UserError(problems)
     if cfg.SEED >= 0:
         print(f"Setting fixed seed: {cfg.SEED}")

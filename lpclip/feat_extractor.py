@@ -74,10 +74,7 @@ def setup_cfg(args: argparse.Namespace) -> "CfgNode":
     given = {key: value for key, value in flags.items() if value}
     files = [args.dataset_config_file, args.config_file]
     cfg, notices = build_config("LinearProbe", files, given, args.opts)
-    problems = dataset_problems(cfg.DATASET.NAME, datasets.BROKEN)
-    if not cfg.DATASET.ROOT:
-        problems.append("no data folder: give --root or set the environment variable DATA")
-    if problems:
+    if problems := dataset_problems(cfg, datasets.BROKEN):
         raise UserError(problems)
     for notice in notices:
         print(notice)

@@ -171,10 +171,14 @@ def trainer_problems(name: str) -> list[str]:
     return unknown_name("--trainer", name, known, trainers.BROKEN)
 
 
-def dataset_problems(name: str, broken: Iterable[BrokenModule]) -> list[str]:
-    """A line if no dataset of that name is registered; says which dataset files are broken."""
+def dataset_problems(cfg: CfgNode, broken: Iterable[BrokenModule]) -> list[str]:
+    """A line if no dataset of the config's name is registered, which says what dataset files are
+    broken, and one if there is no data folder."""
     known = DATASET_REGISTRY.registered_names()
-    return unknown_name("DATASET.NAME", name, known, broken)
+    problems = unknown_name("DATASET.NAME", cfg.DATASET.NAME, known, broken)
+    if not cfg.DATASET.ROOT:
+        problems.append("no data folder: give --root or set the environment variable DATA")
+    return problems
 
 
 def unknown_name(
