@@ -1,7 +1,7 @@
 """The job key: what decides whether a finished run is the run that is asked for.
 
 SHA-256 over trainer, the bytes of both YAML files, dataset, seed, normalised options and the
-weights file. The data root, the output folder, workers, print frequency and GPU do not count.
+weights file. Where the data and the output lie, workers, print frequency and GPU do not count.
 """
 
 import ast
@@ -14,7 +14,9 @@ from typing import Any
 
 IGNORED = frozenset(
     {
+        "DATALOADER.NEW_DATA_PATH",
         "DATALOADER.NUM_WORKERS",
+        "DATALOADER.OLD_DATA_PATH",
         "DATASET.ROOT",
         "OUTPUT_DIR",
         "RESUME",

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from runner.jobkey import job_key, normalise, weights_id
+from dassl.config.digest import IGNORED_KEYS
+from runner.jobkey import IGNORED, job_key, normalise, weights_id
 
 
 @pytest.fixture
@@ -25,6 +26,10 @@ def key(yamls, **changes):
         "weights": "ViT-B/16",
     }
     return job_key(**{**given, **changes})
+
+
+def test_key_and_config_digest_leave_out_the_same_options():
+    assert IGNORED == IGNORED_KEYS
 
 
 @pytest.mark.parametrize(
