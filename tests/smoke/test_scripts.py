@@ -2,12 +2,7 @@
 
 import pytest
 
-from tests.support.script_run import (
-    copy_scripts,
-    missing_configs,
-    run_script,
-    script_paths,
-)
+from tests.support.script_run import check_calls, copy_scripts, script_paths
 
 SRC = "vit_b16_c2_ep20_batch4_4+4ctx"
 MAPLE = "vit_b16_c2_ep5_batch4_2ctx"
@@ -200,10 +195,7 @@ def checkout(tmp_path_factory):
 
 @pytest.mark.parametrize("command, expected", CASES, ids=[case[0] for case in CASES])
 def test_commands(checkout, command, expected):
-    done, calls = run_script(checkout, command)
-    assert done.returncode == 0, done.stderr
-    assert calls == expected
-    assert not missing_configs(calls)
+    check_calls(checkout, command, expected)
 
 
 def test_every_script_of_a_method_has_a_case():

@@ -2,12 +2,7 @@
 
 import pytest
 
-from tests.support.script_run import (
-    copy_scripts,
-    missing_configs,
-    run_script,
-    script_paths,
-)
+from tests.support.script_run import check_calls, copy_scripts, run_script, script_paths
 
 SEEDS = (1, 2, 3)
 KGCOOP = "vit_b16_ep100_ctxv1"
@@ -192,10 +187,7 @@ def checkout(tmp_path):
 
 @pytest.mark.parametrize("command, expected", CASES, ids=[case[0] for case in CASES])
 def test_commands(checkout, command, expected):
-    done, calls = run_script(checkout, command)
-    assert done.returncode == 0, done.stderr
-    assert calls == expected
-    assert not missing_configs(calls)
+    check_calls(checkout, command, expected)
 
 
 def test_every_script_that_loops_has_a_case():
@@ -208,9 +200,7 @@ def test_every_script_that_loops_has_a_case():
 @pytest.mark.parametrize("folder", ["repo", "repo/scripts", "repo/scripts/kgcoop", "elsewhere"])
 def test_scripts_run_from_any_folder_and_with_sh(checkout, shell, folder):
     for command, expected in CASES[:1] + CASES[4:5]:
-        done, calls = run_script(checkout, command, cwd=folder, shell=shell)
-        assert done.returncode == 0, done.stderr
-        assert calls == expected
+        check_calls(checkout, command, expected, cwd=folder, shell=shell)
 
 
 def test_class_sampling_takes_up_runs_below_output(checkout):

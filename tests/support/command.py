@@ -45,3 +45,13 @@ def train_words(trainer, root, weights, output, *options, epochs=2, config="vit_
     settings = ["INPUT.SIZE", "(32, 32)", "DATALOADER.NUM_WORKERS", 0, "OPTIM.MAX_EPOCH", epochs]
     settings += ["DATALOADER.TRAIN_X.BATCH_SIZE", 2, "DATASET.NUM_SHOTS", 2]
     return [str(word) for word in words], [str(word) for word in [*settings, *options]]
+
+
+def help_without_torch(*modules):
+    """What `--help` of command lines prints, modules with a `build_parser`; none may load torch."""
+    code = [f"import {module}" for module in ("sys", *modules)]
+    for module in modules:
+        code += [f"try: {module}.build_parser().parse_args(['--help'])", "except SystemExit: pass"]
+    done = python("-c", "\n".join([*code, "assert 'torch' not in sys.modules"]))
+    assert done.returncode == 0, done.stderr
+    return done.stdout

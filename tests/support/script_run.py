@@ -59,3 +59,11 @@ def run_script(folder: Path, command: str, *, cwd: str = "elsewhere", shell: str
         timeout=60,
     )
     return done, calls.read_text().splitlines() if calls.exists() else []
+
+
+def check_calls(folder: Path, command: str, expected: list[str], **how) -> None:
+    """Asserts what a script of the copy calls, and that the YAML files it names are there."""
+    done, calls = run_script(folder, command, **how)
+    assert done.returncode == 0, done.stderr
+    assert calls == expected
+    assert not missing_configs(calls)
