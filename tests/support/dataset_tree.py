@@ -1,6 +1,7 @@
 """Small data folders in the true layouts, with empty image files, and a config to read them."""
 
 import json
+import random
 from pathlib import Path
 
 from dassl.config import get_cfg_default
@@ -40,6 +41,14 @@ def dataset_cfg(root: Path, *, shots: int = -1, seed: int = 1, subsample: str = 
     cfg.DATASET.SUBSAMPLE_CLASSES = subsample
     cfg.SEED = seed
     return cfg
+
+
+def read(root: Path, dataset: type, tasks: str = "all", **options):
+    """The dataset as train.py reads it, which has just seeded Python's generator."""
+    cfg = dataset_cfg(root, **options)
+    cfg.DATASET.SUBSAMPLE_TASKS = tasks
+    random.seed(cfg.SEED)
+    return dataset(cfg)
 
 
 def as_rows(data, image_dir: str) -> list[list]:

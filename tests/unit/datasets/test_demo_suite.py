@@ -1,7 +1,6 @@
 """The demo suite: the same pixels everywhere, made once, read as any other dataset."""
 
 import json
-import random
 import threading
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from dassl.utils.errors import UserError
 from datasets.demo import digits, raster, store
 from datasets.demo.stream import IntegerStream
 from datasets.demo_suite import DemoDigits, DemoShapes, DemoSuite, DemoTextures, default_root
-from tests.support.dataset_tree import dataset_cfg
+from tests.support.dataset_tree import dataset_cfg, read
 
 REPOSITORY = Path(__file__).parents[3]
 SUITE = [DemoShapes, DemoTextures, DemoDigits]
@@ -29,12 +28,6 @@ def root(tmp_path_factory):
     return folder
 
 
-def read(dataset, root, **options):
-    cfg = dataset_cfg(root, **options)
-    random.seed(cfg.SEED)
-    return dataset(cfg)
-
-
 @pytest.mark.parametrize("dataset", SUITE)
 def test_the_pixels_are_those_of_the_repository(root, dataset):
     found = store.digest(root / dataset.dataset_dir, dataset.split_file)
@@ -45,7 +38,7 @@ def test_the_pixels_are_those_of_the_repository(root, dataset):
 def test_base_and_new_have_five_classes_and_sixteen_shots(root, dataset):
     names = []
     for subset in ("base", "new"):
-        found = read(dataset, root, shots=16, subsample=subset)
+        found = read(root, dataset, shots=16, subsample=subset)
         assert found.num_classes == 5 and len(found.train_x) == 80
         assert {item.label for item in found.test} == set(range(5))
         names += found.classnames
@@ -53,13 +46,13 @@ def test_base_and_new_have_five_classes_and_sixteen_shots(root, dataset):
 
 
 def test_digits_are_cut_in_blocks_of_the_file(root):
-    found = read(DemoDigits, root)
+    found = read(root, DemoDigits)
     assert (len(found.train_x), len(found.val), len(found.test)) == (1078, 179, 540)
     assert found.classnames[:3] == ["zero", "one", "two"]
 
 
 def test_the_suite_joins_the_three_datasets(root):
-    found = read(DemoSuite, root, shots=1)
+    found = read(root, DemoSuite, shots=1)
     assert list(DemoSuite.members.values()) == SUITE
     assert found.taskid2tname == ["shape recognition", "texture recognition", "digit recognition"]
     assert found.num_classes == [10, 10, 10] and len(found.train_x) == 30
@@ -102,7 +95,7 @@ def test_a_polygon_covers_its_area():
 def test_other_pixels_are_refused_and_leave_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "expected_digest", lambda name: "0" * 64)
     with pytest.raises(UserError) as error:
-        read(DemoDigits, tmp_path)
+        read(tmp_path, DemoDigits)
     assert str(tmp_path / "demo_digits") in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -110,7 +103,7 @@ def test_other_pixels_are_refused_and_leave_no_folder(tmp_path, monkeypatch):
 def test_a_folder_without_its_split_file_is_an_error(tmp_path):
     (tmp_path / "demo_digits").mkdir()
     with pytest.raises(UserError, match="delete the folder to make it again"):
-        read(DemoDigits, tmp_path)
+        read(tmp_path, DemoDigits)
 
 
 def test_runs_that_start_together_share_one_folder(tmp_path):
@@ -135,7 +128,7 @@ def test_runs_that_start_together_share_one_folder(tmp_path):
 def test_a_root_that_cannot_be_made_is_an_error(tmp_path, below):
     (tmp_path / "file").touch()
     with pytest.raises(UserError) as error:
-        read(DemoDigits, tmp_path / "file" / below)
+        read(tmp_path / "file" / below, DemoDigits)
     (line,) = error.value.problems
     assert line.endswith("give another folder by --root or by the variable PROMPTLAB_CACHE")
 
@@ -149,7 +142,7 @@ def test_without_a_root_the_cache_is_used(tmp_path, monkeypatch):
 
 def test_the_demo_clip_names_digits_as_its_readme_says(root):
     model, preprocess = clip.load(str(REPOSITORY / "assets" / "demo" / "clip_demo.pt"), "cpu")
-    found = read(DemoDigits, root, subsample="base")
+    found = read(root, DemoDigits, subsample="base")
     images = torch.stack([preprocess(read_image(item.impath)) for item in found.test])
     labels = torch.tensor([item.label for item in found.test])
     prompts = [found.template.format(name) for name in found.classnames]

@@ -7,7 +7,8 @@ import pytest
 from dassl.utils.errors import UserError
 from datasets.fgvc_aircraft import FGVCAircraft
 from datasets.splits import SPLITS
-from tests.support.dataset_tree import as_rows, dataset_cfg
+from tests.support import dataset_tree
+from tests.support.dataset_tree import as_rows
 from tests.support.foreign_cache import write_foreign_cache
 
 VARIANTS = ["707-320", "727-200", "A340-300", "F-16A/B", "Model B200"]
@@ -40,9 +41,7 @@ def folder(tmp_path):
 
 
 def read(folder, **options):
-    cfg = dataset_cfg(folder.parent, **options)
-    random.seed(cfg.SEED)  # as train.py does just before
-    return FGVCAircraft(cfg)
+    return dataset_tree.read(folder.parent, FGVCAircraft, **options)
 
 
 def rows_of(found) -> dict[str, list[list]]:

@@ -4,14 +4,14 @@ where the file system lists in sorted order.
 
 import json
 import os
-import random
 from pathlib import Path
 
 import pytest
 
 from dassl.utils.errors import UserError
 from datasets.imagenet import ImageNet
-from tests.support.dataset_tree import as_rows, dataset_cfg
+from tests.support import dataset_tree
+from tests.support.dataset_tree import as_rows
 from tests.support.foreign_cache import write_foreign_cache
 
 GOLDEN = json.loads(
@@ -39,9 +39,8 @@ def folder(tmp_path):
 
 
 def read(folder, *, shots=GOLDEN["shots"], subsample="all"):
-    cfg = dataset_cfg(folder.parent, shots=shots, seed=GOLDEN["seed"], subsample=subsample)
-    random.seed(cfg.SEED)  # as train.py does just before
-    return ImageNet(cfg)
+    options = {"shots": shots, "seed": GOLDEN["seed"], "subsample": subsample}
+    return dataset_tree.read(folder.parent, ImageNet, **options)
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["subsample"])

@@ -14,6 +14,7 @@ from datasets.eurosat import EuroSAT
 from datasets.multitask import JointDataset
 from datasets.oxford_flowers import OxfordFlowers
 from datasets.oxford_pets import OxfordPets
+from tests.support import dataset_tree
 from tests.support.dataset_tree import dataset_cfg, small_lists, write_tree
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "datasets"
@@ -35,11 +36,8 @@ def root(tmp_path):
     return tmp_path
 
 
-def read(root, dataset=ThreeTasks, tasks="all", **options):
-    cfg = dataset_cfg(root, **options)
-    cfg.DATASET.SUBSAMPLE_TASKS = tasks  # as trainers add it
-    random.seed(cfg.SEED)
-    return dataset(cfg)
+def read(root, dataset=ThreeTasks, **options):
+    return dataset_tree.read(root, dataset, **options)
 
 
 def test_the_tasks_stand_in_order_with_the_readers_facts(root):

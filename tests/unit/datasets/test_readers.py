@@ -14,7 +14,8 @@ from datasets.caltech101 import IGNORED, NEW_CNAMES, Caltech101
 from datasets.dtd import DescribableTextures
 from datasets.eurosat import EuroSAT
 from datasets.oxford_pets import OxfordPets
-from tests.support.dataset_tree import as_rows, dataset_cfg, small_lists, write_tree
+from tests.support import dataset_tree
+from tests.support.dataset_tree import as_rows, small_lists, write_tree
 
 GOLDEN = json.loads(
     (Path(__file__).parents[2] / "golden" / "datasets" / "readers.json").read_text()
@@ -23,9 +24,7 @@ CONFIGS = Path(__file__).parents[3] / "configs" / "datasets"
 
 
 def read(root, dataset=OxfordPets, **options):
-    cfg = dataset_cfg(root, **options)
-    random.seed(cfg.SEED)  # as train.py does just before
-    return dataset(cfg)
+    return dataset_tree.read(root, dataset, **options)
 
 
 def case_name(case) -> str:
