@@ -80,7 +80,24 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    run = parser.add_argument_group("what to run")
+    _add_what_to_run(parser.add_argument_group("what to run"))
+    where = parser.add_argument_group("where to run")
+    where.add_argument("--launcher", choices=["local"], default="local", help="default: local")
+    where.add_argument("--gpus", nargs="+", default=[], metavar="I", help="default: all visible")
+    where.add_argument(
+        "--jobs-per-gpu",
+        metavar="N",
+        help="default: 1; without a GPU: number of CPU workers, default the cores",
+    )
+    where.add_argument("--retries", default="0", metavar="N", help="for a failed run; default: 0")
+    show = parser.add_argument_group("show")
+    show.add_argument("--list", action="store_true", help="print the experiments and stop")
+    show.add_argument("--dry-run", action="store_true", help="print the commands and stop")
+    show.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _add_what_to_run(run: argparse._ArgumentGroup) -> None:
     run.add_argument(
         "--cfg",
         nargs="+",
@@ -115,20 +132,6 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--data", default="", help="data root; default: environment DATA, configs.py")
     run.add_argument("--demo", action="store_true", help="the built-in datasets and weights")
     run.add_argument("--fresh", action="store_true", help="delete the planned runs' folders first")
-    where = parser.add_argument_group("where to run")
-    where.add_argument("--launcher", choices=["local"], default="local", help="default: local")
-    where.add_argument("--gpus", nargs="+", default=[], metavar="I", help="default: all visible")
-    where.add_argument(
-        "--jobs-per-gpu",
-        metavar="N",
-        help="default: 1; without a GPU: number of CPU workers, default the cores",
-    )
-    where.add_argument("--retries", default="0", metavar="N", help="for a failed run; default: 0")
-    show = parser.add_argument_group("show")
-    show.add_argument("--list", action="store_true", help="print the experiments and stop")
-    show.add_argument("--dry-run", action="store_true", help="print the commands and stop")
-    show.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
 
 
 def parse(argv: Sequence[str]) -> Arguments:

@@ -145,14 +145,7 @@ class JobBuilder:
             evaluates="" if kind == "train" else "model" if model else "zero-shot",
             training=training,
         )
-        words = ["--root", place.data, "--seed", str(run.seed), "--trainer", entry.trainer]
-        words += ["--dataset-config-file", shown(yamls[0]), "--config-file", shown(yamls[1])]
-        words += ["--output-dir", shown(root / path)]
-        if model:
-            words += ["--model-dir", shown(model), "--load-epoch", str(entry.loadep)]
-        if kind == "test":
-            words.append("--eval-only")
-        words += ["--job-key", key, *options]
+        words = self._words(run, kind, yamls, root / path, model)
         job = Job(
             name=name,
             experiment=entry.name,
@@ -163,10 +156,22 @@ class JobBuilder:
             folder=root / path,
             console=root / "console" / f"{'-'.join(path.parts)}.txt",
             key=key,
-            argv=(*place.train_command, *words),
+            argv=(*place.train_command, *words, "--job-key", key, *options),
             needs=needs,
         )
         return [job]
+
+    def _words(
+        self, run: "_Run", kind: str, yamls: Sequence[Path], output: Path, model: Path | None
+    ) -> list[str]:
+        """The flags of train.py, but for the job key."""
+        entry = self.experiment
+        words = ["--root", self.place.data, "--seed", str(run.seed), "--trainer", entry.trainer]
+        words += ["--dataset-config-file", shown(yamls[0]), "--config-file", shown(yamls[1])]
+        words += ["--output-dir", shown(output)]
+        if model:
+            words += ["--model-dir", shown(model), "--load-epoch", str(entry.loadep)]
+        return [*words, "--eval-only"] if kind == "test" else words
 
     def _shots(self, run: "_Run") -> str:
         """Shots are named where they are not the entry's, or part of what is compared."""
