@@ -88,12 +88,11 @@ class PromptTrainer(TrainerX):
             self._load_init_weights(cfg.MODEL.INIT_WEIGHTS)
         self.optim = self.build_optimizer(cfg)
         self.sched = build_lr_scheduler(self.optim, cfg.OPTIM)
-        for number, (folder, children) in enumerate(self.checkpoint_folders().items()):
+        optimizer, schedule = self.optim, self.sched
+        for folder, children in self.checkpoint_folders().items():
             module = folder_module(self.model, children)
-            first = number == 0
-            self.register_model(
-                folder, module, self.optim if first else None, self.sched if first else None
-            )
+            self.register_model(folder, module, optimizer, schedule)
+            optimizer = schedule = None  # all folders share one, which the first one saves
 
     def checkpoint_folders(self) -> Mapping[str, Children]:
         """`checkpoint`, for a method whose folders depend on the config."""
