@@ -146,3 +146,11 @@ def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (copy / "results/demo/anchored_dept").is_dir()
+    shutil.copytree(command.PROJECT / "tests", copy / "tests")
+    shutil.copy(command.PROJECT / "pyproject.toml", copy)
+    (line,) = [c for c in commands(command.PROJECT / "docs" / "add_a_method.md") if "pytest" in c]
+    words = [sys.executable, *shlex.split(line)[1:], "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        words, cwd=copy, env=command.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

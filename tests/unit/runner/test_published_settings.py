@@ -73,6 +73,13 @@ def softcpt_rows():
         yield f"{name} {name}_dept", "b2n", (16,), {"general10"}, cfg, 50, general
 
 
+def one_yaml(names, cfg, epochs):
+    """Rows of a method that has the same YAML in every mode."""
+    places = {"b2n": ((16,), ELEVEN), "xd": ((16,), IMAGENET), "fs": (FEW, ELEVEN)}
+    for mode, (shots, datasets) in {**places, "mt": ((16,), JOINT)}.items():
+        yield names, mode, shots, datasets, cfg, epochs, ""
+
+
 # experiments; mode of training; shots; datasets; YAML; epochs (0: nothing is trained); options
 TABLE = [
     # DePT: plain methods and DePT variants, base-to-new.
@@ -144,11 +151,15 @@ TABLE = [
         *("PromptSRC/vit_b16_c2_ep50_batch4_4+4ctx_few_shot", 50, ""),
     ),
     *softcpt_rows(),
+    # Koorye/SkipTuning: its YAML in b2n; one YAML in all modes, and DePT, are ours.
+    *one_yaml("prograd prograd_dept", "ProGrad/vit_b16_ep100_ctx", 100),
+    *one_yaml("clip_adapter clip_adapter_dept", "CLIPAdapter/vit_b16_ep10_bs4", 10),
 ]
 TRAINERS = {
     **{"coop": "CoOp", "cocoop": "CoCoOp", "kgcoop": "KgCoOp", "maple": "MaPLe", "ivlp": "IVLP"},
     **{"vpt": "VPT", "promptsrc": "PromptSRC", "linear_probe": "LinearProbe"},
     **{"zsclip": "ZeroshotCLIP", "zsclip2": "ZeroshotCLIP2"},
+    **{"prograd": "ProGrad", "clip_adapter": "CLIPAdapter"},
     **{name: "SoftCPTHard" if "hard" in name else "SoftCPT" for name in SOFTCPT},
 }
 MODES = ("b2n", "xd", "dg", "fs", "fs-b2n", "mt")
@@ -162,6 +173,8 @@ for each in SOFTCPT:
     MODES_OF |= {each: modes, f"{each}_dept": modes}
 SAME_TRAINING = {"dg": "xd", "fs-b2n": "b2n"}
 CASES = [(name, mode) for name in configs.experiments() for mode in MODES_OF.get(name, MODES)]
+WITH_ROWS = {name for names, *_ in TABLE for name in names.split()}
+PUBLISHED = [case for case in CASES if case[0] in WITH_ROWS]  # other experiments may choose
 
 
 def expected(name, mode):
@@ -208,7 +221,11 @@ def settings(command):
     return name, epochs_in(path), " ".join(options)
 
 
-@pytest.mark.parametrize("name, mode", CASES)
+def test_the_table_names_experiments_only():
+    assert set(configs.experiments()) >= WITH_ROWS
+
+
+@pytest.mark.parametrize("name, mode", PUBLISHED)
 def test_every_training_has_the_published_settings(name, mode):
     untrained = name.startswith("zsclip")
     table = expected(name, mode)

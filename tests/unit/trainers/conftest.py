@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import configs
 import trainers  # noqa: F401  registers the methods
 from dassl.engine import TRAINER_REGISTRY
 from tests.support import command, prompt_run
@@ -43,9 +44,11 @@ def dataset_of(name, classnames):
 
 
 def yaml_of(name):
-    """A YAML of the method, for ViT-B/16 where there is one; zero-shot CLIP uses CoOp's."""
-    folder = {"ZeroshotCLIP": "CoOp", "ZeroshotCLIP2": "CoOp"}.get(name, name)
-    for place in run_config.folder_names(folder):
+    """A YAML of the method, for ViT-B/16 where there is one, from the folder that configs.py names;
+    the method's own where no experiment is of it."""
+    entries = [configs.get_config(experiment)["train"] for experiment in configs.experiments()]
+    folders = {train["trainer"]: train.get("cfg_trainer") for train in entries}
+    for place in run_config.folder_names(folders.get(name) or name):
         files = sorted(command.PROJECT.glob(f"configs/trainers/{place}/*.yaml"))
         files.sort(key=lambda file: not file.name.startswith("vit_b16"))
         if files:

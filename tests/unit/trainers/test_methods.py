@@ -11,10 +11,12 @@ from tests.unit.trainers.conftest import is_multitask, plain, precision_key, tra
 from trainers.parts import precision, run_config
 
 METHODS = trained_methods()
+WITH_PRECISION = [name for name in METHODS if precision_key(name)]
 OTHER = ["blue jay", "tulip", "pizza"]
 # The published code keeps these in half under PREC fp16 and all other trained tensors in float32; a
 # method that is not listed may choose.
 HALF = {
+    "CLIPAdapter": {"adapter.fc.0.weight", "adapter.fc.2.weight"},
     "CoOp": {"prompt_learner.ctx"},
     "CoCoOp": {
         "prompt_learner.ctx",
@@ -23,6 +25,7 @@ HALF = {
     "IVLP": {"prompt_learner.ctx"},
     "KgCoOp": {"prompt_learner.ctx"},
     "MaPLe": {"prompt_learner.ctx", "prompt_learner.proj.weight", "prompt_learner.proj.bias"},
+    "ProGrad": {"prompt_learner.ctx"},
     "PromptSRC": {"prompt_learner.ctx"},
     "SoftCPT": {"task_prompt_learner.ctx"},
     "SoftCPTHard": {"prompt_learner.ctx"},
@@ -122,7 +125,7 @@ def test_a_step_lowers_the_loss_on_its_own_batch(name, make, batch):
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITH_PRECISION)
 def test_bfloat16_trains_float32_tensors_to_a_near_loss(name, make, batch):
     rough, exact = make(name, precision_key(name), "bf16"), make(name)
     exact.model.load_state_dict(rough.model.state_dict())
@@ -191,7 +194,7 @@ def test_initial_weights_start_a_run(make, tmp_path):
     assert torch.equal(started.model.prompt_learner.ctx, trained.model.prompt_learner.ctx)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", WITH_PRECISION)
 def test_half_precision_keeps_the_published_dtypes(name, make, batch, monkeypatch):
     """The arithmetic of PREC fp16, run on the CPU, which users are not offered."""
     for module in (precision, run_config):
