@@ -11,6 +11,7 @@ from runner.modes import Mode
 DATASETS = ("demo_shapes", "demo_textures", "demo_digits")
 JOINT = "demo_suite"  # the three as tasks of one dataset
 CFG = "demo"
+CFG_FOLDER = "CoOp"  # whose file serves a method without one of its own
 
 
 def datasets(mode: Mode, *, multi_task: bool) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner import demo
 from runner.errors import UserError, did_you_mean
 from runner.modes import DATASET_LISTS, DEFAULT_MODE, MODES, SETTINGS_MODES
 
@@ -141,14 +142,16 @@ def _unknown(where: str, given: Mapping[str, Any], known: frozenset[str]) -> lis
 
 
 def trainer_yaml(repo: Path, experiment: Experiment, cfg: str) -> Path:
-    """Return the YAML of a run: the trainer's own file, else that of the folder it borrows from.
+    """Return the YAML of a run: the trainer's own file, else that of the folder it borrows from. In
+    the demo a method without a file of its own takes the general one.
 
     Raises:
-        UserError: neither is there.
+        UserError: there is none.
     """
-    folders = [repo / "configs/trainers" / experiment.trainer]
-    if experiment.cfg_trainer != experiment.trainer:
-        folders.append(repo / "configs/trainers" / experiment.cfg_trainer)
+    names = dict.fromkeys([experiment.trainer, experiment.cfg_trainer])
+    folders = [repo / "configs/trainers" / name for name in names]
+    if cfg == demo.CFG:
+        folders.append(repo / "configs/trainers" / demo.CFG_FOLDER)
     for folder in folders:
         if (folder / f"{cfg}.yaml").is_file():
             return folder / f"{cfg}.yaml"

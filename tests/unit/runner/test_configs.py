@@ -159,3 +159,17 @@ def test_published_values(path, lr, epochs, batch):
     assert (tree["OPTIM"]["LR"], tree["OPTIM"]["MAX_EPOCH"]) == (lr, epochs)
     assert tree["DATALOADER"]["TRAIN_X"]["BATCH_SIZE"] == batch
     assert tree["OPTIM"]["WARMUP_CONS_LR"] == 1e-5
+
+
+def test_the_demo_takes_the_general_yaml_for_a_method_without_its_own(tmp_path):
+    entry = read_experiment(
+        "mine", {"train": {**configs.base["train"], "trainer": "Mine", "cfg": "x"}}
+    )
+    general = tmp_path / "configs/trainers/CoOp/demo.yaml"
+    general.parent.mkdir(parents=True)
+    general.touch()
+    assert trainer_yaml(tmp_path, entry, "demo") == general
+    own = tmp_path / "configs/trainers/Mine/demo.yaml"
+    own.parent.mkdir()
+    own.touch()
+    assert trainer_yaml(tmp_path, entry, "demo") == own
