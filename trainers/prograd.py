@@ -3,8 +3,6 @@
 B images, C classes, D joint width, n context tokens, W text width.
 """
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,9 +13,9 @@ from trainers.coop import COOP_OPTIONS, CoOp, CoOpModel, CoOpPromptLearner
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import Batch, Features, Objective
 from trainers.parts.options import Option, Options
-from trainers.parts.prompts import encode_texts
+from trainers.parts.prompts import encode_texts, in_float32
 from trainers.parts.register import register_method
-from trainers.zsclip import class_templates, filled
+from trainers.parts.templates import class_templates, filled
 
 TEMPLATES = {  # of teacher and start; other datasets keep their own
     "OxfordPets": "a type of pet, a photo of a {}.",
@@ -89,7 +87,7 @@ class ProGradModel(CoOpModel):
         if self._teacher_text is None:
             texts = filled(self.templates(), self.space)
             with torch.autocast(self.clip.logit_scale.device.type, enabled=False):
-                self._teacher_text = encode_texts(copy.deepcopy(self.clip).float(), texts)
+                self._teacher_text = encode_texts(in_float32(self.clip), texts)
         return self._teacher_text
 
     def guides(self, features: Features, logits: Tensor, batch: Batch) -> dict[str, Tensor]:

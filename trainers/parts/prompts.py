@@ -5,6 +5,7 @@ B images, C classes, n context tokens, L tokens, W text width, V vision width, R
 streams.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,11 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
         with torch.no_grad():
             features.append(clip_model.encode_text(tokens))
     return torch.cat(features)
+
+
+def in_float32(clip_model: clip.CLIP) -> clip.CLIP:
+    """The model itself if it computes in float32, else a copy that does."""
+    return clip_model if clip_model.dtype == torch.float32 else copy.deepcopy(clip_model).float()
 
 
 def init_words(text: str) -> str:

@@ -7,17 +7,15 @@ repository's notebook on prompts. The one prompt of a dataset is its class's `te
 C classes, D joint width.
 """
 
-import copy
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 import clip
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
-from trainers.parts.prompts import encode_texts
+from trainers.parts.prompts import encode_texts, in_float32
 
 # PromptSRC's teacher averages over these.
 IMAGENET_TEMPLATES = (
@@ -151,8 +149,7 @@ def check_template(template: str, owner: str) -> str:
 
 def ensemble_features(clip_model: clip.CLIP, words: list[str]) -> Tensor:
     """The mean over the 60 templates of the text features of C classes, [C, D], in float32."""
-    if clip_model.dtype != torch.float32:
-        clip_model = copy.deepcopy(clip_model).float()
+    clip_model = in_float32(clip_model)
     total = sum(
         encode_texts(clip_model, [template.format(name) for name in words])
         for template in IMAGENET_TEMPLATES
