@@ -14,7 +14,7 @@ import clip
 from trainers.coop import CoOpPromptLearner, ctx_init_text
 from trainers.parts.model import Batch, PromptModel
 from trainers.parts.options import Option, Options
-from trainers.parts.precision import PRECISIONS, Precision
+from trainers.parts.precision import PREC, Precision
 from trainers.parts.prompts import TextPrompts
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
@@ -27,7 +27,7 @@ COCOOP_OPTIONS = Options(
     "TRAINER.COCOOP",
     N_CTX=Option(16, "context tokens; CTX_INIT's words decide where it is set", minimum=1),
     CTX_INIT=Option("", "words whose embeddings start the context", convert=ctx_init_text),
-    PREC=Option("fp16", "precision", PRECISIONS),
+    PREC=PREC,
 )
 
 

@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 import clip
 from trainers.parts.options import Option, Options
 from trainers.parts.owned_contexts import OwnedContextsModel, Owners
-from trainers.parts.precision import PRECISIONS, Precision
+from trainers.parts.precision import PREC, Precision
 from trainers.parts.prompts import (
     POSITIONS,
     ContextLearner,
@@ -36,7 +36,7 @@ COOP_OPTIONS = Options(
     N_CTX=Option(16, "context tokens; CTX_INIT's words decide where it is set", minimum=1),
     CSC=Option(False, "class-specific contexts: one per class instead of one for all"),
     CTX_INIT=Option("", "words whose embeddings start the context", convert=ctx_init_text),
-    PREC=Option("fp16", "precision", PRECISIONS),
+    PREC=PREC,
     CLASS_TOKEN_POSITION=Option("end", "where the classname stands", POSITIONS),
 )
 

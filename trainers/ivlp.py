@@ -7,7 +7,7 @@ n text tokens, m visual tokens, W text width, V vision width.
 from trainers.parts.deep_prompts import DeepPrompts, InputContext, check_depth, vision_prompts
 from trainers.parts.model import PromptModel
 from trainers.parts.options import Option, Options
-from trainers.parts.precision import PRECISIONS
+from trainers.parts.precision import PREC
 from trainers.parts.prompts import TextPrompts, VisualPrompts
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
@@ -19,7 +19,7 @@ def prompt_options(num_tokens: int) -> dict[str, Option]:
         "N_CTX_VISION": Option(num_tokens, "m, tokens a layer of the image tower", minimum=0),
         "N_CTX_TEXT": Option(num_tokens, "n, tokens a layer of the text tower", minimum=1),
         "CTX_INIT": Option("a photo of a", "words that start the context; read for n up to 4"),
-        "PREC": Option("fp16", "precision", PRECISIONS),
+        "PREC": PREC,
         "PROMPT_DEPTH_VISION": Option(
             9, "prompted blocks of the image tower; 1 is shallow, 0 is none", minimum=0
         ),

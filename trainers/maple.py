@@ -13,7 +13,7 @@ import clip
 from trainers.parts.deep_prompts import InputContext, check_depth
 from trainers.parts.model import PromptModel, require_visual_prompts
 from trainers.parts.options import Option, Options
-from trainers.parts.precision import PRECISIONS, Precision
+from trainers.parts.precision import PREC, Precision
 from trainers.parts.prompts import TextPrompts, VisualPrompts, random_context
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
@@ -26,7 +26,7 @@ MAPLE_OPTIONS = Options(
     "TRAINER.MAPLE",
     N_CTX=Option(2, "context tokens a layer, in both towers", minimum=1),
     CTX_INIT=Option("a photo of a", "words that start the context; read for N_CTX up to 4"),
-    PREC=Option("fp16", "precision", PRECISIONS),
+    PREC=PREC,
     PROMPT_DEPTH=Option(PUBLISHED_DEPTH, "J, prompted blocks; 1 is shallow", minimum=1),
 )
 

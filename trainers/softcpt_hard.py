@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainers.parts.classes import Task
 from trainers.parts.options import Option, Options
 from trainers.parts.owned_contexts import OwnedContextsModel, Owners
-from trainers.parts.precision import PRECISIONS
+from trainers.parts.precision import PREC
 from trainers.parts.prompts import TextPrompts
 from trainers.parts.register import register_method
 from trainers.parts.task_prompts import Layout, NamePrompts, context_options
@@ -20,7 +20,7 @@ NODE = "TRAINER.MTCOOPH"
 
 MTCOOPH_OPTIONS = Options(
     NODE,
-    PREC=Option("fp16", "precision", PRECISIONS),
+    PREC=PREC,
     **context_options("class", minimum=1),
     CSC=Option(False, "class-specific: one context a class"),
     TSC=Option(False, "task-specific: one context a task; with CSC one a class, kept by task"),

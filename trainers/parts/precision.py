@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from trainers.parts.options import Option
+
 logger = logging.getLogger(__name__)
 
 PRECISIONS = ("fp16", "fp32", "amp", "bf16")
 NEEDS_CUDA = ("fp16", "amp")
+PREC = Option("fp16", "precision of towers and trained tensors", PRECISIONS)  # as most declare it
 
 
 class Precision:

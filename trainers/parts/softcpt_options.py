@@ -3,14 +3,14 @@
 from yacs.config import CfgNode
 
 from trainers.parts.options import Option, Options
-from trainers.parts.precision import PRECISIONS
+from trainers.parts.precision import PREC
 from trainers.parts.task_prompts import Layout, context_options
 
 NODE = "TRAINER.MTCOOP"
 
 MTCOOP_OPTIONS = Options(
     NODE,
-    PREC=Option("fp16", "precision", PRECISIONS),
+    PREC=PREC,
     **context_options("class", minimum=1),
     CSC=Option(False, "let the meta network see class features beside the task's"),
     **context_options("task name", "TASK_"),
