@@ -68,6 +68,20 @@ def step(trainer, image, label, batch_idx=0, num_batches=2):
     return trainer.forward_backward({"img": image, "label": label})
 
 
+def trained(trainer):
+    """The tensors that train, by name."""
+    return {n: p for n, p in trainer.model.named_parameters() if p.requires_grad}
+
+
+@torch.no_grad()
+def wander(trainer, scale=0.05):
+    """Moves all tensors away from their start (FiLM's is the identity); returns the trainer."""
+    generator = torch.Generator().manual_seed(3)
+    for tensor in trainer.model.parameters():
+        tensor += scale * torch.randn(tensor.shape, generator=generator)
+    return trainer
+
+
 @torch.no_grad()
 def logits(trainer, image):
     """Logits [B, C] of evaluation."""

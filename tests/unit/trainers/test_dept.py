@@ -5,19 +5,11 @@ import torch
 
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
+from tests.support.prompt_run import wander
 from tests.unit.trainers.conftest import NAMES, trained_methods
 
 METHODS = [n for n in trained_methods() if f"{n}DePT" in trained_methods()]
 OTHER = ["blue jay", "tulip", "pizza"]
-
-
-def wander(trainer, seed=3):
-    """Moves every trained tensor away from its special start (FiLM is the identity there)."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for tensor in trainer.model.parameters():
-            tensor += 0.05 * torch.randn(tensor.shape, generator=generator)
-    return trainer
 
 
 @pytest.mark.parametrize("method", METHODS)

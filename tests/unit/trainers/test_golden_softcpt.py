@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from tests.support import prompt_run, tiny_clip
+from tests.support.prompt_run import trained
 from trainers.parts.classes import Task
 from trainers.parts.task_training import sample_classes
 
@@ -144,10 +145,6 @@ def assert_near(actual, golden, tolerance, what):
 @pytest.fixture(params=CASES)
 def case(request, resnet, monkeypatch):
     return Case(request.param, resnet, monkeypatch)
-
-
-def trained(trainer):
-    return {n: p for n, p in trainer.model.named_parameters() if p.requires_grad}
 
 
 def test_training_and_evaluation_match_the_published_code(case, tmp_path):

@@ -25,20 +25,18 @@ def resnet(tmp_path_factory):
     return tiny_clip.saved(path, kind="resnet", text_layers=2)
 
 
-def trained(trainer):
-    return {name for name, tensor in trainer.model.named_parameters() if tensor.requires_grad}
-
-
 @pytest.mark.parametrize("node", SIDES)
 def test_depth_1_has_prompts_at_the_input_only(node, make):
-    names = trained(make(TRAINERS[node], *depths(node, 1)))
-    assert names == {"image_encoder.VPT"} | ({"prompt_learner.ctx"} if node != "VPT" else set())
+    names = prompt_run.trained(make(TRAINERS[node], *depths(node, 1)))
+    assert set(names) == {"image_encoder.VPT"} | (
+        {"prompt_learner.ctx"} if node != "VPT" else set()
+    )
 
 
 def test_vision_depth_0_leaves_the_image_tower_as_it_is(make, batch):
     trainer = make("IVLP", *depths("IVLP", PROMPT_DEPTH_VISION=0, N_CTX_VISION=0))
     text_prompt = "text_encoder.transformer.resblocks.1.VPT_shallow"
-    assert trained(trainer) == {"prompt_learner.ctx", text_prompt}
+    assert set(prompt_run.trained(trainer)) == {"prompt_learner.ctx", text_prompt}
     plain = trainer.model.clip.encode_image(batch.image)
     assert torch.equal(trainer.model.features(batch.image).image, plain)
 

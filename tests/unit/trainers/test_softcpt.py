@@ -7,8 +7,9 @@ import torch
 from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
+from tests.support.prompt_run import trained, wander
 from tests.unit.trainers.conftest import NAMES
-from tests.unit.trainers.softcpt_runs import HARD, NODE, OTHER, SMALL, TASKS, wander, words
+from tests.unit.trainers.softcpt_runs import HARD, NODE, OTHER, SMALL, TASKS, words
 from trainers.parts.model import Batch
 
 VARIANTS = {
@@ -19,10 +20,6 @@ VARIANTS = {
     "cats": {"CSC": True, "TASK_CSC": True},
     "csts": {"CSC": True, "CLASS_CSC": True, "TASK_CSC": True},
 }
-
-
-def trained(trainer):
-    return {n: p for n, p in trainer.model.named_parameters() if p.requires_grad}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

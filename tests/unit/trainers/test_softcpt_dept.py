@@ -3,8 +3,9 @@
 import torch
 
 from tests.support import prompt_run
+from tests.support.prompt_run import wander
 from tests.unit.trainers.conftest import NAMES
-from tests.unit.trainers.softcpt_runs import HARD, TASKS, wander, words
+from tests.unit.trainers.softcpt_runs import HARD, TASKS, words
 
 
 def test_depts_folders_are_the_parts_and_its_own(softcpt, tmp_path):
