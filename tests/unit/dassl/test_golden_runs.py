@@ -13,15 +13,7 @@ from tests.unit.dassl.toy import (
     lines_after_config,
     logged_run,
     make_config,
-    write_images,
 )
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    write_images(root)
-    return root
 
 
 def run(log_name, images, output_dir, action):

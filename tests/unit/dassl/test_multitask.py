@@ -15,7 +15,7 @@ from dassl.engine.result import write_result
 from dassl.evaluation import TaskResult, build_evaluator
 from dassl.utils.errors import UserError
 from tests.support import class_tree
-from tests.unit.dassl.toy import ToyTrainer, golden_options, make_config, start, write_images
+from tests.unit.dassl.toy import ToyTrainer, golden_options, make_config, start
 
 OPTIONS = [*golden_options("log_last_step.txt"), "DATASET.NAME", "ToySuite", "OPTIM.MAX_EPOCH", 1]
 
@@ -60,13 +60,6 @@ class ToyRows(ToyTrainer):
     def parse_batch_train(self, batch):
         pixels, rows = super().parse_batch_train(batch)
         return pixels, rows.argmax(dim=1)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    write_images(root)
-    return root
 
 
 def test_a_batch_holds_label_rows_and_the_other_entries_of_a_batch(images, tmp_path, capsys):

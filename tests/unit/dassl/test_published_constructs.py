@@ -9,16 +9,9 @@ from torch import nn
 
 from dassl.engine import TRAINER_REGISTRY
 from dassl.optim import build_lr_scheduler
-from tests.unit.dassl.toy import ToyTrainer, golden_options, make_config, start, write_images
+from tests.unit.dassl.toy import ToyTrainer, golden_options, make_config, start
 
 OPTIONS = [*golden_options("log_last_step.txt"), "DATASET.NUM_SHOTS", 4, "OPTIM.MAX_EPOCH", 4]
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    write_images(root)
-    return root
 
 
 @TRAINER_REGISTRY.register(force=True)

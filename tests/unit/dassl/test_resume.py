@@ -18,7 +18,6 @@ from tests.unit.dassl.toy import (
     golden_options,
     make_config,
     start,
-    write_images,
 )
 
 OPTIONS = [*golden_options("log_last_step.txt"), "DATASET.NUM_SHOTS", 4, "OPTIM.MAX_EPOCH", 5]
@@ -28,13 +27,6 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 class PowerCut(Exception):
     """Stops a run in the middle of an epoch."""
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    write_images(root)
-    return root
 
 
 def train_until(trainer, epoch, batch=2):

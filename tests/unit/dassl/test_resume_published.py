@@ -8,14 +8,7 @@ import pytest
 import torch
 
 from tests.unit.dassl.test_resume import BEST_VAL, OPTIONS, train_until
-from tests.unit.dassl.toy import logged_run, make_config, start, write_images
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    write_images(root)
-    return root
+from tests.unit.dassl.toy import logged_run, make_config, start
 
 
 @pytest.fixture(scope="module")

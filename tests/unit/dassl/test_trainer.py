@@ -8,16 +8,9 @@ from dassl.data import DataManager
 from dassl.engine import TRAINER_REGISTRY, TrainerBase, TrainerX, TrainerXU, build_trainer
 from dassl.evaluation import build_evaluator
 from dassl.modeling import BACKBONE_REGISTRY, Backbone
-from tests.unit.dassl.toy import ToyTrainer, golden_options, make_config, start, write_images
+from tests.unit.dassl.toy import ToyTrainer, golden_options, make_config, start
 
 OPTIONS = [*golden_options("log_last_step.txt"), "OPTIM.MAX_EPOCH", 2]
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    root = tmp_path_factory.mktemp("images")
-    write_images(root)
-    return root
 
 
 def test_order_of_hooks(images, tmp_path):
