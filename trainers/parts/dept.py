@@ -47,7 +47,9 @@ DEPT_OPTIONS = (
         TEST_TIME_FUSION=Option(True, "test with both heads; False tests with the second alone"),
     ),
     Options("TRAINER.FILM", LINEAR_PROBE=Option(True, "scale and shift the features first")),
-    Options("OPTIM", LR_EXP=Option(6.5, "LR of head and FiLM as a multiple of OPTIM.LR")),
+    Options(
+        "OPTIM", LR_EXP=Option(6.5, "LR of head and FiLM as a multiple of OPTIM.LR", minimum=0)
+    ),
 )
 
 

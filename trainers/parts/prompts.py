@@ -6,6 +6,7 @@ streams.
 """
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,8 +86,15 @@ def context_from_words(text_tower: nn.Module, words: str, n_ctx: int, key: str) 
 
     Raises:
         UserError: the words have fewer than n tokens, so that the context would start from padding.
+        PromptTooLongError: (a UserError) they have more than the text tower takes.
     """
-    tokens = clip.tokenize([words], text_tower.context_length)
+    try:
+        tokens = clip.tokenize([words], text_tower.context_length)
+    except clip.TokenizeError as error:
+        raise PromptTooLongError(
+            f"{re.sub('N_CTX.*', 'CTX_INIT', key)} = {words[:60]!r}: more than the "
+            f"{text_tower.context_length} tokens that the text tower takes; use fewer words"
+        ) from error
     num_tokens = int(tokens.argmax(dim=-1)) - 1
     if num_tokens < n_ctx:
         raise UserError(

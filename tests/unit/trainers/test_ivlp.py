@@ -112,6 +112,9 @@ def test_a_checkpoint_of_another_depth_is_refused(make, tmp_path):
     make("IVLP", *depths("IVLP", 2)).save_model(0, str(tmp_path))
     with pytest.raises(UserError, match=r"holds .*VPT_shallow.*; use the trainer.* depth"):
         make("IVLP", *depths("IVLP", 1)).load_model(str(tmp_path))
+    make("IVLP", *depths("IVLP", 1)).save_model(0, str(tmp_path))
+    with pytest.raises(UserError, match=r"lacks text_encoder.*blocks\.1\.VPT_shallow, image_enc"):
+        make("IVLP", *depths("IVLP", 2)).load_model(str(tmp_path))
     with pytest.raises(UserError, match=r"Model not found at .*prompt_learner"):
         make("VPT", *depths("VPT")).load_model(str(tmp_path))
 

@@ -88,5 +88,7 @@ def test_values_out_of_an_options_range_are_refused_with_its_meaning(small_vit):
         UserError, match=r"WEIGHT = 2.0: use 1 or less \(v, the second head's share"
     ):
         prompt_run.config("CoOpDePT", yaml, small_vit, ["TRAINER.LINEAR_PROBE.WEIGHT", "2.0"])
+    with pytest.raises(UserError, match=r"LR_EXP = -1.0: use 0 or more"):
+        prompt_run.config("CoOpDePT", yaml, small_vit, ["OPTIM.LR_EXP", "-1"])
     with pytest.raises(UserError, match=r"N_CTX = 0: use 1 or more"):
         prompt_run.config("CoOp", yaml, small_vit, ["TRAINER.COOP.N_CTX", "0"])

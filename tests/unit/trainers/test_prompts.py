@@ -96,6 +96,17 @@ def test_a_context_too_long_for_the_classname_names_it(make):
         make("CoOp", names=["apple " * 80, "pear"])
 
 
+@pytest.mark.parametrize(
+    "trainer, key",
+    [("CoOp", "COOP.CTX_INIT"), ("IVLP", "IVLP.CTX_INIT"), ("SoftCPT", "MTCOOP.TASK_CTX_INIT")],
+)
+def test_words_longer_than_the_text_tower_are_refused(trainer, key, make):
+    with pytest.raises(
+        PromptTooLongError, match=rf"^TRAINER.{key} = 'very .* 77 tokens .*; use fewer words$"
+    ):
+        make(trainer, f"TRAINER.{key}", "very " * 80)
+
+
 def test_words_shorter_than_maples_context_are_refused(make):
     with pytest.raises(
         UserError, match=r"^TRAINER.MAPLE.N_CTX = 3: .* use 2 or less, or longer words$"

@@ -50,6 +50,15 @@ def test_contexts_of_an_absent_task_get_a_gradient_of_zero(make_it, softcpt, har
     assert [bool(g.any()) for g in gradients] == [True, False, True]
 
 
+def test_contexts_of_classes_score_the_same_when_kept_by_task(hard, batch):
+    by_task, whole = hard(TSC=True, CSC=True).model, hard(CSC=True).model
+    contexts = [learner.ctx for learner in by_task.prompt_learner.learners]
+    assert [len(context) for context in contexts] == [2, 1, 2]
+    with torch.no_grad():
+        whole.prompt_learner.ctx.copy_(torch.cat(contexts))
+        torch.testing.assert_close(by_task(batch.image), whole(batch.image), rtol=1e-5, atol=1e-5)
+
+
 def test_one_stream_a_task_equals_whole_rows(softcpt):
     model = softcpt().model
     contexts = torch.randn(3, 3, 64, generator=torch.Generator().manual_seed(2))

@@ -5,7 +5,7 @@ import torch
 from tests.support import prompt_run
 from tests.support.prompt_run import wander
 from tests.unit.trainers.conftest import NAMES
-from tests.unit.trainers.softcpt_runs import HARD, TASKS, words
+from tests.unit.trainers.softcpt_runs import HARD, NODE, SMALL, TASKS, words
 
 
 def test_depts_folders_are_the_parts_and_its_own(softcpt, tmp_path):
@@ -73,3 +73,19 @@ def test_an_absent_task_leaves_depts_head_gradient_zero(softcpt, two_tasks):
     assert (rows > 0).tolist() == [True, True, False, True, True]
     pairs = model.film_lp_img.scale.grad.abs().sum(dim=1)
     assert pairs[0] > 0 and pairs[1] == 0
+
+
+def test_one_film_pair_can_serve_all_tasks(make, softcpt, two_tasks):
+    options = [*words(NODE, SMALL), "TRAINER.LINEAR_PROBE.SHARE_FILM", True]
+    shared = wander(make("SoftCPTDePT", *options, **prompt_run.of_tasks(TASKS)))
+    assert shared.model.film_lp_text.scale.shape == (1, 32)
+    each = softcpt("SoftCPTDePT")
+    state = shared.model.state_dict()
+    state |= {k: v.expand(3, -1) for k, v in state.items() if k.startswith("film")}
+    each.model.load_state_dict(state)
+    results = [
+        (prompt_run.logits(t, two_tasks.image), prompt_run.step(t, *vars(two_tasks).values()))
+        for t in (shared, each)
+    ]
+    torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-5, atol=1e-5)
+    assert results[0][1]["loss"] == results[1][1]["loss"]
