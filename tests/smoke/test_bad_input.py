@@ -115,7 +115,7 @@ def test_checkpoint_of_another_shape_or_method_is_refused(run, tmp_path):
     assert run("MaPLe", settings=(depth, 2, "OPTIM.MAX_EPOCH", 1))[0] == 0
     flags = ("--eval-only", "--model-dir", tmp_path / "out")
     refused(
-        run("MaPLe", flags=flags, settings=(depth, 4), output="deeper"),
+        run("MaPLe", flags=flags, settings=(depth, 9), output="deeper"),
         "prompt_learner.compound_prompts_text.1",
     )
     refused(run("MaPLe", flags=flags, settings=(depth, 1), output="shallow"), "does not have")
