@@ -54,6 +54,8 @@ def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Archive:
         UserError: no such folder, or published archives hold nothing for this mode.
     """
     folder = Path(path).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--weights {path}: is a file; give the folder of the unpacked archive")
     if not folder.is_dir() and not dry_run:
         raise UserError(f"--weights {path}: no such folder")
     if mode.name in ("fs-b2n", "mt"):

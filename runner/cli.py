@@ -83,6 +83,9 @@ def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig)
     named = [entry.name for entry in entries if entry.in_all and mode in entry.modes]
     if not named:
         raise UserError(f"--cfg all: no experiment has --mode {mode}")
+    left = [entry.name for entry in entries if entry.in_all and mode not in entry.modes]
+    if left:
+        print(f"--cfg all: without {', '.join(left)}: no --mode {mode}", file=sys.stderr)
     cfg = [each for name in arguments.cfg for each in (named if name == ALL else [name])]
     return replace(arguments, cfg=tuple(dict.fromkeys(cfg)), mode=mode, together=ALL)
 

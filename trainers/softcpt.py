@@ -41,9 +41,10 @@ class SoftCPTModel(OwnedContextsModel):
             num_own = len(self.space) if options.CLASS_CSC else None
             self.class_prompt_learner = NameContext(text, layouts["CLASS_"], num_own, dtype)
             self.class_prompt_learner.requires_grad_(not options.FREEZE_CLS_PROMPT)
-        parts = 2 if options.CSC and options.PG_TYPE == "lin" else 1
-        inputs = parts * self.clip.visual.output_dim
-        self.prompt_gen = PromptGenerator(inputs, options.N_CTX, text.width)
+        dim = self.clip.visual.output_dim
+        self.prompt_gen = PromptGenerator(
+            options.PG_TYPE, dim, options.N_CTX, text.width, conditional=options.CSC
+        )
 
     def set_classes(self, space: ClassSpace) -> None:
         super().set_classes(space)
@@ -67,17 +68,8 @@ class SoftCPTModel(OwnedContextsModel):
             contexts = self.prompt_gen(task)  # one stream a task
             return self.prompt_learner.prompts(contexts, group, classes).encode(self.clip)
         own = self.class_prompt_learner(classes).encode(self.clip)
-        contexts = self.prompt_gen(self.generator_input(own, task[group]))  # [K, n, W]
+        contexts = self.prompt_gen(task[group], own)  # [K, n, W]
         return self.prompt_learner.prompts(contexts, names=classes).encode(self.clip)
-
-    def generator_input(self, own: Tensor, task: Tensor) -> Tensor:
-        """Class and task features [K, D] -> [K, 2D], or [K, D], by PG_TYPE."""
-        kind, pair = self.cfg.TRAINER.MTCOOP.PG_TYPE, torch.stack([own, task], dim=1)  # [K, 2, D]
-        if kind == "lin":
-            return pair.flatten(1)
-        # lincls takes its half from the pair: unread task contexts get a gradient of 0, so that
-        # weight decay acts on them as published.
-        return pair.mean(dim=1) if kind == "linmean" else pair[:, 0]
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         return self.class_features(torch.arange(len(self.space), device=self.task_of_class.device))

@@ -44,7 +44,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not tensors and not (isinstance(state, Mapping) and "state_dict" in content):
         raise BadFileError(f"{path}: holds no trained tensors; is it a checkpoint?")
     extra = content.get("extra")
-    return Checkpoint(path, tensors, int(content.get("epoch") or 0), extra or {})
+    epoch = content.get("epoch")
+    return Checkpoint(path, tensors, epoch if isinstance(epoch, int) else 0, extra or {})
 
 
 def trained_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -60,15 +60,29 @@ class VisualPrompts:
 
 
 def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
-    """Features [R, D] of fixed texts, not normalised, without gradient."""
+    """Features [R, D] of fixed texts, not normalised, without gradient.
+
+    Raises:
+        PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
+    """
     device = clip_model.logit_scale.device
     features = []
     for first in range(0, len(texts), TEXTS_AT_ONCE):
         some = list(texts[first : first + TEXTS_AT_ONCE])
-        tokens = clip.tokenize(some, clip_model.text.context_length).to(device)
+        tokens = _tokens(some, clip_model.text.context_length).to(device)
         with torch.no_grad():
             features.append(clip_model.encode_text(tokens))
     return torch.cat(features)
+
+
+def _tokens(texts: list[str], context_length: int) -> Tensor:
+    try:
+        return clip.tokenize(texts, context_length)
+    except clip.TokenizeError as error:
+        raise PromptTooLongError(
+            f"the text {max(texts, key=len)[:60]!r}... has more than the {context_length} tokens "
+            f"that the text tower takes; shorten its template or classname"
+        ) from error
 
 
 def in_float32(clip_model: clip.CLIP) -> clip.CLIP:
@@ -79,6 +93,11 @@ def in_float32(clip_model: clip.CLIP) -> clip.CLIP:
 def init_words(text: str) -> str:
     """CTX_INIT as prompt words: underscores are blanks."""
     return text.replace("_", " ").strip()
+
+
+def words_key(key: str) -> str:
+    """The config key of the words that start a context, from that of its number of tokens."""
+    return re.sub("N_CTX.*", "CTX_INIT", key)
 
 
 def context_from_words(text_tower: nn.Module, words: str, n_ctx: int, key: str) -> Tensor:
@@ -92,7 +111,7 @@ def context_from_words(text_tower: nn.Module, words: str, n_ctx: int, key: str) 
         tokens = clip.tokenize([words], text_tower.context_length)
     except clip.TokenizeError as error:
         raise PromptTooLongError(
-            f"{re.sub('N_CTX.*', 'CTX_INIT', key)} = {words[:60]!r}: more than the "
+            f"{words_key(key)} = {words[:60]!r}: more than the "
             f"{text_tower.context_length} tokens that the text tower takes; use fewer words"
         ) from error
     num_tokens = int(tokens.argmax(dim=-1)) - 1
@@ -152,6 +171,7 @@ class ContextLearner(nn.Module):
         super().__init__()
         # A tuple keeps the frozen tower out of this module's parameters and state dict.
         self._tower = (text_tower,)
+        self.given_words = words
         self.words = words or " ".join(["X"] * n_ctx)
         self.n_ctx = n_ctx
         self.key = key
@@ -192,10 +212,14 @@ class ContextLearner(nn.Module):
         )  # characters, at least as many as tokens
         needed = clip.tokenize(prompts, longest).argmax(dim=-1) + 1
         name, room = names[int(needed.argmax())], context_length - int(needed.max()) + self.n_ctx
+        given = f"{self.key} = {self.n_ctx}"
         allowed = f"use {room} or less, or shorten it" if room > 0 else "shorten it"
+        if self.given_words:
+            given = f"{words_key(self.key)} = {self.given_words[:60]!r}"
+            allowed = "use fewer words, or shorten the name"
         return PromptTooLongError(
-            f"{self.key} = {self.n_ctx}: with the name {name[:60]!r} a prompt has "
-            f"{int(needed.max())} tokens, and the text tower takes {context_length}; {allowed}"
+            f"{given}: with the name {name[:60]!r} a prompt has {int(needed.max())} tokens, and "
+            f"the text tower takes {context_length}; {allowed}"
         )
 
     def _shared_positions(self, tokens: Tensor, eot: Tensor) -> int:

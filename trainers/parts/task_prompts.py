@@ -110,16 +110,34 @@ class NameContext(NamePrompts):
 
 
 class PromptGenerator(nn.Module):
-    """The meta network: one matrix `proj`, no bias, always float32; x [R, I] -> contexts
-    [R, n, W]."""
+    """The meta network: one matrix `proj`, no bias, always float32; features [R, D] -> contexts
+    [R, n, W].
 
-    def __init__(self, inputs: int, n_ctx: int, width: int):
+    Args:
+        kind: what enters beside the task's feature, where there is a class's: both (`lin`), their
+            mean (`linmean`), or the class's alone (`lincls`).
+        dim: D.  n_ctx: n.  width: W.
+        conditional: whether there are class features.
+    """
+
+    def __init__(self, kind: str, dim: int, n_ctx: int, width: int, *, conditional: bool):
         super().__init__()
+        inputs = 2 * dim if conditional and kind == "lin" else dim
         self.proj = nn.Parameter(random_context(inputs, n_ctx * width))
-        self.n_ctx = n_ctx
+        self.kind, self.n_ctx = kind, n_ctx
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, task: Tensor, own: Tensor | None = None) -> Tensor:
+        """Contexts of task features [R, D], or of class features `own` [R, D] and their tasks'."""
+        x = task if own is None else self._joined(torch.stack([own, task], dim=1))
         return (x @ self.proj.to(x.dtype)).reshape(len(x), self.n_ctx, -1)
+
+    def _joined(self, pair: Tensor) -> Tensor:
+        """Pairs [R, 2, D] -> [R, 2D] or [R, D]."""
+        if self.kind == "lin":
+            return pair.flatten(1)
+        # lincls takes its half from the pair: unread task contexts get a gradient of 0, so that
+        # weight decay acts on them as published.
+        return pair.mean(dim=1) if self.kind == "linmean" else pair[:, 0]
 
 
 def only_task(dataset: str, num_classes: int) -> Task:

@@ -80,6 +80,11 @@ class PromptTrainer(TrainerX):
         self.precision = Precision(self.precision_name(), self.device)
         clip_model = load_backbone(cfg, self.device, self.precision)
         space = ClassSpace.of(self.dm.dataset)
+        wanted = cfg.DATASET.SUBSAMPLE_TASKS
+        if not space.tasks and wanted not in ("all", "task0"):
+            raise UserError(
+                f"DATASET.SUBSAMPLE_TASKS = {wanted}: {cfg.DATASET.NAME} is one task; use all"
+            )
         self.model = self.model_class(cfg, clip_model, space, self.precision).to(self.device)
         if not self.trainable:
             return

@@ -156,6 +156,14 @@ def test_a_dry_run_shows_what_an_archive_would_be_asked_for(lab):
     assert shown.stderr.startswith("--weights nowhere: no such folder; it would be asked")
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_file_is_no_archive(lab, more):
+    (lab.path / "zoo.zip").touch()
+    done = lab.run("--cfg", "coop", "--weights", "zoo.zip", *more)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --weights zoo.zip: is a file; give the folder")
+
+
 def test_files_beside_the_models_folder_are_told(lab):
     folder = lab.path / "zoo/dtd/base/seed1"
     folder.mkdir(parents=True)

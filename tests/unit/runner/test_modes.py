@@ -200,6 +200,7 @@ def test_all_is_every_experiment_that_has_the_mode(lab):
     shown = lab.run("--cfg", "all", "--demo", "--mode", "fs-b2n", "--dry-run", *SEED)
     assert shown.returncode == 0 and "Joint/demo_suite" in shown.stdout
     assert "ZeroshotCLIP" not in shown.stdout
+    assert "--cfg all: without zsclip, " in shown.stderr
     done = lab.run("--cfg", "zsclip", "all", "--datasets", "dtd", *SEED, "--mode", "xd")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((lab.path / "results/all/xd.csv").open()))

@@ -96,6 +96,16 @@ def test_a_context_too_long_for_the_classname_names_it(make):
         make("CoOp", names=["apple " * 80, "pear"])
 
 
+def test_words_that_leave_no_room_for_the_classname_are_named_by_their_own_key(make):
+    with pytest.raises(PromptTooLongError, match=r"^TRAINER.COOP.CTX_INIT = 'very .*fewer words"):
+        make("CoOp", "TRAINER.COOP.CTX_INIT", "very " * 73 + "long")
+
+
+def test_a_fixed_text_longer_than_the_text_tower_is_refused_in_words_of_the_user(make):
+    with pytest.raises(PromptTooLongError, match=r"^the text 'very .*77 tokens .*shorten its"):
+        make("VPT", "TRAINER.VPT.CTX_INIT", "very " * 90)
+
+
 @pytest.mark.parametrize(
     "trainer, key",
     [("CoOp", "COOP.CTX_INIT"), ("IVLP", "IVLP.CTX_INIT"), ("SoftCPT", "MTCOOP.TASK_CTX_INIT")],

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dassl.utils.errors import UserError
 from tests.support import prompt_run
 from trainers.parts.classes import ClassSpace, Task
 
@@ -138,3 +139,8 @@ def test_weight_0_gives_the_base_methods_loss(make, batch):
     dept.model.load_state_dict(plain.model.state_dict(), strict=False)
     losses = [prompt_run.step(t, batch.image, LABELS)["loss"] for t in (plain, dept)]
     assert torch.equal(*losses)
+
+
+def test_a_task_of_a_dataset_that_has_one_is_refused(make):
+    with pytest.raises(UserError, match=r"^DATASET.SUBSAMPLE_TASKS = task3: OxfordPets is one"):
+        make("CoOp", "DATASET.SUBSAMPLE_TASKS", "task3")
