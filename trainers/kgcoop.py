@@ -82,7 +82,7 @@ class KgCoOpModel(CoOpModel):
 
     def regularisers(self, features: Features, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
         cosine = F.cosine_similarity(features.text.float(), self.references(), dim=-1, eps=1e-7)
-        return {"kg": self.cfg.TRAINER.COOP.W * (1 - cosine.mean())}
+        return {"loss_kg": self.cfg.TRAINER.COOP.W * (1 - cosine.mean())}
 
 
 @register_method(dept=True, dept_aliases=("ExtrasLinearProbeKgCoOp",))

@@ -144,7 +144,7 @@ class DePTModel(PromptModel):
             main=(1 - self.weight) * base.main + self.weight * head,
             others=base.others,
             guides=base.guides,
-            parts={"ce": base.main, "lp": head},
+            parts={"loss_ce": base.main, "loss_lp": head},
             logits=base.logits,
         )
 

@@ -214,7 +214,7 @@ class PromptModel(nn.Module):
             main=loss,
             others=others,
             guides=self.guides(features, logits, batch),
-            parts={"ce": loss} if others else {},
+            parts={"loss_ce": loss} if others else {},
             logits=logits,
         )
 

@@ -32,7 +32,7 @@ def test_loss_is_the_published_mixture(method, make, batch):
     model = make(f"{method}DePT").model
     objective = model.objective(model.features(batch.image, batch), batch)
     parts = objective.parts
-    mixed = 0.3 * parts["ce"] + 0.7 * parts["lp"] + sum(objective.others.values())
+    mixed = 0.3 * parts["loss_ce"] + 0.7 * parts["loss_lp"] + sum(objective.others.values())
     torch.testing.assert_close(objective.total(), mixed, rtol=1e-6, atol=0)
 
 

@@ -88,7 +88,7 @@ def test_training_matches_the_published_code(case):
     parts = case.facts["loss_parts"] or [{}] * len(reports)
     for report, loss, part in zip(reports, case.facts["losses"], parts, strict=True):
         for name, value in {**loss, **part}.items():
-            ours = report["ce" if name == "loss_ce" else name]
+            ours = report[name]
             np.testing.assert_allclose(ours, value, rtol=1e-5, err_msg=name)
     assert_moved_alike(trainer, case, "final")
     assert_logits(trainer, case, "logits")

@@ -37,7 +37,8 @@ HALF_HEAD = {"linear_probe_proj.weight", "linear_probe_proj.bias"}
 
 @pytest.mark.parametrize("name", METHODS)
 def test_only_the_methods_own_tensors_train(name, make, batch):
-    """The towers are bit for bit the same after training; all that the model holds has moved."""
+    """The towers are bit for bit the same after training; all that the model holds gets a
+    gradient."""
     trainer = make(name, "OPTIM.WARMUP_EPOCH", -1)
     towers = {key: value.clone() for key, value in trainer.model.clip.state_dict().items()}
     prompt_run.step(trainer, batch.image, batch.label)

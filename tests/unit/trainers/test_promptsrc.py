@@ -20,8 +20,8 @@ def values(trainer):
 
 def test_the_loss_is_cross_entropy_and_three_named_terms(make, batch):
     report = prompt_run.step(make("PromptSRC", *SMALL), batch.image, batch.label)
-    assert set(report) == {"loss", "ce", "acc", *TERMS}
-    total = report["ce"] + sum(report[name] for name in TERMS)
+    assert set(report) == {"loss", "loss_ce", "acc", *TERMS}
+    total = report["loss_ce"] + sum(report[name] for name in TERMS)
     torch.testing.assert_close(report["loss"], total)
 
 
