@@ -1,5 +1,6 @@
 """The classes of a run."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +47,11 @@ class ClassSpace:
 
     @classmethod
     def of(cls, dataset: Any) -> "ClassSpace":
-        """The classes of a dataset object: its `classnames`, its `class_ids` if it has them, and
-        the tasks of a multi-task dataset."""
-        ids = getattr(dataset, "class_ids", None)
+        """The classes of a dataset object: its `classnames` and, if it has them, its `class_ids`;
+        of a multi-task dataset its tasks and, one after the other, their classes."""
+        ids, by_task = getattr(dataset, "class_ids", None), getattr(dataset, "taskid2cname", None)
         return cls(
-            names=tuple(dataset.classnames),
+            names=tuple(itertools.chain(*by_task) if by_task else dataset.classnames),
             ids=tuple(ids) if ids else None,
             tasks=_tasks_of(dataset),
             all_ids=tuple(getattr(dataset, "all_class_ids", ())),

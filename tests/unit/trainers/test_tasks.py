@@ -1,5 +1,7 @@
 """Several tasks in one label space: losses, DePT's FiLM, head and fusion follow each task."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -45,6 +47,12 @@ def test_tasks_are_neighbouring_ranges_of_the_label_space(make):
         *(("fruit", 0, 2), ("pets", 2, 5))
     ]
     assert space.task_of_class() == [0, 0, 1, 1, 1]
+
+
+def test_the_published_lists_by_task_are_enough():
+    """Datasets of SoftCPT's engine have no joint list of classnames."""
+    lists = {"taskid2tname": ["fruit", "pets"], "taskid2cname": [FRUIT, PETS]}
+    assert ClassSpace.of(SimpleNamespace(**lists)) == space_of(fruit=FRUIT, pets=PETS)
 
 
 def test_tasks_outlive_a_checkpoint():
