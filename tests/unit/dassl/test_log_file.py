@@ -34,16 +34,20 @@ STATEMENTS = {
 }
 
 
-@pytest.mark.parametrize("statement", STATEMENTS)
-def test_no_room_for_the_log_is_one_line(statement, tmp_path):
-    """A limit on the size of files stands for a full disk."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN.format(statement=STATEMENTS[statement]), tmp_path],
+def on_a_full_disk(*words):
+    """Runs Python where files end at 4096 bytes, which stands for a full disk."""
+    return subprocess.run(
+        [sys.executable, *words],
         cwd=REPOSITORY,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_no_room_for_the_log_is_one_line(statement, tmp_path):
+    done = on_a_full_disk("-c", RUN.format(statement=STATEMENTS[statement]), tmp_path)
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: cannot write {tmp_path / 'log.txt'}: File too large; ")
     assert done.returncode == 1
@@ -66,13 +70,7 @@ except UserError as error:
 
 
 def test_no_room_for_the_event_file_is_one_line(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCALARS, tmp_path / "tensorboard"],
-        cwd=REPOSITORY,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
-        capture_output=True,
-        text=True,
-    )
+    done = on_a_full_disk("-W", "ignore", "-c", SCALARS, tmp_path / "tensorboard")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: cannot write to {tmp_path / 'tensorboard'}: File too large; ")
     assert done.returncode == 1
