@@ -87,7 +87,7 @@ class ListedDataset(DatasetBase):
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
         self.as_task = as_task
         root = self.find_root(cfg)
-        self.dataset_dir = os.path.join(root, type(self).dataset_dir)
+        self.dataset_dir = os.path.normpath(os.path.join(root, self.folder(cfg)))
         self.image_dir = os.path.normpath(os.path.join(self.dataset_dir, self.images))
         self._check_folders(root)
         lists = self.read_lists()
@@ -112,6 +112,11 @@ class ListedDataset(DatasetBase):
     def source(self) -> str:
         """The file or folder that lists the images, for messages."""
         raise NotImplementedError
+
+    @classmethod
+    def folder(cls, cfg: Any) -> str:
+        """The dataset's folder below the root."""
+        return cls.dataset_dir
 
     @staticmethod
     def find_root(cfg: Any) -> str:
@@ -141,10 +146,15 @@ class ListedDataset(DatasetBase):
         return True
 
     def _images_below_root(self) -> str:
-        return posixpath.normpath(f"{type(self).dataset_dir}/{self.images}")
+        return posixpath.normpath(f"{os.path.basename(self.dataset_dir)}/{self.images}")
 
     def _check_folders(self, root: str) -> None:
-        name, folder = type(self).__name__, type(self).dataset_dir
+        name, folder = type(self).__name__, os.path.basename(self.dataset_dir)
+        if os.path.isfile(root):
+            raise MissingFileError(
+                f"{name}: DATASET.ROOT {root} is a file; set --root to the folder that holds "
+                f"{folder}/"
+            )
         if not os.path.isdir(self.dataset_dir):
             near = difflib.get_close_matches(folder, _folders(root), n=1)
             hint = f"; {os.path.join(root, near[0])} is there: rename it" if near else ""

@@ -22,10 +22,10 @@ from trainers.parts.checkpoint import (
     trained_tensors,
 )
 from trainers.parts.classes import ClassSpace
+from trainers.parts.data_options import DATA_OPTIONS
 from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
-from trainers.parts.tasks import TASK_OPTIONS
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ SHARED_OPTIONS = (
         "TRAINER",
         NAMES_TO_UPDATE=Option((), "words; only tensors whose name has one train; () = all"),
     ),
-    *TASK_OPTIONS,
+    *DATA_OPTIONS,
 )
 
 

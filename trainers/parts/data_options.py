@@ -1,11 +1,14 @@
-"""The config keys of runs on several tasks at once (SoftCPT's repository, train.py and dassl)."""
+"""The config keys of what a run reads, beyond the engine's."""
 
 from trainers.parts.options import Option, Options
 
-TASK_OPTIONS = (
+DATA_OPTIONS = (
     Options(
         "DATASET",
         SUBSAMPLE_TASKS=Option("all", "tasks of a multi-task dataset: all, base, new or task<i>"),
+        FOLDER=Option("", "folder below the root, of a dataset whose reader fixes none"),
+        TEMPLATE=Option("", "hand-written prompt in place of the dataset's, {} for the classname"),
+        SAVE_FEWSHOT=Option(False, "write the few-shot draw into the data folder, as JSON"),
     ),
     Options(
         "DATALOADER",
