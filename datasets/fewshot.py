@@ -2,24 +2,26 @@
 
 A draw needs no cache: (split file, shots, seed) fix it. But `split_fewshot/shot_K-seed_S.pkl` of
 another repository is honoured, since published numbers belong to its images; so is
-`split_fewshot_mt/` of SoftCPT's, which knows tasks.
+`split_fewshot_mt/` of SoftCPT's, which knows tasks. Our own caches: `json_caches`.
 """
 
-import io
 import logging
 import os
-import pickle
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dassl.utils.errors import BadFileError
+from datasets.datum_pickles import CachedItem, CachedTaskItem, load_items
 from datasets.splits import Item, by_label, is_relative
 
 logger = logging.getLogger(__name__)
 
 CACHES, TASK_CACHES = "split_fewshot", "split_fewshot_mt"
+REMEDY = "delete it to draw again"
 _VAL_SHOTS = 4  # the published number of validation shots is min(K, 4)
+_MAX_BYTES = 1 << 28  # of a cache; ImageNet's, 16 shots, has 3 MB
+_SHOWN = 3  # missing images named in an error
 
 
 def shots_of(split: str, shots: int) -> int:
@@ -32,19 +34,21 @@ def cache_path(dataset_dir: str, shots: int, seed: int, folder: str = CACHES) ->
     return os.path.join(dataset_dir, folder, f"shot_{shots}-seed_{seed}.pkl")
 
 
-class _CachedItem:
-    """Stands in for the engine's Datum and DatumMT while a cache is read: holds whatever attributes
-    the file gives.
+def read_small(path: str) -> bytes:
+    """The content of a cache.
+
+    Raises:
+        BadFileError: it cannot be read, or is far too large for a cache.
     """
-
-
-class _CacheReader(pickle.Unpickler):
-    """Knows the two classes that caches are made of and refuses all else: no file runs code."""
-
-    def find_class(self, module: str, name: str) -> type:
-        if module == "dassl.data.datasets.base_dataset" and name in ("Datum", "DatumMT"):
-            return _CachedItem
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(_MAX_BYTES) if size <= _MAX_BYTES else None
+    except OSError as error:
+        raise BadFileError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
+    if content is None:
+        raise BadFileError(f"{path} has {size:,} bytes, too many for a few-shot cache; {REMEDY}")
+    return content
 
 
 def _relative_path(path: Any, images: str, where: str) -> str:
@@ -52,14 +56,15 @@ def _relative_path(path: Any, images: str, where: str) -> str:
     text = path.replace("\\", "/") if isinstance(path, str) else ""
     _, found, rest = text.rpartition(f"/{images}/")
     if not found or not is_relative(rest):
+        shown = ascii(path[-200:]) if isinstance(path, str) else f"of {type(path).__name__}"
         raise BadFileError(
-            f"{where}: image path {path!r} has no /{images}/ in it; delete the file to draw again"
+            f"{where}: image path {shown} has no /{images}/ in it; delete the file to draw again"
         )
     return rest
 
 
 def _state(entry: Any) -> dict[str, Any]:
-    return vars(entry) if isinstance(entry, _CachedItem) else {}
+    return vars(entry) if isinstance(entry, CachedItem) else {}
 
 
 def _to_item(entry: Any, label: Any, name: Any, images: str, where: str) -> Item:
@@ -87,13 +92,17 @@ def read_cache(
         BadFileError: the file is cut short, holds another class than Datum, or paths of another
             dataset.
     """
-    return {
-        split: [
-            _to_item(e, _state(e).get("_label"), _state(e).get("_classname"), images, path)
-            for e in entries
-        ]
-        for split, entries in _load(path, splits).items()
-    }
+
+    def item(entry: Any) -> Item:
+        if isinstance(entry, CachedTaskItem):
+            raise BadFileError(
+                f"{path} holds items of SoftCPT (DatumMT), whose caches lie in {TASK_CACHES}; move "
+                "it there, or delete it to draw again"
+            )
+        state = _state(entry)
+        return _to_item(entry, state.get("_label"), state.get("_classname"), images, path)
+
+    return {split: [item(e) for e in entries] for split, entries in _load(path, splits).items()}
 
 
 def read_task_cache(
@@ -128,21 +137,74 @@ def _task_of(entry: Any, where: str) -> int:
 
 
 def _load(path: str, splits: Sequence[str]) -> dict[str, list[Any]]:
+    data = read_small(path)
     try:
-        with open(path, "rb") as file:
-            content = _CacheReader(io.BytesIO(file.read())).load()
-    # a hostile or cut file can fail anywhere in the pickle machine
+        content = load_items(data)
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadFileError(
-            f"{path} is no few-shot cache of Datum lists ({reason}); delete it to draw again"
+            f"{path} is no few-shot cache of Datum lists ({reason}); {REMEDY}"
         ) from error
     if not isinstance(content, dict) or not all(
         isinstance(content.get(split), list) for split in splits
     ):
         needed = " and ".join(splits)
-        raise BadFileError(f"{path} lacks the lists {needed}; delete it to draw again")
+        raise BadFileError(f"{path} lacks the lists {needed}; {REMEDY}")
     return {split: content[split] for split in splits}
+
+
+def check_fit(
+    cached: Mapping[str, Sequence[Item]],
+    lists: Mapping[str, Sequence[Item]],
+    image_dir: str,
+    path: str,
+) -> None:
+    """Check that a cache can be used with the lists that a dataset has now.
+
+    An image need not be in the list that it was drawn from; then it is looked up.
+
+    Args:
+        cached: items by split.
+        lists: all items by "train", "val", "test".
+        image_dir: what the paths are relative to.
+        path: the cache.
+
+    Raises:
+        BadFileError: the classes differ (the first is named); an image has another class in the
+            list, is a test image, or is not there.
+    """
+    check_cached_classes(cached["train"], lists["train"], path)
+    for split, items in cached.items():
+        unlisted = _unlisted(items, lists[split], path)
+        tested = {item.path for item in lists["test"]} if unlisted else set()
+        leaked = sorted(unlisted & tested)
+        if leaked:
+            raise BadFileError(
+                f"{path} has {len(leaked)} images in {split} that are for testing, first "
+                f"{leaked[0]}: it was drawn from other lists than there are now; {REMEDY}"
+            )
+        missing = [p for p in sorted(unlisted) if not os.path.isfile(os.path.join(image_dir, p))]
+        if missing:
+            first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+            raise BadFileError(
+                f"{path}: {len(missing):,} of {len(items):,} listed images are not in {image_dir}: "
+                f"{first}; {REMEDY}"
+            )
+
+
+def _unlisted(items: Sequence[Item], listed: Sequence[Item], path: str) -> set[str]:
+    """Paths of items that a list lacks; raises BadFileError where it has them in another class."""
+    wanted = {item.path: item for item in items}
+    found = set()
+    for item in listed:  # which may be a million: no set is made of it
+        if item.path in wanted:
+            if wanted[item.path] != item:
+                raise BadFileError(
+                    f"{path} has {item.path} in the class {wanted[item.path].classname}, but it "
+                    f"is listed in {item.classname}; {REMEDY}"
+                )
+            found.add(item.path)
+    return set(wanted) - found
 
 
 def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: str) -> None:
@@ -160,7 +222,7 @@ def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: st
     side = "lacks" if (label, name) in expected else "alone has"
     raise BadFileError(
         f"{path} {side} the class {name} (label {label}): it was drawn from other classes than are "
-        "listed now; delete it to draw again"
+        f"listed now; {REMEDY}"
     )
 
 
