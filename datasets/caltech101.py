@@ -1,7 +1,7 @@
 """Caltech-101: 100 kinds of objects (without the background and one of the two face folders)."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.split_dataset import SplitFileDataset
+from datasets.published_split import PublishedSplit
 
 IGNORED = ["BACKGROUND_Google", "Faces_easy"]
 NEW_CNAMES = {
@@ -13,7 +13,7 @@ NEW_CNAMES = {
 
 
 @DATASET_REGISTRY.register()
-class Caltech101(SplitFileDataset):
+class Caltech101(PublishedSplit):
     """`caltech-101/101_ObjectCategories/<class>/`, split_zhou_Caltech101.json; 4,128 / 1,649 /
     2,465 images.
     """
@@ -23,6 +23,7 @@ class Caltech101(SplitFileDataset):
     split_file = "split_zhou_Caltech101.json"
     split_url = "https://drive.google.com/file/d/1hyarUivQE36mY6jSomru6Fjd-JzwcCzN/view?usp=sharing"
     images_url = "https://data.caltech.edu/records/mzrjq-6wc02"
+    ignored = tuple(IGNORED)
     renamed = NEW_CNAMES
     template = "a photo of a {}."
     task_name = "generic object recognition"

@@ -1,16 +1,15 @@
 """Datasets of SoftCPT's repository that are class folders, and whose split nobody publishes."""
 
-import os
+import random
+import shlex
 from pathlib import Path
 from typing import ClassVar
 
-from dassl.data.datasets import Datum
-from dassl.utils.errors import BadFileError, MissingFileError, UserError
+from dassl.utils.errors import BadFileError
 from datasets.split_dataset import SplitFileDataset
-from datasets.splits import SPLITS, reseeded, split_folders
+from datasets.split_making import cut_classes, list_folders, made_by, new_split_file
+from datasets.splits import SPLITS
 from datasets.task_splits import TaskItem, write_task_split
-
-MAKER = "python -m datasets make-split"
 
 
 class ClassFolders(SplitFileDataset):
@@ -25,8 +24,8 @@ class ClassFolders(SplitFileDataset):
 
     @property
     def remedy(self) -> str:
-        root = os.path.dirname(self.dataset_dir)
-        return f"none is published: make one by {MAKER} {type(self).__name__} --root {root}"
+        """The command that makes a split file."""
+        return make_it(type(self).__name__, self.root)
 
     @classmethod
     def make_split(cls, root: Path, seed: int = 1) -> Path:
@@ -42,8 +41,13 @@ class ClassFolders(SplitFileDataset):
         folder = root / cls.dataset_dir
         file = new_split_file(folder, cls.task_split_file or f"split_dk_{cls.__name__}.json")
         images = folder / cls.images
-        with reseeded(seed):
-            cuts = [cls._cut(images / part) for part in cls.parts]
+        shuffle = random.Random(seed).shuffle
+        cuts = [
+            cut_classes(
+                list_folders(str(images), (), cls.renamed, part), cls.__name__, shuffle=shuffle
+            )
+            for part in cls.parts
+        ]
         classes = [{item.label: item.classname for item in cut["train"]} for cut in cuts]
         if any(names != classes[0] for names in classes):
             raise BadFileError(
@@ -51,11 +55,7 @@ class ClassFolders(SplitFileDataset):
                 "same class folders; unpack the images again"
             )
         lists = {
-            split: [
-                TaskItem(Path(item.impath).relative_to(images).as_posix(), item.label, 0)
-                for cut in cuts
-                for item in cut[split]
-            ]
+            split: [TaskItem(item.path, item.label, 0) for cut in cuts for item in cut[split]]
             for split in SPLITS
         }
         write_task_split(
@@ -66,33 +66,12 @@ class ClassFolders(SplitFileDataset):
             taskid2desc=[cls.task_description or cls.task_name],
             taskid2type=["sl"],
             taskid2metric=[cls.task_metric],
-            made_by=made_by(seed),
+            made_by=made_by(cls.__name__, seed),
         )
         return file
 
-    @classmethod
-    def _cut(cls, folder: Path) -> dict[str, list[Datum]]:
-        """The images of a folder of class folders, by split."""
-        if not folder.is_dir():
-            raise MissingFileError(f"{cls.__name__}: no images folder {folder}")
-        return dict(
-            zip(SPLITS, split_folders(str(folder), new_cnames=dict(cls.renamed)), strict=True)
-        )
 
-
-def new_split_file(folder: Path, name: str) -> Path:
-    """The path of a split file that is to be made.
-
-    Raises:
-        UserError: there is no such folder, or the file is there already.
-    """
-    if not folder.is_dir():
-        raise MissingFileError(f"no folder {folder}; give the folder above it by --root")
-    if (folder / name).exists():
-        raise UserError(f"{folder / name} is there: delete it to make another one")
-    return folder / name
-
-
-def made_by(seed: int) -> str:
-    """What a made split file says of itself."""
-    return f"{MAKER}, seed {seed}; not the split of any published number"
+def make_it(dataset: str, root: str) -> str:
+    """What to do without the split file of a dataset of which none is published."""
+    command = f"python -m datasets prepare {dataset} --root {shlex.quote(root)} --make-split"
+    return f"none is published: make one by {command}"

@@ -3,12 +3,12 @@ hangs on its class.
 """
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets import splits
-from datasets.split_dataset import SplitFileDataset
+from datasets import split_making
+from datasets.published_split import PublishedSplit
 
 
 @DATASET_REGISTRY.register()
-class DescribableTextures(SplitFileDataset):
+class DescribableTextures(PublishedSplit):
     """`dtd/images/<class>/`, split_zhou_DescribableTextures.json; 2,820 / 1,128 / 1,692 images."""
 
     dataset_dir = "dtd"
@@ -19,4 +19,4 @@ class DescribableTextures(SplitFileDataset):
     template = "{} texture."
     task_name = "texture recognition"
 
-    read_and_split_data = staticmethod(splits.split_folders)
+    read_and_split_data = staticmethod(split_making.split_folders)

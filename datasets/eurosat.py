@@ -1,7 +1,7 @@
 """EuroSAT: ten kinds of land use in satellite pictures."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.split_dataset import SplitFileDataset
+from datasets.published_split import PublishedSplit
 
 NEW_CNAMES = {
     "AnnualCrop": "Annual Crop Land",
@@ -18,7 +18,7 @@ NEW_CNAMES = {
 
 
 @DATASET_REGISTRY.register()
-class EuroSAT(SplitFileDataset):
+class EuroSAT(PublishedSplit):
     """`eurosat/2750/<class>/`, split_zhou_EuroSAT.json; 13,500 / 5,400 / 8,100 images."""
 
     dataset_dir = "eurosat"

@@ -3,17 +3,19 @@
 import logging
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from dassl.data.datasets import DATASET_REGISTRY, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
 from datasets import fewshot
-from datasets.class_folders import MAKER, made_by, new_split_file
+from datasets.class_folders import make_it
 from datasets.listed_dataset import ListedDataset
 from datasets.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
-from datasets.splits import SPLITS, check_images, cut, reseeded
-from datasets.task_splits import TaskItem, load_task_split, write_task_split
+from datasets.split_making import cut, made_by, new_split_file
+from datasets.splits import SPLITS, check_images, reseeded, warn_of_own_split
+from datasets.task_splits import TaskItem, TaskSplit, load_task_split, write_task_split
 from datasets.text_lists import read_lines
 
 logger = logging.getLogger(__name__)
@@ -53,20 +55,22 @@ class Fashion20(TaskSuite):
         source = os.path.join(self.dataset_dir, self.split_file)
         if not os.path.isfile(source):
             raise MissingFileError(
-                f"Fashion20: no split file {source}; none is published: make one by {MAKER} "
-                f"Fashion20 --root {root}"
+                f"Fashion20: no split file {source}; {make_it('Fashion20', root)}"
             )
         tasks = read_task_info(os.path.join(self.dataset_dir, "task_info.csv"))
         places = chosen_tasks("Fashion20", len(tasks), subsampled_tasks(cfg))
-        lists = self._read_lists(source, tasks)
+        found = load_task_split(source)
+        warn_of_own_split(source, found.note)
+        lists = self._read_lists(found, source, tasks)
         if cfg.DATASET.NUM_SHOTS >= 1:
             lists |= self._few_shots(lists, tasks, cfg.DATASET.NUM_SHOTS, cfg.SEED)
         kept = {split: _of_tasks(items, places) for split, items in lists.items()}
-        super().__init__([tasks[place] for place in places], kept)
+        chosen = [replace(tasks[place], split_note=found.note) for place in places]
+        super().__init__(chosen, kept)
+        self.split_note = found.note
 
-    def _read_lists(self, source: str, tasks: list[TaskInfo]) -> TaskLists:
+    def _read_lists(self, found: TaskSplit, source: str, tasks: list[TaskInfo]) -> TaskLists:
         """Every listed image; the split file's class names are not used, task_info.csv's are."""
-        found = load_task_split(source)
         counts = [len(names) for names in found.classnames]
         expected = [len(task.classnames) for task in tasks]
         if counts != expected:
@@ -139,7 +143,7 @@ class Fashion20(TaskSuite):
             taskid2desc=[task.description for task in tasks],
             taskid2type=["sl"] * len(tasks),
             taskid2metric=[task.metric for task in tasks],
-            made_by=made_by(seed),
+            made_by=made_by(cls.__name__, seed),
         )
         return file
 

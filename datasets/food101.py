@@ -1,11 +1,11 @@
 """Food-101: 101 dishes."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.split_dataset import SplitFileDataset
+from datasets.published_split import PublishedSplit
 
 
 @DATASET_REGISTRY.register()
-class Food101(SplitFileDataset):
+class Food101(PublishedSplit):
     """`food-101/images/<class>/`, split_zhou_Food101.json; 50,500 / 20,200 / 30,300 images."""
 
     dataset_dir = "food-101"

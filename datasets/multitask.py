@@ -26,6 +26,8 @@ class TaskInfo:
         metric: "overall_acc" or "mean_acc".
         template: hand-written prompt, with {} for the class name.
         dataset: the row of the task in tables: its file in configs/datasets, where it has one.
+        split_note: what its split file says of who made it; "" of a published one.
+        split_note: "" of a published split, else what its file says of who made it.
     """
 
     name: str
@@ -34,6 +36,7 @@ class TaskInfo:
     metric: str
     template: str
     dataset: str
+    split_note: str = ""
 
 
 class TaskSuite(DatasetBaseMT):
@@ -44,13 +47,18 @@ class TaskSuite(DatasetBaseMT):
         lists: items of all tasks, by "train", "val" and "test".
 
     Attributes:
-        task_templates, task_datasets: `TaskInfo.template` and `.dataset` by task id; see
-            `DatasetBaseMT` for the others.
+        task_templates, task_datasets, task_split_notes: `TaskInfo.template`, `.dataset` and
+            `.split_note` by task id; see `DatasetBaseMT` for the others.
+        split_note: the notes of the tasks that have one, with their datasets; "" if none has.
     """
 
     def __init__(self, tasks: Sequence[TaskInfo], lists: TaskLists) -> None:
         self.task_templates = [task.template for task in tasks]
         self.task_datasets = [task.dataset for task in tasks]
+        self.task_split_notes = [task.split_note for task in tasks]
+        self.split_note = "; ".join(
+            f"{task.dataset}: {task.split_note}" for task in tasks if task.split_note
+        )
         super().__init__(
             taskid2tname=[task.name for task in tasks],
             taskid2cname=[task.classnames for task in tasks],
@@ -145,6 +153,7 @@ def _task_info(member: ListedDataset, file: str) -> TaskInfo:
         metric=member.task_metric,
         template=member.template,
         dataset=file,
+        split_note=getattr(member, "split_note", ""),
     )
 
 

@@ -1,11 +1,20 @@
 """Oxford Flowers: 102 kinds of flowers."""
 
+from pathlib import Path
+
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.split_dataset import SplitFileDataset
+from dassl.utils.errors import BadFileError, MissingFileError
+from dassl.utils.files import read_json
+from datasets.published_split import PublishedSplit
+from datasets.split_making import Official, read_mat
+from datasets.splits import Item
+
+LABELS_URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/imagelabels.mat"
+NAMES_URL = "https://drive.google.com/file/d/1AkcxCXeK_RCGCEC_GvmWxjcjaNhu-at0/view?usp=sharing"
 
 
 @DATASET_REGISTRY.register()
-class OxfordFlowers(SplitFileDataset):
+class OxfordFlowers(PublishedSplit):
     """`oxford_flowers/jpg/`, split_zhou_OxfordFlowers.json; 4,093 / 1,633 / 2,463 images."""
 
     dataset_dir = "oxford_flowers"
@@ -16,3 +25,29 @@ class OxfordFlowers(SplitFileDataset):
     template = "a photo of a {}, a type of flower."
     task_name = "flower recognition"
     task_metric = "mean_acc"
+
+    @classmethod
+    def official_lists(cls, folder: Path) -> Official:
+        """imagelabels.mat, whose i-th label, from 1, is that of image_0000i.jpg; and
+        cat_to_name.json, label -> name.
+        """
+        names = _read_names(folder / "cat_to_name.json")
+        path = folder / "imagelabels.mat"
+        items = []
+        for number, label in enumerate(read_mat(path, "labels", LABELS_URL).tolist(), start=1):
+            if str(label) not in names:
+                raise BadFileError(
+                    f"{path}: label {label} of image {number} is not in {folder}/cat_to_name.json; "
+                    f"get it from {LABELS_URL}"
+                )
+            items.append(Item(f"image_{number:05d}.jpg", label - 1, names[str(label)]))
+        return Official(items)
+
+
+def _read_names(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise MissingFileError(f"no list {path}; get it from {NAMES_URL}")
+    names = read_json(path)
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise BadFileError(f"{path} is no list of label and class name; get it from {NAMES_URL}")
+    return names

@@ -2,15 +2,17 @@
 hang on its class.
 """
 
-import os
+from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY, Datum
-from datasets import classes, splits
-from datasets.split_dataset import SplitFileDataset
+from datasets import classes, split_making, splits
+from datasets.published_split import PublishedSplit
+
+LISTS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz"
 
 
 @DATASET_REGISTRY.register()
-class OxfordPets(SplitFileDataset):
+class OxfordPets(PublishedSplit):
     """`oxford_pets/images/`, split_zhou_OxfordPets.json; 2,944 / 736 / 3,669 images."""
 
     dataset_dir = "oxford_pets"
@@ -24,19 +26,25 @@ class OxfordPets(SplitFileDataset):
 
     read_split = staticmethod(splits.read_split)
     save_split = staticmethod(splits.save_split)
-    split_trainval = staticmethod(splits.split_trainval)
+    split_trainval = staticmethod(split_making.split_trainval)
     subsample_classes = staticmethod(classes.subsample_classes)
 
     def read_data(self, split_file: str) -> list[Datum]:
-        """An official list, `annotations/<split_file>`: lines of `name class species breed`,
-        classes from 1.
-        """
-        items = []
-        path = os.path.join(self.dataset_dir, "annotations", split_file)
-        with open(path, encoding="utf-8") as file:
-            for line in filter(str.strip, file):
-                name, label = line.split()[:2]
-                breed = name.rpartition("_")[0].lower()
-                image = os.path.join(self.image_dir, f"{name}.jpg")
-                items.append(Datum(impath=image, label=int(label) - 1, classname=breed))
-        return items
+        """An official list, `annotations/<split_file>`."""
+        return splits.to_data(_read_list(Path(self.dataset_dir), split_file), self.image_dir)
+
+    @classmethod
+    def official_lists(cls, folder: Path) -> split_making.Official:
+        """annotations/trainval.txt and test.txt."""
+        trainval, test = (_read_list(folder, name) for name in ("trainval.txt", "test.txt"))
+        return split_making.Official(trainval, test)
+
+
+def _read_list(folder: Path, name: str) -> list[splits.Item]:
+    return split_making.read_official(folder / "annotations" / name, LISTS_URL, _parse)
+
+
+def _parse(line: str) -> splits.Item:
+    """`name class species breed`, where the class counts from 1 and the name begins with its."""
+    name, label, *_ = line.split()
+    return splits.Item(f"{name}.jpg", int(label) - 1, name.rpartition("_")[0].lower())

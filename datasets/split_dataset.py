@@ -1,15 +1,14 @@
-"""The reader of every dataset that comes with a split file."""
+"""The reader of every dataset whose images are listed by a split file."""
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from dassl.utils.errors import MissingFileError
 from datasets.listed_dataset import ListedDataset, Lists
-from datasets.splits import load_split
+from datasets.splits import parse_split, read_lists_file, split_note, warn_of_own_split
 from datasets.task_splits import load_task_split, only_task
-
-SECOND_SOURCE = "https://github.com/linzhiqiu/cross_modal_adaptation (folder splits)"
 
 
 class SplitFileDataset(ListedDataset):
@@ -20,9 +19,12 @@ class SplitFileDataset(ListedDataset):
 
     Class attributes of a dataset, besides those of `ListedDataset`:
         split_file: name of the split file in the dataset's folder; "" if there is only SoftCPT's.
-        split_url: where the split file is published.
+        split_url: where the split file is published; "" if nowhere.
         task_split_file: name of SoftCPT's split file; "" for split_dk_<class name>.json.
         renamed: class names in SoftCPT's split file, which are those of folders -> names to use.
+
+    Attributes:
+        split_note: what the split file says of who made it; "" of a published one.
 
     Raises:
         MissingFileError: (a UserError) folder, split file or images are missing; says which and
@@ -35,6 +37,7 @@ class SplitFileDataset(ListedDataset):
     task_split_file: ClassVar[str] = ""
     renamed: ClassVar[Mapping[str, str]] = {}
     listed_by = "the split file"
+    split_note: str = ""
 
     @property
     def task_source(self) -> str:
@@ -54,19 +57,35 @@ class SplitFileDataset(ListedDataset):
         source = self.source
         if not os.path.isfile(source):
             raise MissingFileError(f"{type(self).__name__}: no split file {source}; {self.remedy}")
-        if source != self.task_source:
-            return load_split(source)
+        if source == self.task_source:
+            return self._read_task(source)
+        content = read_lists_file(source)
+        self._mark(source, split_note(content))
+        return parse_split(content, source)
+
+    def _read_task(self, source: str) -> Lists:
         split = load_task_split(source)
         lists = only_task(split, source, self.renamed)
+        self._mark(source, split.note)
         self.task_name = split.names[0] or self.task_name
         self.task_description = split.descriptions[0]
         return lists
+
+    def _mark(self, source: str, note: str) -> None:
+        self.split_note = note
+        warn_of_own_split(source, note)
 
     def has_single_task_caches(self) -> bool:
         """Not of SoftCPT's split file: a draw from the other one may hold its test images."""
         return self.source != self.task_source
 
     @property
+    def root(self) -> str:
+        """The folder that holds the dataset's folder."""
+        depth = len(Path(type(self).dataset_dir).parts)
+        return str(Path(self.dataset_dir).parents[depth - 1])
+
+    @property
     def remedy(self) -> str:
         """What to do without a split file."""
-        return f"get it from {self.split_url} or {SECOND_SOURCE}"
+        return f"get it from {self.split_url}" if self.split_url else "put it there"

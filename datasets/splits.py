@@ -2,22 +2,25 @@
 
 A split file is JSON: `train`, `val` and `test`, each a list of `[path, label, class name]`; the
 path is relative to the images folder, with forward slashes, the label counts from 0 (format of
-CoOp's split_zhou_*.json).
+CoOp's split_zhou_*.json). One that was made here holds the text `made_by` besides.
 """
 
 import json
+import logging
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol, TypeVar
 
 from dassl.data.datasets import Datum
-from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
+from dassl.utils.errors import BadFileError, MissingFileError
 from dassl.utils.files import atomic_write
+
+logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 _SHOWN = 3  # missing files named in an error
@@ -33,7 +36,6 @@ class Labelled(Protocol):
 
 
 L = TypeVar("L", bound=Labelled)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,31 @@ def load_split(path: str) -> dict[str, list[Item]]:
         MissingFileError: there is no such file.
         BadFileError: it is no JSON, lacks a list, or an entry is malformed (the first is named).
     """
-    content = read_lists_file(path)
+    return parse_split(read_lists_file(path), path)
+
+
+def parse_split(content: Mapping[str, Any], path: str) -> dict[str, list[Item]]:
+    """The lists of a split file's content; see `load_split`."""
     return {
         name: [_parse_item(entry, f"{path}: {name}[{i}]") for i, entry in enumerate(content[name])]
         for name in SPLITS
     }
+
+
+def split_note(content: Mapping[str, Any]) -> str:
+    """What a split file's content says of who made it; "" of a published one."""
+    return str(content.get("made_by") or "")
+
+
+def warn_of_own_split(path: str, note: str) -> None:
+    """Say that accuracies on a split that was made here are not comparable; `note` is its mark, ""
+    of a published split, of which nothing is said."""
+    if note:
+        logger.warning(
+            "Warning: %s is not the published split: accuracies are not comparable (made by %s)",
+            path,
+            note,
+        )
 
 
 def to_data(items: Iterable[Item], image_dir: str) -> list[Datum]:
@@ -151,9 +173,11 @@ def read_split(filepath: str, path_prefix: str) -> tuple[list[Datum], list[Datum
     return train, val, test
 
 
-def write_split(lists: dict[str, list[Item]], filepath: str) -> None:
-    """Write a split file, whole or not at all."""
-    content = {name: [[i.path, i.label, i.classname] for i in lists[name]] for name in SPLITS}
+def write_split(lists: Mapping[str, Sequence[Item]], filepath: str, made_by: str = "") -> None:
+    """Write a split file, whole or not at all; `made_by` marks it as none of the published."""
+    content: dict[str, Any] = {"made_by": made_by} if made_by else {}
+    for name in SPLITS:
+        content[name] = [[item.path, item.label, item.classname] for item in lists[name]]
     atomic_write(filepath, json.dumps(content, indent=4))
 
 
@@ -197,69 +221,3 @@ def reseeded(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
-
-
-def cut(
-    items: Sequence[T], where: str, p_trn: float = 0.5, p_val: float = 0.2
-) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
-    """The first round(p_trn n) of n items, the next round(p_val n), and the rest.
-
-    Raises:
-        BadValueError: one of the three is empty; `where` says whose items they are.
-    """
-    first = round(len(items) * p_trn)
-    second = first + round(len(items) * p_val)
-    parts = (items[:first], items[first:second], items[second:])
-    if not all(parts):
-        raise BadValueError(f"{where} has {len(items)} images, too few for train, val and test")
-    return parts
-
-
-def split_trainval(trainval: Sequence[L], p_val: float = 0.2) -> tuple[list[L], list[L]]:
-    """Cut round(p_val n) images of each class off as validation images, after a shuffle.
-
-    Draws from Python's global random generator, as the published procedure does.
-    """
-    train: list[L] = []
-    val: list[L] = []
-    for items in by_label(trainval).values():
-        random.shuffle(items)
-        count = round(len(items) * p_val)
-        if count < 1:
-            raise BadValueError(
-                f"class {items[0].classname} has {len(items)} images, too few for p_val {p_val}"
-            )
-        val.extend(items[:count])
-        train.extend(items[count:])
-    return train, val
-
-
-def split_folders(
-    image_dir: str,
-    p_trn: float = 0.5,
-    p_val: float = 0.2,
-    ignored: Sequence[str] = (),
-    new_cnames: dict[str, str] | None = None,
-) -> tuple[list[Datum], list[Datum], list[Datum]]:
-    """Split a folder of class folders: round(p_trn n) train, round(p_val n) val, the rest test.
-
-    Class folders are sorted by code point, hidden ones skipped. Images of a class are taken in
-    sorted order (the published procedure takes the file system's, which differs between machines),
-    then shuffled with Python's global generator.
-
-    Raises:
-        BadValueError: a class has too few images for one of the three lists.
-    """
-    names = sorted(
-        name for name in os.listdir(image_dir) if not name.startswith(".") and name not in ignored
-    )
-    lists: dict[str, list[Datum]] = {name: [] for name in SPLITS}
-    for label, name in enumerate(names):
-        folder = os.path.join(image_dir, name)
-        files = sorted(file for file in os.listdir(folder) if not file.startswith("."))
-        random.shuffle(files)
-        parts = cut(files, folder, p_trn, p_val)
-        shown = (new_cnames or {}).get(name, name)
-        for split, part in zip(SPLITS, parts, strict=True):
-            lists[split] += [Datum(os.path.join(folder, file), label, 0, shown) for file in part]
-    return lists["train"], lists["val"], lists["test"]

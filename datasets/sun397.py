@@ -1,11 +1,18 @@
 """SUN397: 397 scenes."""
 
+from pathlib import Path
+
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.split_dataset import SplitFileDataset
+from datasets.published_split import PublishedSplit
+from datasets.split_making import Official, read_official
+from datasets.splits import Item
+from datasets.text_lists import read_lines
+
+LISTS_URL = "https://vision.princeton.edu/projects/2010/SUN/download/Partitions.zip"
 
 
 @DATASET_REGISTRY.register()
-class SUN397(SplitFileDataset):
+class SUN397(PublishedSplit):
     """`sun397/SUN397/<letter>/<class>/`, where a class may be two folders deep,
     split_zhou_SUN397.json; 15,880 / 3,970 / 19,850 images.
     """
@@ -20,3 +27,27 @@ class SUN397(SplitFileDataset):
     )
     template = "a photo of a {}."
     task_name = "scene recognition"
+
+    @classmethod
+    def official_lists(cls, folder: Path) -> Official:
+        """ClassName.txt (label = line, from 0: `/a/apartment_building/outdoor`), Training_01.txt
+        and Testing_01.txt (`/a/apartment_building/outdoor/sun_aaar.jpg`).
+        """
+        lines = read_lines(str(folder / "ClassName.txt"), f"get it from {LISTS_URL}")
+        labels = {line.lstrip("/"): label for label, line in enumerate(lines)}
+
+        def parse(line: str) -> Item:
+            path = line.lstrip("/")
+            place = path.rpartition("/")[0]
+            return Item(path, labels[place], _class_name(place))
+
+        trainval, test = (
+            read_official(folder / name, LISTS_URL, parse)
+            for name in ("Training_01.txt", "Testing_01.txt")
+        )
+        return Official(trainval, test)
+
+
+def _class_name(place: str) -> str:
+    """The folders after the letter, the innermost first."""
+    return " ".join(reversed(place.split("/")[1:]))

@@ -2,7 +2,8 @@
 
 JSON: `train`, `val` and `test`, each a list of `[path, [label], [task]]`, label and task from 0;
 and `meta`, lists by task: `taskid2cname` (class names) and, where known, `taskid2tname` (name),
-`taskid2desc` (description), `taskid2type`, `taskid2metric`.
+`taskid2desc` (description), `taskid2type`, `taskid2metric`. One that was made here holds the text
+`made_by` besides.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
-from datasets.splits import SPLITS, Item, is_relative, read_lists_file
+from datasets.splits import SPLITS, Item, is_relative, read_lists_file, split_note
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ class TaskSplit:
         lists: items by "train", "val", "test".
         classnames: class names of each task.
         names, descriptions: of each task; "" where the file gives none.
+        note: what the file says of who made it; "" of a published one.
     """
 
     lists: dict[str, list[TaskItem]]
     classnames: list[list[str]]
     names: list[str]
     descriptions: list[str]
+    note: str
 
 
 def load_task_split(path: str) -> TaskSplit:
@@ -68,19 +71,21 @@ def load_task_split(path: str) -> TaskSplit:
     }
     count = len(classnames)
     names, descriptions = (_texts(meta, key, count) for key in ("taskid2tname", "taskid2desc"))
-    return TaskSplit(lists, classnames, names, descriptions)
+    return TaskSplit(lists, classnames, names, descriptions, split_note(content))
 
 
 def write_task_split(
     path: str,
     lists: Mapping[str, Sequence[TaskItem]],
     classnames: Sequence[Sequence[str]],
+    made_by: str,
     **meta: Any,
 ) -> None:
-    """Write a split file, whole or not at all; `meta` holds further entries of that name."""
-    content: dict[str, Any] = {
-        split: [[item.path, [item.label], [item.task]] for item in lists[split]] for split in SPLITS
-    }
+    """Write a split file, whole or not at all; `made_by` marks it as none of the published, `meta`
+    holds further entries of that name."""
+    content: dict[str, Any] = {"made_by": made_by}
+    for split in SPLITS:
+        content[split] = [[item.path, [item.label], [item.task]] for item in lists[split]]
     content["meta"] = {"taskid2cname": classnames, **meta}
     atomic_write(path, json.dumps(content, indent=4))
 

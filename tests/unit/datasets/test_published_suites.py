@@ -11,7 +11,7 @@ import pytest
 from dassl.config import get_cfg_default
 from dassl.data import DataManager
 from dassl.utils.errors import UserError
-from datasets.__main__ import makers, run
+from datasets.__main__ import run
 from datasets.caltech101 import Caltech101
 from datasets.fashion20 import Fashion20
 from datasets.fgvc_aircraft import FGVCAircraft
@@ -28,8 +28,8 @@ PUBLISHED = class_tree.golden()["runs"]
 @pytest.fixture(scope="module")
 def plants(tmp_path_factory):
     root = class_tree.write_plant6(tmp_path_factory.mktemp("plant6"))
-    for name in sorted(makers().keys() - {"Fashion20"}):
-        assert run(["make-split", name, "--root", str(root)]) == 0
+    for reader in Plant6.members.values():
+        assert run(["make-split", reader.__name__, "--root", str(root)]) == 0
     return root
 
 
@@ -73,14 +73,15 @@ def test_without_a_split_file_the_command_that_makes_it_is_named(tmp_path):
         read(tmp_path, Plant6)
     (line,) = error.value.problems
     assert str(tmp_path / "fruit_vegetable" / "split_dk_FruitVegetable.json") in line
-    assert line.endswith(f"python -m datasets make-split FruitVegetable --root {tmp_path}")
+    command = f"python -m datasets prepare FruitVegetable --root {tmp_path} --make-split"
+    assert line.endswith(command)
 
 
 def test_a_split_is_made_once_and_says_that_it_is_our_own(plants, capsys):
     path = plants / "kaggle_flower_recognition" / "split_dk_kaggle_flower.json"
     content = json.loads(path.read_text())
     assert content["meta"]["taskid2cname"] == [["daisy", "rose"]]
-    assert "not the split of any published number" in content["meta"]["made_by"]
+    assert "not the split of any published number" in content["made_by"]
     assert run(["make-split", "KaggleFlower", "--root", str(plants)]) == 2
     assert capsys.readouterr().err == f"error: {path} is there: delete it to make another one\n"
 
