@@ -15,8 +15,8 @@ from tests.support.dataset_tree import as_rows
 from tests.support.foreign_cache import write_foreign_cache
 
 GOLDEN = json.loads(
-    (Path(__file__).parents[2] / "golden" / "datasets" / "imagenet.json").read_text()
-)
+    (Path(__file__).parents[2] / "golden" / "datasets" / "readers.json").read_text()
+)["imagenet"]
 ALL = GOLDEN["cases"][0]
 WNIDS = [row[0].split("/")[1] for row in ALL["test"]]
 NAMES = ALL["classnames"]
