@@ -19,7 +19,7 @@ def copy_project(folder):
     """A copy of what runs, to add files to; returns its path."""
     for name in ("assets", "clip", "configs", "dassl", "datasets", "runner", "trainers"):
         shutil.copytree(PROJECT / name, folder / name)
-    for name in ("train.py", "parallel_runner.py", "configs.py"):
+    for name in ("train.py", "parallel_runner.py", "configs.py", "downloads.py"):
         shutil.copy(PROJECT / name, folder)
     return folder
 
