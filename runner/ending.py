@@ -50,7 +50,9 @@ def write_tables(
 
 
 def _summary(study: Study, found: Measured) -> Summary:
-    return summarise(study.label, found.lines, study.columns, study.seeds, found.scores)
+    return summarise(
+        study.label, found.lines, study.columns, study.seeds, found.scores, found.own_splits
+    )
 
 
 def _csv_files(study: Study, found: Measured) -> list[tuple[Path, str]]:

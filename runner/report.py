@@ -11,7 +11,7 @@ from runner.files import atomic_write
 from runner.modes import Mode
 from runner.scores import Line, merge
 from runner.stats import Spread, Summary
-from runner.table import LONG, ranked, ranking_columns
+from runner.table import LONG, OWN_SPLIT, experiment_name, line_name, ranked, ranking_columns
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -43,8 +43,13 @@ def write_picture(path: Path, mode: Mode, summaries: Sequence[Summary]) -> None:
         figure = _ranking(plt, summaries)
     else:
         figure = _bars(plt, summaries)
+    notes = []
     if any(len(each.seeds) > 1 for each in summaries):
-        figure.supxlabel("error bars: population standard deviation over seeds", **NOTE)
+        notes.append("error bars: population standard deviation over seeds")
+    if any(each.own_splits for each in summaries):
+        notes.append(f"* {OWN_SPLIT}")
+    if notes:
+        figure.supxlabel("\n".join(notes), **NOTE)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"numbers": digest})
     plt.close(figure)
@@ -64,7 +69,7 @@ def _bars(plt: Any, summaries: Sequence[Summary]) -> Any:
         _panel(axis, measure, lines, summaries)
     last = axes[-1, 0]
     last.set_xlim(-0.6, len(lines) - 0.4)
-    last.set_xticks(range(len(lines)), [line.name.replace("_", " ") for line in lines])
+    last.set_xticks(range(len(lines)), [_shown(line, summaries) for line in lines])
     if len(lines) > 6:
         plt.setp(last.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
     _legend(figure, last)
@@ -124,7 +129,7 @@ def _ranking(plt: Any, summaries: Sequence[Summary]) -> Any:
         _plain(axis, "x")
         axis.set_xticks(range(0, 101, 20))
         axis.tick_params(axis="y", length=0)
-    axes[0, 0].set_yticks(range(len(order)), [each.label for each in order])
+    axes[0, 0].set_yticks(range(len(order)), [experiment_name(each) for each in order])
     axes[0, 0].invert_yaxis()
     return figure
 
@@ -152,7 +157,7 @@ def _curves(plt: Any, summaries: Sequence[Summary]) -> Any:
                 linewidth=1.2,
                 label=each.label,
             )
-        axis.set_title(line.name.replace("_", " "), loc="left", fontsize=10)
+        axis.set_title(_shown(line, summaries), loc="left", fontsize=10)
         shots = [int(name.split()[0]) for name in summaries[0].measures]
         axis.set_xscale("log", base=2)
         axis.set_xticks(shots, [str(number) for number in shots])
@@ -164,6 +169,10 @@ def _curves(plt: Any, summaries: Sequence[Summary]) -> Any:
         row[0].set_ylabel("accuracy (%)")
     _legend(figure, axes[0, 0])
     return figure
+
+
+def _shown(line: Line, summaries: Sequence[Summary]) -> str:
+    return line_name(line, summaries).replace("_", " ")
 
 
 def _errors(summary: Summary, cells: Sequence[Spread]) -> list[float] | None:

@@ -15,23 +15,26 @@ STARTED = "# started "  # begins the line that heads each run in a console file
 
 @dataclass(frozen=True)
 class TaskResult:
-    """One task of a run over several: its name, the dataset it is made of (or nothing), and its
-    metric in percent."""
+    """One task of a run over several: its name, the dataset it is made of (or nothing), its metric
+    in percent, and `split_note` as in `RunResult`."""
 
     name: str
     dataset: str
     metric: float
+    split_note: str = ""
 
 
 @dataclass(frozen=True)
 class RunResult:
     """A whole result: accuracy in percent, over several tasks their mean; no job key for a run by
-    hand or an older one."""
+    hand or an older one; `split_note` says who made the dataset's split file, empty where it is
+    the published one."""
 
     accuracy: float
     key: str | None
     from_log: bool = False
     tasks: tuple[TaskResult, ...] = ()
+    split_note: str = ""
 
 
 def read_result(folder: Path) -> RunResult | None:
@@ -46,7 +49,8 @@ def read_result(folder: Path) -> RunResult | None:
     tasks = _tasks(content.get("tasks"))
     if accuracy is None or tasks is None:
         return None
-    return RunResult(accuracy, key if isinstance(key, str) else None, tasks=tasks)
+    note = str(content.get("split_note") or "")
+    return RunResult(accuracy, key if isinstance(key, str) else None, tasks=tasks, split_note=note)
 
 
 def _percent(value: object) -> float | None:
@@ -66,7 +70,7 @@ def _tasks(value: object) -> tuple[TaskResult, ...] | None:
         if not isinstance(entry, dict) or (metric := _percent(entry.get("metric"))) is None:
             return None
         name, dataset = str(entry.get("name")), str(entry.get("dataset") or "")
-        tasks.append(TaskResult(name, dataset, metric))
+        tasks.append(TaskResult(name, dataset, metric, str(entry.get("split_note") or "")))
     return tuple(tasks)
 
 

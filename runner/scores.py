@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner import demo
 from runner.jobs import ANY, Study
 from runner.results import RunResult
 
@@ -11,7 +12,8 @@ ROW_ORDER = (
     *("fgvc_aircraft", "sun397", "dtd", "eurosat", "ucf101"),
     *("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"),
 )
-VARIANTS = ROW_ORDER[-4:]  # ImageNet from elsewhere: domain generalisation
+# ImageNet, or the demo's source, from elsewhere: domain generalisation
+VARIANTS = (*ROW_ORDER[-4:], *demo.VARIANTS)
 
 Scores = Mapping[tuple[str, str, int], float]
 """(row, column, seed) -> accuracy in percent."""
@@ -33,10 +35,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a study's runs have measured."""
+    """What a study's runs have measured.
+
+    Attributes:
+        own_splits: rows whose split file is not the published one.
+    """
 
     lines: tuple[Line, ...]
     scores: dict[tuple[str, str, int], float]
+    own_splits: frozenset[str] = frozenset()
 
 
 def in_row_order(names: Iterable[str]) -> list[str]:
@@ -54,15 +61,19 @@ def measure(study: Study, results: Mapping[str, RunResult]) -> Measured:
     """
     rows = _rows_of_datasets(study, results)
     scores = {}
+    own_splits: set[str] = set()
     for job in study.jobs:
         if job.name not in results:
             continue
         result = results[job.name]
         values = [task.metric for task in result.tasks] or [result.accuracy]
+        notes = [task.split_note for task in result.tasks] or [result.split_note]
+        marked = zip(rows[job.dataset], notes, strict=False)
+        own_splits |= {row for row, note in marked if note}
         for column in study.columns if job.column == ANY else (job.column,):
             for row, value in zip(rows[job.dataset], values, strict=False):
                 scores[row, column, job.seed] = value
-    return Measured(_lines(study, rows), scores)
+    return Measured(_lines(study, rows), scores, frozenset(own_splits))
 
 
 def _rows_of_datasets(study: Study, results: Mapping[str, RunResult]) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """Mean and spread over seeds, at full precision, for the tables on screen and the picture."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from runner.scores import Line, Scores
@@ -26,6 +26,8 @@ class Summary:
         measures: headings of the columns, `H` among them.
         cells: (line, measure) -> spread; absent where nothing was measured.
         complete: by average, the rows that it is over: those without a missing run.
+        own_splits: lines measured on a split file that is not the published one, averages over
+            such lines among them.
     """
 
     label: str
@@ -34,6 +36,7 @@ class Summary:
     seeds: tuple[int, ...]
     cells: dict[tuple[str, str], Spread]
     complete: dict[str, tuple[str, ...]]
+    own_splits: tuple[str, ...] = ()
 
 
 def harmonic_mean(base: float, new: float) -> float:
@@ -64,6 +67,7 @@ def summarise(
     columns: Sequence[str],
     seeds: Sequence[int],
     scores: Scores,
+    own_splits: Collection[str] = (),
 ) -> Summary:
     """Return means and spreads. Where base and new are measured, H of a row is the harmonic mean of
     its two means (the convention of the published tables), its spread that of the harmonic means of
@@ -85,7 +89,9 @@ def summarise(
         if "new" in columns and rows:
             _add_harmonic(cells, line.name, rows, seeds, scores)
     measures = BASE_TO_NEW if "base" in columns else tuple(columns)
-    return Summary(label, tuple(lines), measures, tuple(seeds), cells, wholes)
+    own = set(own_splits)
+    marked = tuple(line.name for line in lines if own & {line.name, *wholes.get(line.name, ())})
+    return Summary(label, tuple(lines), measures, tuple(seeds), cells, wholes, marked)
 
 
 def _add_harmonic(

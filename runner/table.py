@@ -8,6 +8,7 @@ from runner.scores import Line, merge
 from runner.stats import Spread, Summary
 
 LONG = 4  # experiments that are still compared dataset by dataset
+OWN_SPLIT = "the split file is not the published one, so these accuracies are not comparable"
 
 
 def render(mode: Mode, summaries: Sequence[Summary]) -> str:
@@ -20,8 +21,8 @@ def render(mode: Mode, summaries: Sequence[Summary]) -> str:
     for line in merge([summary.lines for summary in summaries]):
         shown = [summary for summary in summaries if line.name in _names(summary)]
         for number, summary in enumerate(shown):
-            name = line.name if number == 0 else ""
-            label = [summary.label] if several else []
+            name = line_name(line, shown) if number == 0 else ""
+            label = [_marked(summary.label, line.name in summary.own_splits)] if several else []
             cells = (_cell(summary, line, measure) for measure in measures)
             rows.append([name, *label, *cells])
     headers = ["dataset", *(["experiment"] if several else []), *measures]
@@ -33,7 +34,7 @@ def render_ranking(mode: Mode, summaries: Sequence[Summary]) -> str:
     columns = ranking_columns(summaries)
     headers = ["experiment", *(heading for heading, _, _ in columns)]
     rows = [
-        [each.label, *(_cell(each, line, measure) for _, line, measure in columns)]
+        [experiment_name(each), *(_cell(each, line, measure) for _, line, measure in columns)]
         for each in ranked(summaries)
     ]
     text = _tabulate(rows, headers, headers[1:])
@@ -92,6 +93,20 @@ def ranking_csv(summaries: Sequence[Summary]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def line_name(line: Line, summaries: Sequence[Summary]) -> str:
+    """Return the name of a dataset or average, with a star if a split file is not the published."""
+    return _marked(line.name, any(line.name in each.own_splits for each in summaries))
+
+
+def experiment_name(summary: Summary) -> str:
+    """Return an experiment's label, with a star if a split file is not the published one."""
+    return _marked(summary.label, bool(summary.own_splits))
+
+
+def _marked(name: str, own_split: bool) -> str:
+    return f"{name}*" if own_split else name
+
+
 def _names(summary: Summary) -> set[str]:
     return {line.name for line in summary.lines}
 
@@ -120,7 +135,11 @@ def _legend(mode: Mode, summaries: Sequence[Summary]) -> str:
         first += " ± population standard deviation over seeds."
     lines = [first]
     if any(cell.count < len(each.seeds) for each in summaries for cell in each.cells.values()):
-        lines.append("* not all seeds are there; the row is left out of the average.")
+        lines.append(
+            "* behind a number: not all seeds are there; the row is left out of the average."
+        )
+    if any(each.own_splits for each in summaries):
+        lines.append(f"* behind a name: {OWN_SPLIT}.")
     sizes: dict[str, int] = {}
     for each in summaries:
         for name, members in _averages(each).items():

@@ -6,6 +6,7 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,15 @@ def write_result(
 
     Accuracy, error rate and macro F1 are percent, unrounded, of the last test; null where nothing
     was tested. Of a multi-task dataset the accuracy is the mean of the tasks' metrics, and `tasks`
-    lists them.
+    lists them. `split_note` says who made the split file of the dataset, or of a task's; null for
+    the published one.
 
     Raises:
         UserError: the file cannot be written.
     """
     record = getattr(trainer, "test_record", None)
     results = record.results if record else {}
+    dataset = getattr(getattr(trainer, "dm", None), "dataset", None)
     content = {
         "format": FORMAT,
         "trainer": cfg.TRAINER.NAME,
@@ -41,12 +44,13 @@ def write_result(
         "seed": cfg.SEED,
         "shots": cfg.DATASET.NUM_SHOTS,
         "split": record.split if record else None,
+        "split_note": getattr(dataset, "split_note", "") or None,
         "subsample_classes": cfg.DATASET.get("SUBSAMPLE_CLASSES", "all"),
         "subsample_tasks": cfg.DATASET.get("SUBSAMPLE_TASKS", "all"),
         "accuracy": results.get("accuracy", results.get("metric")),
         "error_rate": results.get("error_rate"),
         "macro_f1": results.get("macro_f1"),
-        "tasks": [dataclasses.asdict(task) for task in record.tasks] or None if record else None,
+        "tasks": _tasks(record, getattr(dataset, "task_split_notes", [])) if record else None,
         "num_test": record.num_images if record else None,
         "precision": getattr(getattr(trainer, "precision", None), "name", None),
         "device": device_name(trainer.device),
@@ -60,6 +64,15 @@ def write_result(
     path = Path(cfg.OUTPUT_DIR) / FILE_NAME
     atomic_write(path, json.dumps(content, indent=2) + "\n")
     return path
+
+
+def _tasks(record: Any, notes: Sequence[str]) -> list[dict[str, Any]] | None:
+    """The metric of each task, and the note on its split file; None for a dataset of one task."""
+    marks = [*notes, *[""] * len(record.tasks)]
+    return [
+        {**dataclasses.asdict(task), "split_note": note or None}
+        for task, note in zip(record.tasks, marks, strict=False)
+    ] or None
 
 
 def remove_result(cfg: CfgNode) -> None:

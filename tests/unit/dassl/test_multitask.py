@@ -96,6 +96,7 @@ def test_a_sampler_of_classes_tells_tasks_apart(images, tmp_path):
 def test_a_run_trains_tests_and_records_its_tasks(images, tmp_path, capsys):
     cfg = make_config(images, tmp_path, OPTIONS, trainer="ToyRows")
     trainer = start(cfg)
+    trainer.dm.dataset.task_split_notes = ["made here", ""]
     trainer.train()
     assert "Loading evaluator: ClassificationMT" in capsys.readouterr().out
     first, second = trainer.test_record.tasks
@@ -105,8 +106,9 @@ def test_a_run_trains_tests_and_records_its_tasks(images, tmp_path, capsys):
     assert found["accuracy"] == trainer.test_record.results["metric"]
     assert found["error_rate"] is None and found["num_test"] == 15
     assert [list(task) for task in found["tasks"]] == [
-        ["id", "name", "dataset", "metric", "total"]
+        ["id", "name", "dataset", "metric", "total", "split_note"]
     ] * 2
+    assert [task["split_note"] for task in found["tasks"]] == ["made here", None]
     assert [task["dataset"] for task in found["tasks"]] == ["toy_red", "toy_grey"]
 
 

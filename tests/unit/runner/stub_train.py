@@ -3,8 +3,8 @@
 STUB_RULES is a JSON list of rules; the first whose `match` stands in the output folder's path
 holds: seconds (sleep), ends (wait until so many runs have ended), file (wait until it is there),
 exit (code, after printing `says`), fails (only the first so many times), ignore_term, child (start
-a process that sleeps), no_result, accuracy. STUB_LOG takes a JSON line per start and end of a run.
-Datasets of TASKS leave a metric per task.
+a process that sleeps), no_result, accuracy, split_note, task_split_notes (dataset -> note).
+STUB_LOG takes a JSON line per start and end of a run. Datasets of TASKS leave a metric per task.
 """
 
 import argparse
@@ -85,12 +85,17 @@ def main() -> int:
     options = dict(zip(args.opts[::2], args.opts[1::2], strict=True))
     base = options["DATASET.SUBSAMPLE_CLASSES"] == "base"
     accuracy = rule.get("accuracy", (70.0 if base else 60.0) + args.seed + 0.04)
+    own = rule.get("task_split_notes", {})
     tasks = [
-        {"id": i, "name": f"task {i}", "dataset": name, "metric": accuracy + 2 * i - 1, "total": 9}
+        {
+            **{"id": i, "name": f"task {i}", "dataset": name, "total": 9},
+            **{"metric": accuracy + 2 * i - 1, "split_note": own.get(name)},
+        }
         for i, name in enumerate(TASKS.get(Path(args.dataset_config_file).stem, ()))
     ]
     if not rule.get("no_result"):
         content = {"format": 1, "accuracy": accuracy, "tasks": tasks or None}
+        content["split_note"] = rule.get("split_note")
         text = json.dumps({**content, "job_key": args.job_key})
         (out / "result.json").write_text(text)
     return 0

@@ -1,0 +1,99 @@
+"""The mark of datasets whose split file is not the published one, from result.json to the table."""
+
+import csv
+import json
+
+import pytest
+
+from runner.modes import MODES
+from runner.report import write_picture
+from runner.results import RunResult, TaskResult, read_result
+from runner.scores import Line
+from runner.stats import summarise
+from runner.table import OWN_SPLIT, ranking_csv, render
+
+FOOTNOTE = f"* behind a name: {OWN_SPLIT}."
+LINES = (Line("dtd"), Line("eurosat"), Line("average", average=True, members=("dtd", "eurosat")))
+
+
+def summary(label="coop", own=("dtd",), scores=None):
+    every = {(d, c, 1): 50.0 for d in ("dtd", "eurosat") for c in ("base", "new")}
+    return summarise(label, LINES, ("base", "new"), [1], scores or every, own)
+
+
+def names(text, rows):
+    return [line.split()[0] for line in text.splitlines()[2 : 2 + rows]]
+
+
+def test_a_run_on_an_own_split_is_starred_on_screen_and_nowhere_in_the_csv(lab):
+    lab.rules = [{"match": "/eurosat/", "split_note": "made here", "accuracy": 50.0}]
+    done = lab.run("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines() if " 50.00 " in line] == [
+        "eurosat*"
+    ]
+    assert FOOTNOTE in done.stdout and "\ndtd " in done.stdout and "\naverage* " in done.stdout
+    table = next(lab.path.glob("results/coop/*.csv"))
+    assert [row["dataset"] for row in csv.DictReader(table.open())] == ["dtd", "eurosat", "average"]
+
+
+def test_without_an_own_split_nothing_is_starred():
+    text = render(MODES["b2n"], [summary(own=())])
+    assert "*" not in text
+
+
+def test_an_average_without_the_starred_row_is_not_starred():
+    scores = {("eurosat", c, 1): 50.0 for c in ("base", "new")} | {("dtd", "base", 1): 50.0}
+    text = render(MODES["b2n"], [summary(scores=scores)])
+    assert names(text, 3) == ["dtd*", "eurosat", "average"]
+
+
+def test_of_several_experiments_the_one_with_the_own_split_is_starred():
+    text = render(MODES["b2n"], [summary("old"), summary("new", own=())])
+    rows = [line.split()[:2] for line in text.splitlines()[2:4]]
+    assert rows[0] == ["dtd*", "old*"] and rows[1][0] == "new"
+    assert FOOTNOTE in text
+
+
+def test_a_ranking_stars_the_experiment_and_its_csv_does_not():
+    summaries = [summary(f"m{i}", own=("dtd",) if i == 1 else ()) for i in range(5)]
+    text = render(MODES["b2n"], summaries)
+    assert names(text, 5) == ["m0", "m1*", "m2", "m3", "m4"] and FOOTNOTE in text
+    assert "*" not in ranking_csv(summaries)
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_the_picture_is_drawn_again_with_the_mark(tmp_path, number):
+    path = tmp_path / "b2n.png"
+    write_picture(path, MODES["b2n"], [summary(f"m{i}", own=()) for i in range(number)])
+    plain = path.read_bytes()
+    write_picture(path, MODES["b2n"], [summary(f"m{i}") for i in range(number)])
+    assert path.read_bytes() != plain
+
+
+@pytest.mark.parametrize("note", ["", None])
+def test_a_result_says_who_made_the_split_of_each_task(tmp_path, note):
+    task = {"name": "scenes", "dataset": "sun397", "metric": 60.0}
+    tasks = [{**task, "split_note": "made here"}, {**task, "dataset": "dtd", "split_note": note}]
+    content = {"accuracy": 60.0, "split_note": "sun397: made here", "tasks": tasks}
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    assert read_result(tmp_path) == RunResult(
+        60.0,
+        None,
+        tasks=(
+            TaskResult("scenes", "sun397", 60.0, "made here"),
+            TaskResult("scenes", "dtd", 60.0),
+        ),
+        split_note="sun397: made here",
+    )
+
+
+def test_of_a_joint_run_the_own_task_alone_is_starred(lab):
+    lab.rules = [{"match": "Joint", "task_split_notes": {"demo_digits": "made here"}}]
+    done = lab.run("--cfg", "joint", "--demo", "--seeds", "1")
+    assert done.returncode == 0, done.stderr
+    table = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("demo_suite/")]
+    assert table == [
+        *("demo_suite/demo_shapes", "demo_suite/demo_textures", "demo_suite/demo_digits*"),
+        "demo_suite/average*",
+    ]
