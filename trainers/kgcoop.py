@@ -67,10 +67,8 @@ class KgCoOpModel(CoOpModel):
 
     def reference_texts(self) -> list[str]:
         """The hand-written prompt of each class."""
-        name = self.cfg.DATASET.NAME
-        if name in TEMPLATES:
-            return filled([TEMPLATES[name]] * len(self.space), self.space)
-        return filled(class_templates(self.space, name, DEFAULT_TEMPLATE), self.space)
+        templates = class_templates(self.space, self.cfg.DATASET, DEFAULT_TEMPLATE, TEMPLATES)
+        return filled(templates, self.space)
 
     def references(self) -> Tensor:
         """Unit text features of `reference_texts` [C, D], float32; made when a loss first needs

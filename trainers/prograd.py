@@ -73,10 +73,7 @@ class ProGradModel(CoOpModel):
 
     def templates(self) -> list[str]:
         """The hand-written prompt of each class, with {} for its name."""
-        name = self.cfg.DATASET.NAME
-        if name in TEMPLATES:
-            return [TEMPLATES[name]] * len(self.space)
-        return class_templates(self.space, name, "a photo of a {}.")
+        return class_templates(self.space, self.cfg.DATASET, "a photo of a {}.", TEMPLATES)
 
     def set_classes(self, space: ClassSpace) -> None:
         super().set_classes(space)

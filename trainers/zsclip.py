@@ -26,7 +26,7 @@ class ZeroshotModel(PromptModel):
 
     def templates(self, space: ClassSpace) -> list[list[str]]:
         """T lists with one template for each class."""
-        return [class_templates(space, self.cfg.DATASET.NAME)]
+        return [class_templates(space, self.cfg.DATASET)]
 
     def set_classes(self, space: ClassSpace) -> None:
         super().set_classes(space)
@@ -43,13 +43,14 @@ class ZeroshotModel(PromptModel):
 class ZeroshotEnsembleModel(ZeroshotModel):
     """u_c = mean over T prompts of class c of the unit text features; logits = s cos(f, u_c).
 
-    Seven of ImageNet's templates and, but for ImageNet itself, the class's own.
+    Seven of ImageNet's templates and the class's own, which ImageNet itself has from
+    DATASET.TEMPLATE alone.
     """
 
     def templates(self, space: ClassSpace) -> list[list[str]]:
         selected = [[template] * len(space) for template in IMAGENET_TEMPLATES_SELECT]
         logger.info(f"Prompt ensemble of {', '.join(IMAGENET_TEMPLATES_SELECT)}")
-        if self.cfg.DATASET.NAME == "ImageNet":
+        if self.cfg.DATASET.NAME == "ImageNet" and not self.cfg.DATASET.TEMPLATE:
             return selected
         return [*selected, *super().templates(space)]
 

@@ -2,14 +2,17 @@
 their published order.
 
 Source of the sets: PromptSRC, trainers/imagenet_templates.py; both stem from the public CLIP
-repository's notebook on prompts. The one prompt of a dataset is its class's `template` (datasets/).
+repository's notebook on prompts. The one prompt of a dataset is DATASET.TEMPLATE, else its class's
+`template` (datasets/).
 
 C classes, D joint width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from torch import Tensor
+from yacs.config import CfgNode
 
 import clip
 from dassl.data.datasets import DATASET_REGISTRY
@@ -93,23 +96,33 @@ IMAGENET_TEMPLATES_SELECT = (
 )
 
 
-def class_templates(space: ClassSpace, dataset: str, default: str = "") -> list[str]:
-    """The hand-written template of each class: its task's where there are tasks, else the
-    dataset's.
+def class_templates(
+    space: ClassSpace,
+    dataset: CfgNode,
+    default: str = "",
+    published: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
+    """The hand-written template of each class: DATASET.TEMPLATE if that is set, else its task's
+    where there are tasks, else the dataset's.
 
     Args:
-        dataset: DATASET.NAME.
+        dataset: the config's node DATASET.
         default: stands in where there is none.
+        published: those that a method has in place of the datasets' own, by DATASET.NAME.
 
     Raises:
         UserError: there is none and no default, or one has no {} for the classname.
     """
+    if dataset.TEMPLATE:
+        return [check_template(dataset.TEMPLATE, "DATASET.TEMPLATE")] * len(space)
     if space.tasks:
         own = [check_template(t.template or default, f"task {t.name!r}") for t in space.tasks]
         return [own[task] for task in space.task_of_class()]
-    if default and not getattr(DATASET_REGISTRY.get(dataset), "template", ""):
+    if dataset.NAME in published:
+        return [published[dataset.NAME]] * len(space)
+    if default and not getattr(DATASET_REGISTRY.get(dataset.NAME), "template", ""):
         return [default] * len(space)
-    return [dataset_template(dataset)] * len(space)
+    return [dataset_template(dataset.NAME)] * len(space)
 
 
 def filled(templates: Sequence[str], space: ClassSpace) -> list[str]:
