@@ -8,7 +8,7 @@ another repository is honoured, since published numbers belong to its images; so
 import logging
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dassl.utils.errors import BadFileError
@@ -174,37 +174,49 @@ def check_fit(
             list, is a test image, or is not there.
     """
     check_cached_classes(cached["train"], lists["train"], path)
+    classes = {(item.label, item.classname) for item in cached["train"]}
     for split, items in cached.items():
-        unlisted = _unlisted(items, lists[split], path)
-        tested = {item.path for item in lists["test"]} if unlisted else set()
-        leaked = sorted(unlisted & tested)
-        if leaked:
-            raise BadFileError(
-                f"{path} has {len(leaked)} images in {split} that are for testing, first "
-                f"{leaked[0]}: it was drawn from other lists than there are now; {REMEDY}"
-            )
-        missing = [p for p in sorted(unlisted) if not os.path.isfile(os.path.join(image_dir, p))]
-        if missing:
-            first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
-            raise BadFileError(
-                f"{path}: {len(missing):,} of {len(items):,} listed images are not in {image_dir}: "
-                f"{first}; {REMEDY}"
-            )
-
-
-def _unlisted(items: Sequence[Item], listed: Sequence[Item], path: str) -> set[str]:
-    """Paths of items that a list lacks; raises BadFileError where it has them in another class."""
-    wanted = {item.path: item for item in items}
-    found = set()
-    for item in listed:  # which may be a million: no set is made of it
-        if item.path in wanted:
-            if wanted[item.path] != item:
+        for item in items:
+            if (item.label, item.classname) not in classes:
                 raise BadFileError(
-                    f"{path} has {item.path} in the class {wanted[item.path].classname}, but it "
-                    f"is listed in {item.classname}; {REMEDY}"
+                    f"{path} has the class {item.classname} (label {item.label}) in {split} only; "
+                    f"{REMEDY}"
                 )
-            found.add(item.path)
-    return set(wanted) - found
+        unlisted = _unlisted(items, lists[split], path)
+        if unlisted:
+            _check_unlisted(unlisted, lists["test"], image_dir, path)
+
+
+def _unlisted(items: Sequence[Item], listed: Sequence[Item], path: str) -> list[str]:
+    """Paths of items that a list lacks; raises BadFileError where it has them in another class."""
+    paths = {item.path for item in items}
+    near = {item for item in listed if item.path in paths}
+    paths -= {item.path for item in near}
+    unlisted = []
+    for item in dict.fromkeys(items):
+        if item.path in paths:
+            unlisted.append(item.path)
+        elif item not in near:
+            raise BadFileError(
+                f"{path} has {item.path} in the class {item.classname} (label {item.label}), where "
+                f"it is not listed; {REMEDY}"
+            )
+    return unlisted
+
+
+def _check_unlisted(paths: Sequence[str], test: Sequence[Item], image_dir: str, path: str) -> None:
+    tested = {item.path for item in test}.intersection(paths)
+    if tested:
+        raise BadFileError(
+            f"{path} has {len(tested):,} images that are for testing, as {min(tested)}: it was "
+            f"drawn from other lists than there are now; {REMEDY}"
+        )
+    missing = [name for name in paths if not os.path.isfile(os.path.join(image_dir, name))]
+    if missing:
+        first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+        raise BadFileError(
+            f"{path}: {len(missing):,} of the images are not in {image_dir}: {first}; {REMEDY}"
+        )
 
 
 def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: str) -> None:
@@ -236,9 +248,19 @@ def draw(items: Sequence[Item], shots: int, generator: random.Random) -> list[It
     return chosen
 
 
+def draw_lists(
+    lists: Mapping[str, Sequence[Item]], splits: Iterable[str], shots: int, seed: int
+) -> dict[str, list[Item]]:
+    """The draw from the given lists, one after the other, that a seed fixes; nothing global is
+    touched.
+    """
+    generator = random.Random(seed)
+    return {split: draw(lists[split], shots_of(split, shots), generator) for split in splits}
+
+
 def warn_if_not_drawn(
-    cached: dict[str, list[Item]],
-    lists: dict[str, list[Item]],
+    cached: Mapping[str, list[Item]],
+    lists: Mapping[str, Sequence[Item]],
     shots: int,
     seed: int,
     path: str,
@@ -247,9 +269,7 @@ def warn_if_not_drawn(
     """Warn when a cache holds other images than (lists, shots, seed) give; seed < 0 gives none."""
     if seed < 0:
         return
-    generator = random.Random(seed)
-    expected = {split: draw(lists[split], shots_of(split, shots), generator) for split in cached}
-    if cached != expected:
+    if cached != draw_lists(lists, cached, shots, seed):
         logger.warning(
             "Warning: %s is used, but holds other images than %s gives for %d shots, "
             "seed %d; delete it to draw again",

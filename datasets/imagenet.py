@@ -5,7 +5,6 @@ import os
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
 from datasets.listed_dataset import Lists
-from datasets.splits import check_images
 from datasets.wnid_folders import WnidFolders, difference
 
 SORTER = "https://github.com/pytorch/examples/blob/main/imagenet/extract_ILSVRC.sh"
@@ -18,8 +17,8 @@ class ImageNet(WnidFolders):
 
     The few shots are drawn from *sorted* listings. Published readers took the file system's order,
     so their draws differ between machines and no published list exists; a few-shot cache of theirs
-    is honoured. Their preprocessed.pkl is not read: the folders are listed anew, and no image is
-    looked up beyond that.
+    is honoured. Ours is written, since the draw depends on what is listed. Their preprocessed.pkl
+    is not read: the folders are listed anew, and no image is looked up beyond that.
     """
 
     dataset_dir = "imagenet"
@@ -27,6 +26,7 @@ class ImageNet(WnidFolders):
     image_folders = ("train", "val")
     images_url = f"https://image-net.org (ILSVRC2012, needs a login), unpacked as by {SORTER}"
     drawn_splits = ("train",)
+    keeps_draws = True
     listed_by = "the sorted listing"
 
     def read_lists(self) -> Lists:
@@ -45,12 +45,6 @@ class ImageNet(WnidFolders):
             for split in self.image_folders
         )
         return {"train": train, "val": test, "test": test}
-
-    def read_cache(self, path: str, lists: Lists) -> Lists:
-        """See `ListedDataset`; a cached image need not be in the listing, so it is looked up."""
-        cached = super().read_cache(path, lists)
-        check_images(cached["train"], self.image_dir, path)
-        return cached
 
     def _wnids(self) -> list[str]:
         """The class folders, sorted, which train and val have to agree on."""

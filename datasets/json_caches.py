@@ -20,6 +20,7 @@ from datasets.fewshot import CACHES, REMEDY, read_small
 from datasets.splits import Item, is_relative
 
 FORMAT = 1
+_HASHED = 10_000  # paths at once
 
 
 def json_cache_path(folder: str, shots: int, seed: int) -> str:
@@ -40,8 +41,9 @@ def source_sha256(
             return hashlib.file_digest(file, "sha256").hexdigest()
     digest = hashlib.sha256()
     for split in splits:
-        paths = "".join(f"{item.path}\n" for item in lists[split])
-        digest.update(paths.encode("utf-8", "surrogatepass"))  # names need not be UTF-8
+        for start in range(0, len(lists[split]), _HASHED):
+            paths = "\n".join([item.path for item in lists[split][start : start + _HASHED]]) + "\n"
+            digest.update(paths.encode("utf-8", "surrogatepass"))  # names need not be UTF-8
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from dassl.data.datasets import DatasetBase, Datum
 from dassl.utils.errors import MissingFileError
 from datasets import fewshot
 from datasets.classes import check_classes, subsample_classes
+from datasets.kept_draws import FewShots
 from datasets.splits import SPLITS, Item, check_images
 
 Lists = dict[str, list[Item]]  # items by "train", "val", "test"
@@ -48,8 +49,11 @@ class ListedDataset(DatasetBase):
     A reader gives `read_lists` and `source`. Few shots are drawn before the classes are cut,
     training images with K and then validation images with min(K, 4), from Python's global
     generator (`train.py` has just seeded it): the published images. A published draw that lies in
-    `split_fewshot/` (of a task: `split_fewshot_mt/`) is taken instead, without a draw. Nothing is
-    written.
+    `split_fewshot/` (of a task: `split_fewshot_mt/`) is taken instead, without a draw; else one of
+    ours (see `json_caches`), which is written where `keeps_draws` or DATASET.SAVE_FEWSHOT says so
+    and SEED is not negative: beside the published ones, or, if that folder cannot be written, in
+    `<OUTPUT_DIR>/split_fewshot/`, where the same run finds it first when it resumes. A task has
+    those of its single-task runs, so none where it is read from SoftCPT's split file.
 
     Args:
         cfg: the whole tree.
@@ -66,6 +70,7 @@ class ListedDataset(DatasetBase):
         task_metric: how the task is judged there (SoftCPT's choice): overall_acc or mean_acc.
         drawn_splits: lists that few shots are drawn from, in this order; others stay whole. None:
             a test set, which DATASET.NUM_SHOTS does not concern.
+        keeps_draws: whether draws are written without being asked for.
         listed_by: in words, what fixes the order of the lists.
 
     Raises:
@@ -82,6 +87,7 @@ class ListedDataset(DatasetBase):
     task_description: str = ""
     task_metric: ClassVar[str] = "overall_acc"
     drawn_splits: ClassVar[tuple[str, ...]] = ("train", "val")
+    keeps_draws: ClassVar[bool] = False
     listed_by: ClassVar[str]
 
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
@@ -94,7 +100,7 @@ class ListedDataset(DatasetBase):
         check_classes(lists, self.source)
         shots = cfg.DATASET.NUM_SHOTS if self.drawn_splits else -1
         if shots >= 1:
-            lists = lists | self._few_shots(lists, shots, cfg.SEED)
+            lists = lists | FewShots(self, lists, shots, cfg).read()
         subset = cfg.DATASET.get("SUBSAMPLE_CLASSES", "all")  # a key that trainers add
         train, val, test = subsample_classes(*(lists[s] for s in SPLITS), subsample=subset)
         if shots >= 1:
@@ -128,9 +134,9 @@ class ListedDataset(DatasetBase):
         check_images(items, self.image_dir, type(self).__name__)
 
     def read_cache(self, path: str, lists: Lists) -> Lists:
-        """The drawn lists of a published few-shot cache, checked against the dataset's classes."""
+        """The drawn lists of a published few-shot cache, checked against the lists of now."""
         cached = fewshot.read_cache(path, self._images_below_root(), self.drawn_splits)
-        fewshot.check_cached_classes(cached["train"], lists["train"], path)
+        fewshot.check_fit(cached, lists, self.image_dir, path)
         return cached
 
     def read_task_cache(self, path: str, lists: Lists, task: int) -> Lists:
@@ -138,7 +144,7 @@ class ListedDataset(DatasetBase):
         names = {item.label: item.classname for item in lists["train"]}
         images = self._images_below_root()
         cached = fewshot.read_task_cache(path, images, self.drawn_splits, names, task)
-        fewshot.check_cached_classes(cached["train"], lists["train"], path)
+        fewshot.check_fit(cached, lists, self.image_dir, path)
         return cached
 
     def has_single_task_caches(self) -> bool:
@@ -169,39 +175,9 @@ class ListedDataset(DatasetBase):
                     f"{name}: no images folder {path}; unpack the images there: {self.images_url}"
                 )
 
-    def _few_shots(self, lists: Lists, shots: int, seed: int) -> Lists:
-        """The lists of a published draw, if there is one, else of a new one."""
-        found = self._find_cache(lists, shots, seed)
-        if found is not None:
-            path, cached = found
-            fewshot.warn_if_not_drawn(cached, lists, shots, seed, path, self.listed_by)
-            return cached
-        return {
-            split: self.generate_fewshot_dataset(
-                lists[split], num_shots=fewshot.shots_of(split, shots)
-            )
-            for split in self.drawn_splits
-        }
-
-    def _find_cache(self, lists: Lists, shots: int, seed: int) -> tuple[str, Lists] | None:
-        """File and content of a published draw; of a task the multi-task dataset's comes first."""
-        if self.as_task:
-            joint = self.as_task.folder
-            places = [(joint, self.as_task.task)] if joint else []
-            for folder, task in [*places, (self.dataset_dir, 0)]:
-                path = fewshot.cache_path(folder, shots, seed, fewshot.TASK_CACHES)
-                if os.path.exists(path):
-                    return path, self.read_task_cache(path, lists, task)
-        path = fewshot.cache_path(self.dataset_dir, shots, seed)
-        if self.has_single_task_caches() and os.path.exists(path):
-            return path, self.read_cache(path, lists)
-        return None
-
     def _to_data(self, items: Iterable[Item]) -> list[Datum]:
-        return [
-            ListedDatum(os.path.join(self.image_dir, item.path), item.label, item.classname)
-            for item in items
-        ]
+        start = os.path.join(self.image_dir, "")
+        return [ListedDatum(start + item.path, item.label, item.classname) for item in items]
 
 
 def _folders(root: str) -> list[str]:

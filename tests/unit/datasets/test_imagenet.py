@@ -115,7 +115,7 @@ def test_a_published_cache_is_honoured(folder, capsys):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (cached_rows("77"), "5 of 5 listed images are not in"),
+        (cached_rows("77"), "5 of the images are not in"),
         (cached_rows()[1:], r"lacks the class tench \(label 0\)"),
         ([[path, label, "newt"] for path, label, _ in cached_rows()], "alone has the class newt"),
     ],
