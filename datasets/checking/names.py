@@ -48,8 +48,7 @@ def resolve(words: Sequence[str]) -> list[str]:
     """
     if not words:
         return list(PUBLISHED)
-    known = {name.lower(): name for name in DATASET_REGISTRY.registered_names()}
-    known |= {stem.lower(): name for name, stem in yaml_stems().items()}
+    known = _known()
     found, problems = [], []
     for word in words:
         name = known.get(word.lower())
@@ -62,6 +61,19 @@ def resolve(words: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def named_suites(words: Sequence[str]) -> list[str]:
+    """Those of the words that `resolve` takes for suites, by registry name."""
+    known = _known()
+    found = [known[word.lower()] for word in words if word.lower() in known]
+    return [name for name in dict.fromkeys(found) if suite_members(name)]
+
+
+def _known() -> dict[str, str]:
+    """What a word may be, in small letters -> registry name."""
+    names = {stem.lower(): name for name, stem in yaml_stems().items()}
+    return names | {name.lower(): name for name in DATASET_REGISTRY.registered_names()}
+
+
 def _unknown(word: str, known: dict[str, str]) -> str:
     near = difflib.get_close_matches(word.lower(), known, n=1)
     hint = f"did you mean {known[near[0]]}?" if near else "python -m datasets list shows all names"
@@ -72,7 +84,7 @@ def _unknown(word: str, known: dict[str, str]) -> str:
 def yaml_stems() -> dict[str, str]:
     """DATASET.NAME -> stem of its YAML in configs/datasets; of datasets that are registered."""
     registered = DATASET_REGISTRY.registered_names()
-    stems = {}
+    stems: dict[str, str] = {}
     for file in sorted(CONFIGS.glob("*.yaml")):
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         name = content.get("DATASET", {}).get("NAME")

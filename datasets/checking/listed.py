@@ -1,0 +1,185 @@
+"""Checks of datasets whose images are listed by files: split files and official lists."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from datasets import published
+from datasets.checking import lists as list_checks
+from datasets.checking.caches import check_caches, check_task_caches
+from datasets.checking.findings import Report
+from datasets.checking.folders import (
+    Tree,
+    check_files,
+    check_folder,
+    check_image_folders,
+    is_folder,
+)
+from datasets.fgvc_aircraft import FGVCAircraft
+from datasets.listed_dataset import ListedDataset, Lists, TaskPlace
+from datasets.split_dataset import SplitFileDataset
+from datasets.splits import SPLITS
+from datasets.text_lists import read_lines
+
+OFFICIAL = ("variants.txt", *(f"images_variant_{split}.txt" for split in SPLITS))
+
+
+def at(reader: type, root: str, as_task: TaskPlace | None = None) -> Any:
+    """A reader at its folder that has read nothing yet: `read_lists` and `source` can be asked one
+    by one, where building it would stop at the first fault.
+    """
+    found: Any = object.__new__(reader)
+    found.as_task = as_task
+    found.dataset_dir = os.path.normpath(os.path.join(root, found.dataset_dir))
+    found.image_dir = os.path.normpath(os.path.join(found.dataset_dir, found.images))
+    return found
+
+
+def check_split_dataset(report: Report, root: str, reader: type[SplitFileDataset]) -> None:
+    """Folder, split file, images and few-shot caches of a dataset with a split file; also what
+    SoftCPT's repository adds.
+    """
+    if not check_folder(report, root, reader):
+        return
+    found = at(reader, root)
+    tree = _tree(report, found)
+    lists = _check_split(report, found, tree, counted=True)
+    if lists is None:
+        _hint_at_split(report, found)
+    check_caches(report, found, lists)
+    task = at(reader, root, TaskPlace(0))
+    task_lists = lists
+    if task.source != found.source:
+        task_lists = _check_split(report, task, tree, counted=False)
+    check_task_caches(report, task, task_lists, task.dataset_dir, 0)
+    _check_own_lines(report)
+
+
+def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) -> None:
+    """Folder, lists, images and few-shot caches of FGVC-Aircraft."""
+    if not check_folder(report, root, reader):
+        return
+    found = at(reader, root)
+    tree = _tree(report, found)
+    absent = [name for name in OFFICIAL if not os.path.isfile(os.path.join(report.folder, name))]
+    for name in absent:
+        path = os.path.join(report.folder, name)
+        report.missing(f"no list {path}; get it from {reader.images_url}")
+    lists = None if absent else _read(report, found)
+    if lists is not None:
+        report.counts = list_checks.count(lists)
+        good = list_checks.check_content(report, lists, found.source)
+        different = list_checks.differences(report.name, lists)
+        for line in different:
+            report.wrong(f"{found.source}: {line}; get the lists from {reader.images_url}")
+        if good and not different:
+            words = list_checks.in_words(report.counts)
+            report.ok(f"the four lists have the published {words}")
+        _check_listed(report, tree, lists, "the lists")
+    check_caches(report, found, lists)
+    check_task_caches(report, found, lists, found.dataset_dir, 0)
+    _check_own_lines(report)
+
+
+def check_own(report: Report, root: str, reader: type[ListedDataset]) -> None:
+    """Lists, images and few-shot caches of a dataset whose folder and lists are its reader's own
+    business: whatever that says, and the files.
+    """
+    found = at(reader, root)
+    if not is_folder(report.folder):
+        report.missing(f"no folder {report.folder}; give it by --root, and --folder below it")
+        return
+    lists = _read(report, found)
+    if lists is not None:
+        report.counts = list_checks.count(lists)
+        if list_checks.check_content(report, lists, found.source):
+            note = getattr(found, "split_note", "")
+            words = list_checks.in_words(report.counts)
+            report.ok(f"{found.source} has {words}{f'; {note}' if note else ''}")
+        _check_listed(report, Tree(found.image_dir), lists, found.source)
+    check_caches(report, found, lists)
+
+
+def _tree(report: Report, found: ListedDataset) -> Tree | None:
+    """The images folder, if it is there."""
+    whole = check_image_folders(report, found, found.image_dir)
+    return Tree(found.image_dir) if whole else None
+
+
+def _read(report: Report, found: ListedDataset) -> Lists | None:
+    with report.catching(found.source):
+        return found.read_lists()
+    return None
+
+
+def _check_listed(report: Report, tree: Tree | None, lists: Lists, listed_in: str) -> None:
+    if tree is not None:
+        paths = (item.path for items in lists.values() for item in items)
+        check_files(report, tree, paths, listed_in)
+
+
+def _check_split(
+    report: Report, found: SplitFileDataset, tree: Tree | None, *, counted: bool
+) -> Lists | None:
+    """The lists of a split file, and findings on it; None if it cannot be read."""
+    lists = _read(report, found)
+    if lists is None:
+        return None
+    counts = list_checks.count(lists)
+    if counted:
+        report.counts = counts
+    name = os.path.basename(found.source)
+    if list_checks.check_content(report, lists, found.source):
+        with report.catching(found.source):
+            _compare_split(report, found, lists, list_checks.in_words(counts))
+    _check_listed(report, tree, lists, name)
+    return lists
+
+
+def _compare_split(report: Report, found: SplitFileDataset, lists: Lists, words: str) -> None:
+    """One finding: whether a split file is the published one."""
+    name = os.path.basename(found.source)
+    note = f", made by {found.split_note}" if found.split_note else ""
+    different = list_checks.differences(report.name, lists)
+    sizes = published.sizes(report.name)
+    if sizes is None or found.source == found.task_source:
+        if note or different:
+            report.warn("; ".join([f"{found.source}: own split{note}: {words}", *different]))
+        else:
+            report.ok(f"{name} has {words}")
+        return
+    digest = hashlib.sha256(Path(found.source).read_bytes()).hexdigest()
+    if sizes.split_sha256 and digest != sizes.split_sha256:
+        different.append("its sha256 is not the published one")
+    if not sizes.split_sha256 and not list_checks.has_published_draws(report.name, lists):
+        different.append("its few-shot draws are not the published ones")
+    if different or note:
+        line = f"{found.source}: own split, not the published one{note}: {words}"
+        report.warn("; ".join([line, *different, "numbers on it are not comparable"]))
+    else:
+        report.ok(f"{name} is the published split: {words}")
+
+
+def _hint_at_split(report: Report, found: SplitFileDataset) -> None:
+    """A warning that names files which could be the missing split file under another name."""
+    if os.path.isfile(found.source):
+        return
+    stem, extension = os.path.splitext(os.path.basename(found.source))
+    for folder in (found.dataset_dir, found.image_dir, os.path.dirname(found.dataset_dir)):
+        for name in sorted(os.listdir(folder)) if is_folder(folder) else ():
+            path = os.path.join(folder, name)
+            if name.lower().startswith(stem.lower()) and extension in name and path != found.source:
+                report.warn(f"{path} looks like the split file: rename it to {found.source}")
+                return
+
+
+def _check_own_lines(report: Report) -> None:
+    """A task's name and description: one line each, if they are there."""
+    for name in ("task_name.txt", "task_desc.txt"):
+        path = os.path.join(report.folder, name)
+        if os.path.exists(path):
+            with report.catching(path):
+                count = len(read_lines(path, "write one line, or delete it"))
+                if count != 1:
+                    report.wrong(f"{path} has {count} lines; write one line, or delete it")

@@ -1,0 +1,156 @@
+"""Checks of a dataset's lists, whatever file they come from."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import combinations, product
+
+from dassl.utils.errors import UserError
+from datasets import published
+from datasets.checking.findings import Report, first_few
+from datasets.classes import check_classes
+from datasets.fewshot import draw_lists
+from datasets.listed_dataset import Lists
+from datasets.splits import SPLITS, Item
+
+PUBLISHED_DRAWS = tuple(product((1, 2, 4, 8, 16), (1, 2, 3)))  # shots, seed
+
+# number of classes of datasets that have no published numbers of images (SoftCPT, arXiv:2208.13474)
+SUITE_CLASSES = {
+    "General10": 1191,
+    "Plant6": 116,
+    "Fashion20": 78,
+    "FruitVegetable": 36,
+    "KaggleFlower": 5,
+    "KaggleMushroom": 9,
+    "KaggleVegetable": 15,
+    "PlantSeedlingV1": 12,
+    "PlantVillage": 39,
+}
+
+
+def names_of(lists: Lists) -> dict[int, str]:
+    """Label -> class name, by label."""
+    names = {item.label: item.classname for items in lists.values() for item in items}
+    return dict(sorted(names.items()))
+
+
+def count(lists: Lists) -> dict[str, int]:
+    """Number of classes, and of images of each list."""
+    return {"classes": len(names_of(lists)), **{split: len(lists[split]) for split in SPLITS}}
+
+
+def in_words(counts: dict[str, int]) -> str:
+    """Like "37 classes, 2,944 / 736 / 3,669 images (train / val / test)"."""
+    numbers = " / ".join(f"{counts[split]:,}" for split in SPLITS)
+    return f"{counts['classes']:,} classes, {numbers} images (train / val / test)"
+
+
+def check_content(report: Report, lists: Lists, source: str) -> bool:
+    """Whether labels, names and paths are in order; a finding for each thing that is not."""
+    good = True
+    for split in ("train", "test"):
+        if not lists[split]:
+            good = False
+            report.wrong(f"{source} lists no {split} image")
+    try:
+        check_classes(lists, source)
+    except UserError as error:
+        good = False
+        for line in error.problems:
+            report.wrong(line)
+    good = check_paths(report, lists, source) and good
+    trained = names_of({"train": lists["train"]})
+    tested = {item.label for item in lists["test"]}
+    untested = [name for label, name in trained.items() if label not in tested]
+    if untested and lists["test"]:
+        report.warn(f"{source}: no test image for {first_few(untested)}")
+    names = list(trained.values())
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        report.warn(f"{source}: several labels have the name {first_few(twice)}")
+    return good
+
+
+def check_paths(report: Report, lists: Lists, source: str) -> bool:
+    """Whether no image has two labels; findings on that and on images that are listed twice."""
+    labels: dict[str, set[int]] = defaultdict(set)
+    for items in lists.values():
+        for item in items:
+            labels[item.path].add(item.label)
+    unclear = [path for path, several in labels.items() if len(several) > 1]
+    if unclear:
+        line = f"{source}: {len(unclear):,} images with two labels: {first_few(unclear)}"
+        report.wrong(f"{line}; leave one of them", unclear)
+    paths = {split: [item.path for item in lists[split]] for split in SPLITS}
+    for split in SPLITS:
+        twice = repeated(paths[split])
+        if twice:
+            line = f"{source}: {len(twice):,} images are twice in {split}: {first_few(twice)}"
+            report.warn(line, twice)
+    is_test_set = lists["train"] == lists["test"]  # of ImageNet's kind: nothing is trained on it
+    for one, other in () if is_test_set else combinations(SPLITS, 2):
+        common = sorted(set(paths[one]) & set(paths[other]))
+        if common:
+            line = f"{source}: {len(common):,} images of {other} are also in {one}"
+            report.warn(f"{line}: {first_few(common)}", common)
+    return not unclear
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Names that occur more than once, in order of their second occurrence."""
+    seen: set[str] = set()
+    twice: dict[str, None] = {}
+    for name in names:
+        if name in seen:
+            twice[name] = None
+        seen.add(name)
+    return list(twice)
+
+
+def differences(name: str, lists: Lists) -> list[str]:
+    """In words, what is not as published: class names, numbers of classes and images."""
+    found = []
+    counts, sizes, expected = count(lists), published.sizes(name), published.classnames(name)
+    if sizes is not None:
+        for key in ("classes", *SPLITS):
+            wanted = getattr(sizes, key)
+            if wanted is not None and counts[key] != wanted:
+                what = key if key == "classes" else f"{key} images"
+                found.append(f"{counts[key]:,} {what}, published are {wanted:,}")
+    elif counts["classes"] != SUITE_CLASSES.get(name, counts["classes"]):
+        found.append(f"{counts['classes']:,} classes, published are {SUITE_CLASSES[name]:,}")
+    if expected is not None:
+        names = names_of(lists)
+        wrong = [k for k, name in enumerate(expected) if names.get(k) != name]
+        if wrong:
+            first = wrong[0]
+            found.append(
+                f"{len(wrong):,} class names are not the published ones: label {first} is "
+                f"{names.get(first, 'missing')}, published is {expected[first]}"
+            )
+    return found
+
+
+def has_published_draws(name: str, lists: Lists) -> bool:
+    """Whether the published few-shot draws of a dataset are known, and the lists give them all."""
+    draws = [
+        is_published_draw(name, draw_lists(lists, ("train", "val"), shots, seed), shots, seed)
+        for shots, seed in PUBLISHED_DRAWS
+        if published.fewshot_draw(name, shots, seed)
+    ]
+    return bool(draws) and all(draws)
+
+
+def is_published_draw(name: str, cached: Lists, shots: int, seed: int) -> bool | None:
+    """Whether a draw is the published one; None if that is not known."""
+    known = published.fewshot_draw(name, shots, seed)
+    if known is None:
+        return None
+    found = {split: _digest(items) for split, items in cached.items()}
+    return found == {"train": known.train_sha256, "val": known.val_sha256}
+
+
+def _digest(items: Sequence[Item]) -> str:
+    paths = "\n".join(item.path for item in items)
+    return hashlib.sha256(paths.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,106 @@
+"""Checks of what belongs to several tasks: Fashion-20, and the caches of joint datasets."""
+
+import os
+from types import SimpleNamespace
+
+from dassl.utils.errors import UserError
+from datasets.checking import lists as list_checks
+from datasets.checking.caches import check_task_caches
+from datasets.checking.findings import Report, first_few
+from datasets.checking.folders import Tree, check_files, check_folder, check_image_folders
+from datasets.checking.listed import at
+from datasets.class_folders import make_it
+from datasets.fashion20 import Fashion20, read_task_info
+from datasets.fewshot import TASK_CACHES
+from datasets.listed_dataset import Lists, TaskPlace
+from datasets.multitask import JointDataset, TaskInfo
+from datasets.splits import SPLITS, Item
+from datasets.task_splits import TaskSplit, load_task_split
+
+DRAWN = ("train", "val")
+
+
+def check_joint_caches(report: Report, root: str, suite: type[JointDataset]) -> None:
+    """Findings on the caches of all tasks in a suite's own folder; faults of its members' lists are
+    told there.
+    """
+    if not os.path.lexists(os.path.join(report.folder, TASK_CACHES)):
+        return
+    for task, member in enumerate(suite.members.values()):
+        found = at(member, root, TaskPlace(task, report.folder))
+        try:
+            lists: Lists | None = found.read_lists()
+        except (UserError, OSError):
+            lists = None
+        check_task_caches(report, found, lists, report.folder, task)
+
+
+def check_fashion20(report: Report, root: str) -> None:
+    """Folder, task_info.csv, split file, images and caches of Fashion-20."""
+    if not check_folder(report, root, Fashion20):
+        return
+    image_dir = os.path.join(report.folder, "images")
+    tree = Tree(image_dir) if check_image_folders(report, Fashion20, image_dir) else None
+    tasks, split = None, None
+    with report.catching("task_info.csv"):
+        tasks = read_task_info(os.path.join(report.folder, "task_info.csv"))
+    source = os.path.join(report.folder, Fashion20.split_file)
+    if not os.path.isfile(source):
+        report.missing(f"no split file {source}; {make_it('Fashion20', root)}")
+        return
+    with report.catching(source):
+        split = load_task_split(source)
+    if tasks is None or split is None:
+        return
+    counts = [len(names) for names in split.classnames]
+    expected = [len(task.classnames) for task in tasks]
+    if counts != expected:
+        line = f"{source} has tasks of {counts} classes, task_info.csv of {expected}"
+        report.wrong(f"{line}; delete the split file and make it again")
+        return
+    _check_tasks(report, tasks, split, source)
+    if tree is not None:
+        paths = (item.path for items in split.lists.values() for item in items)
+        check_files(report, tree, paths, Fashion20.split_file)
+        _check_caches(report, tasks, split, image_dir)
+
+
+def _task_lists(split: TaskSplit, task: int, names: list[str]) -> Lists:
+    return {
+        name: [Item(i.path, i.label, names[i.label]) for i in split.lists[name] if i.task == task]
+        for name in SPLITS
+    }
+
+
+def _check_tasks(report: Report, tasks: list[TaskInfo], split: TaskSplit, source: str) -> None:
+    """Findings on the lists of each task; a class may lack images, as tasks are cut as a whole."""
+    report.counts = {"classes": sum(len(task.classnames) for task in tasks)}
+    report.counts |= {name: len(split.lists[name]) for name in SPLITS}
+    good = True
+    for place, task in enumerate(tasks):
+        lists = _task_lists(split, place, task.classnames)
+        where = f"{source}: task {place} ({task.name})"
+        good = list_checks.check_paths(report, lists, where) and good
+        if not lists["train"] or not lists["test"]:
+            good = False
+            report.wrong(f"{where} has no training or no test images; make the file again")
+        trained = {item.label for item in lists["train"]}
+        bare = [name for label, name in enumerate(task.classnames) if label not in trained]
+        if bare:
+            report.warn(f"{where}: no training image for {first_few(bare)}")
+    if good:
+        words = f"{len(tasks)} tasks, {list_checks.in_words(report.counts)}"
+        if split.note:
+            report.warn(f"{source}: own split, made by {split.note}; {words}")
+        else:
+            report.ok(f"{Fashion20.split_file} has {words}")
+
+
+def _check_caches(report: Report, tasks: list[TaskInfo], split: TaskSplit, image_dir: str) -> None:
+    found = SimpleNamespace(
+        dataset_dir=report.folder, images="images", image_dir=image_dir, drawn_splits=DRAWN
+    )
+    for place, task in enumerate(tasks):
+        lists = _task_lists(split, place, task.classnames)
+        # one generator draws for all tasks: the draw of a single one cannot be compared
+        check_task_caches(report, found, lists, report.folder, place, compare=False)
