@@ -47,7 +47,10 @@ class OxfordFlowers(PublishedSplit):
 def _read_names(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise MissingFileError(f"no list {path}; get it from {NAMES_URL}")
-    names = read_json(path)
+    try:
+        names = read_json(path)
+    except BadFileError:
+        names = None
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         raise BadFileError(f"{path} is no list of label and class name; get it from {NAMES_URL}")
     return names

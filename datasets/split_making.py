@@ -148,7 +148,7 @@ def list_folders(
         MissingFileError: there is no such folder, or no class folder in it.
         BadFileError: a class folder is empty.
     """
-    parent = os.path.join(image_dir, below)
+    parent = os.path.join(image_dir, below) if below else image_dir
     if not os.path.isdir(parent):
         raise MissingFileError(f"no images folder {parent}; {_REMEDY}")
     names = [name for name in _visible(parent, os.path.isdir) if name not in ignored]

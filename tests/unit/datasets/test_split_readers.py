@@ -89,6 +89,8 @@ def test_a_missing_split_file_is_named_with_its_link(tmp_path, reader):
     assert f"no split file {path}" in str(error.value)
     assert reader.split_url.startswith("https://drive.google.com/file/d/")
     assert reader.split_url in str(error.value)
+    command = f"python -m datasets prepare {reader.__name__} --root {tmp_path} (with --make-split "
+    assert command in str(error.value)
 
 
 @READERS
