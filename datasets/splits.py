@@ -139,7 +139,12 @@ def to_data(items: Iterable[Item], image_dir: str) -> list[Datum]:
     ]
 
 
-def check_images(items: Iterable[Item], image_dir: str, where: str) -> None:
+def check_images(
+    items: Iterable[Item],
+    image_dir: str,
+    where: str,
+    remedy: str = "unpack the published images again",
+) -> None:
     """Check that the images are there.
 
     Raises:
@@ -157,7 +162,7 @@ def check_images(items: Iterable[Item], image_dir: str, where: str) -> None:
     if len(missing) == len(paths):
         present = sorted(os.listdir(image_dir))[:1] if os.path.isdir(image_dir) else []
         line += f"; found there: {present[0] if present else 'nothing'}"
-    raise MissingFileError(line + "; unpack the published images again")
+    raise MissingFileError(f"{line}; {remedy}")
 
 
 def read_split(filepath: str, path_prefix: str) -> tuple[list[Datum], list[Datum], list[Datum]]:

@@ -15,7 +15,7 @@ def read_lines(path: str, remedy: str) -> list[str]:
         BadFileError: it cannot be read as UTF-8 text.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             lines = [line.strip() for line in file if line.strip()]
     except FileNotFoundError as error:
         raise MissingFileError(f"no list {path}; {remedy}") from error

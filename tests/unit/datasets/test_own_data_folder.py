@@ -1,0 +1,310 @@
+"""ImageFolder: a person's own pictures in class folders."""
+
+import json
+import os
+import random
+
+import pytest
+
+from dassl.utils.errors import UserError
+from datasets.image_folder import ImageFolder
+from tests.support.own_pictures import CLASSES, class_images, own_cfg, rows, write_images
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Four class folders of ten images."""
+    return write_images(tmp_path / "birds", *class_images(count=10))
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """train/ and test/."""
+    paths = class_images(count=3, part="train") + class_images(count=2, part="test")
+    return write_images(tmp_path / "birds", *paths)
+
+
+def read(folder, below="", **options):
+    return ImageFolder(own_cfg(folder, below, **options))
+
+
+def refusal(folder):
+    """The one line of an error."""
+    with pytest.raises(UserError) as error:
+        read(folder)
+    assert len(error.value.problems) == 1 and "\n" not in str(error.value)
+    return str(error.value)
+
+
+def by_part(found, folder):
+    return [rows(part, folder) for part in (found.train_x, found.val, found.test)]
+
+
+def test_class_folders_are_cut_50_20_30_and_the_log_says_so(plain, caplog):
+    found = read(plain)
+    assert [len(part) for part in by_part(found, plain)] == [20, 8, 12]
+    every = [row for part in by_part(found, plain) for row in part]
+    assert sorted(path for path, *_ in every) == sorted(class_images(count=10))
+    assert all(CLASSES[label] == name == path.split("/")[0] for path, label, name in every)
+    (line,) = [r.getMessage() for r in caplog.records if "cut with seed 1" in r.getMessage()]
+    assert "20 / 8 / 12 images" in line
+    assert f"prepare ImageFolder --root {plain} --make-split" in line
+    assert found.split_note == "cut of 40 images, seed 1"
+
+
+def test_the_cut_is_that_of_its_own_generator(plain):
+    """Neither the run's seed nor what was drawn before moves it, and it uses nothing up."""
+    random.seed(5)
+    state = random.getstate()
+    first = by_part(read(plain, seed=1), plain)
+    assert random.getstate() == state
+    assert by_part(read(plain, seed=2), plain) == first
+    files = [f"bee/{i}.jpg" for i in range(10)]
+    random.Random(1).shuffle(files)
+    assert [path for path, *_ in first[0][:5]] == files[:5]
+
+
+def test_make_split_writes_the_cut_that_is_read_without_it(plain, caplog):
+    before = by_part(read(plain), plain)
+    file = ImageFolder.make_split(plain)
+    assert file == plain / "split.json" and "--seed 1" in json.loads(file.read_text())["made_by"]
+    write_images(plain, "bee/new.jpg")
+    found = read(plain)
+    assert by_part(found, plain) == before
+    assert "ImageFolder --make-split --seed 1" in found.split_note
+    assert "not the published split" not in caplog.text, "there is none"
+    with pytest.raises(UserError, match=r"split\.json is there: delete it"):
+        ImageFolder.make_split(plain)
+
+
+def test_another_seed_makes_another_split(plain):
+    lists = []
+    for seed in (1, 2):
+        file = ImageFolder.make_split(plain, seed)
+        lists.append(json.loads(file.read_text())["train"])
+        file.unlink()
+    assert lists[0] != lists[1]
+
+
+def test_train_and_test_folders_are_taken_as_they_are(parts):
+    found = read(parts)
+    train, val, test = by_part(found, parts)
+    assert [path for path, *_ in train] == class_images(count=3, part="train")
+    assert [path for path, *_ in test] == class_images(count=2, part="test")
+    assert val == [] and found.classnames == list(CLASSES) and found.split_note == ""
+    with pytest.raises(UserError, match="has train and test folders, so nothing is to be cut"):
+        ImageFolder.make_split(parts)
+
+
+def test_a_val_folder_is_the_validation_part(parts):
+    write_images(parts, *class_images(count=1, part="val"))
+    assert [path for path, *_ in by_part(read(parts), parts)[1]] == class_images(
+        count=1, part="val"
+    )
+
+
+def test_val_serves_as_test_where_there_is_no_test(parts, caplog):
+    os.rename(parts / "test", parts / "val")
+    found = read(parts)
+    assert found.val == [] and len(found.test) == 8
+    assert "no test part: its 8 validation images serve as test images" in caplog.text
+
+
+def test_best_val_without_validation_images_warns_in_one_line(parts, caplog):
+    cfg = own_cfg(parts)
+    cfg.TEST.FINAL_MODEL = "best_val"
+    ImageFolder(cfg)
+    (line,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert (
+        "no validation images, so TEST.FINAL_MODEL best_val chooses the epoch by the test" in line
+    )
+
+
+def test_a_class_called_train_is_a_class(tmp_path):
+    folder = write_images(tmp_path, *class_images(("car", "test", "train")))
+    assert read(folder).classnames == ["car", "test", "train"]
+
+
+def test_a_split_file_wins_and_may_have_no_validation_part(plain):
+    lists = {"train": [["cat/0.jpg", 0, "a cat"]], "val": [], "test": [["cat/1.jpg", 0, "a cat"]]}
+    (plain / "split.json").write_text(json.dumps(lists))
+    assert by_part(read(plain), plain) == [
+        [("cat/0.jpg", 0, "a cat")],
+        [],
+        [("cat/1.jpg", 0, "a cat")],
+    ]
+
+
+def test_few_shots_are_drawn_before_base_and_new_are_cut(parts):
+    random.seed(1)
+    every = by_part(read(parts, shots=1), parts)[0]
+    halves = []
+    for half in ("base", "new"):
+        random.seed(1)
+        halves.append(read(parts, shots=1, subsample=half))
+    assert [found.classnames for found in halves] == [["bee", "cat"], ["dog", "emu"]]
+    paths = [path for found in halves for path, *_ in rows(found.train_x, parts)]
+    assert paths == [path for path, *_ in every] and len(paths) == 4
+    assert [found.num_classes for found in halves] == [2, 2]
+
+
+def test_a_kept_draw_is_no_class(plain):
+    (plain / "split_fewshot").mkdir()
+    assert read(plain).classnames == list(CLASSES)
+
+
+def test_the_folder_may_lie_below_the_root(plain):
+    assert len(read(plain.parent, "birds").train_x) == 20
+
+
+@pytest.mark.parametrize("below", ["../birds", "/birds", "a/../../b"])
+def test_a_folder_that_leaves_the_root_is_refused(plain, below):
+    with pytest.raises(UserError, match=r"^DATASET.FOLDER = .*: give a folder below DATASET.ROOT"):
+        read(plain, below)
+
+
+def test_other_files_are_skipped_with_one_notice(plain, caplog):
+    write_images(plain, "bee/notes.txt", "cat/.DS_Store", "emu/._0.jpg", ".git/x.jpg", "readme.md")
+    assert [len(part) for part in by_part(read(plain), plain)] == [20, 8, 12]
+    (line,) = [r.getMessage() for r in caplog.records if "not used" in r.getMessage()]
+    assert "3 files in" in line and "bee/notes.txt, cat/.DS_Store, emu/._0.jpg" in line
+
+
+def test_folders_within_a_class_and_links_belong_to_it(plain, tmp_path):
+    outside = write_images(tmp_path / "far", "a.JPG", "deep/b.Png")
+    (plain / "fox").mkdir()
+    (plain / "fox" / "link").symlink_to(outside)
+    (plain / "fox" / "round").symlink_to(plain / "fox")
+    (plain / "gnu").symlink_to(outside)
+    write_images(plain, *(f"{name}/{i}.jpg" for name in ("fox", "gnu") for i in (1, 2)))
+    found = read(plain)
+    paths = [path for part in by_part(found, plain) for path, _, name in part if name == "fox"]
+    assert {"fox/1.jpg", "fox/2.jpg", "fox/link/a.JPG", "fox/link/deep/b.Png"} <= set(paths)
+    assert len(paths) == 6, "fox/round is not walked again"
+    assert found.classnames[-1] == "gnu"
+
+
+def test_names_may_hold_blanks_and_any_letters_and_files_may_share_theirs(tmp_path):
+    classes = ["große Möwe", "ねこ", "红 鸟"]
+    folder = write_images(tmp_path / "my bïrds", *class_images(classes, 4))
+    found = read(folder)
+    assert sorted(found.classnames) == sorted(classes)
+    assert {path.split("/")[1] for path, *_ in rows(found.train_x, folder)} <= {
+        f"{i}.jpg" for i in range(4)
+    }
+
+
+def test_classnames_txt_names_the_folders(parts):
+    lines = ["dog  great dane", "bee honey bee", "emu emu", "cat Katze"]
+    (parts / "classnames.txt").write_text("\n".join(lines))
+    assert read(parts).classnames == ["honey bee", "Katze", "great dane", "emu"]
+
+
+def test_classnames_txt_may_name_folders_with_blanks(tmp_path):
+    folder = write_images(tmp_path, *class_images(("great", "great dane")))
+    (folder / "classnames.txt").write_text("great dane big dog\ngreat fine\n", encoding="utf-8-sig")
+    assert read(folder).classnames == ["fine", "big dog"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("bee x\ncat y\ndog z", "no line for the class folder emu"),
+        ("bee x\ncat y\ndog z\nemu w\nfox v", "no class folder for the line 'fox v'"),
+        ("bee\ncat y", "no class folder for the line 'bee'"),
+        ("bee x\nbee y", "the folder bee stands there twice"),
+        ("bee x\ncat x", "the name x stands there twice"),
+    ],
+)
+def test_a_list_of_names_that_does_not_fit_is_refused(plain, lines, message):
+    (plain / "classnames.txt").write_text(lines)
+    line = refusal(plain)
+    assert message in line and str(plain / "classnames.txt") in line
+    assert "give each class folder one line '<folder> <name>'" in line
+
+
+def test_no_folder_and_a_file_in_its_place_are_told_apart(tmp_path):
+    assert refusal(tmp_path / "no").startswith(f"ImageFolder: no folder {tmp_path / 'no'}; set --r")
+    write_images(tmp_path, "file")
+    assert f"{tmp_path / 'file'} is a file; set --root" in refusal(tmp_path / "file")
+    with pytest.raises(UserError, match="no folder"):
+        ImageFolder.make_split(tmp_path / "no")
+
+
+def test_images_without_class_folders_are_refused(tmp_path):
+    line = refusal(write_images(tmp_path, "a.jpg", "b.jpg", "c.txt"))
+    assert f"no class folders in {tmp_path}, but 2 images; give each class a folder" in line
+
+
+def test_an_empty_class_folder_is_refused(plain):
+    write_images(plain, "fox/readme.txt")
+    assert f"no image in the class folder {plain / 'fox'}" in refusal(plain)
+
+
+def test_too_few_images_for_the_cut_are_named(plain):
+    write_images(plain, *class_images(("fox",), 3))
+    line = refusal(plain)
+    assert "which takes 4: fox has 3; add some, or say yourself which are for train and" in line
+    with pytest.raises(UserError, match="fox has 3"):
+        ImageFolder.make_split(plain)
+    write_images(plain, "fox/4.jpg")
+    assert len(read(plain).train_x) == 22
+
+
+@pytest.mark.parametrize("part", ["test", "val"])
+def test_a_class_without_training_images_is_refused(parts, part):
+    write_images(parts, *class_images(count=1, part="val"), f"{part}/fox/0.jpg")
+    assert f"{parts / part} has the class folder fox, which train has not" in refusal(parts)
+
+
+def test_a_class_without_test_images_is_warned_of(parts, caplog):
+    write_images(parts, "train/ant/0.jpg")
+    found = read(parts)
+    assert found.classnames == ["ant", *CLASSES]
+    assert {d.label for d in found.test} == {1, 2, 3, 4}
+    assert "no test image of 1 of the 5 classes: ant" in caplog.text
+
+
+def test_train_alone_or_missing_is_refused_with_what_is_there(parts):
+    os.rename(parts / "test", parts / "valid")
+    line = refusal(parts)
+    assert "has train/ with class folders and no test/ or val/; found beside it: valid" in line
+    os.rename(parts / "valid", parts / "test")
+    os.rename(parts / "train", parts / "training")
+    assert "has test/ with class folders and no train/; found beside it: training" in refusal(parts)
+
+
+def test_a_part_with_images_beside_class_folders_is_named(parts):
+    write_images(parts, "test/0.jpg")
+    line = refusal(parts)
+    assert "no test/ or val/; found beside it: test (not of class folders alone); name" in line
+
+
+def test_folders_beside_the_parts_are_named(parts, caplog):
+    write_images(parts, "labels/0.txt")
+    assert read(parts).classnames == list(CLASSES)
+    assert f"not used in {parts}: labels" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test": [["cat/0.jpg", 0, "cat"]]}, "split.json: cat/0.jpg is listed in train and test"),
+        ({"train": [["./cat/0.jpg", 0, "cat"]] * 2}, "./cat/0.jpg is listed twice in train"),
+        ({"test": [["dog/1.jpg", 1, "dog"]]}, r"no training image for class dog \(label 1\)"),
+        ({"test": [["cat/1.jpg", 0, "dog"]]}, "label 0 has the names cat, dog"),
+        ({"test": [["../1.jpg", 0, "cat"]]}, r"split.json: test\[0\]: .* is no \[relative path"),
+        ({"test": [["cat/99.jpg", 0, "cat"]]}, "1 of 3 listed images are not in .*: cat/99.jpg"),
+        ({"test": []}, "no test images; give each class images in train and in test"),
+        ({"train": []}, "no training images"),
+    ],
+)
+def test_a_wrong_split_file_is_refused(plain, change, message):
+    lists = {
+        "train": [["cat/0.jpg", 0, "cat"], ["cat/2.jpg", 0, "cat"]],
+        "val": [],
+        "test": [["cat/1.jpg", 0, "cat"]],
+    }
+    (plain / "split.json").write_text(json.dumps(lists | change))
+    with pytest.raises(UserError, match=message):
+        read(plain)
