@@ -1,7 +1,8 @@
-"""The demo suite: three small datasets that are made on first use and then read as any other.
+"""The demo suite: small datasets that are made on first use and then read as any other.
 
-Ten classes each, so base and new have five. Without DATASET.ROOT they lie in $PROMPTLAB_CACHE or
-~/.cache/promptlab. `DemoSuite` joins them.
+Three have ten classes, so base and new have five; `DemoSuite` joins them. Two are the first one's
+shapes in other styles, for tests alone. Without DATASET.ROOT they lie in $PROMPTLAB_CACHE or
+~/.cache/promptlab.
 """
 
 import os
@@ -11,8 +12,8 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.demo import shapes, store, textures
-from datasets.listed_dataset import TaskPlace
+from datasets.demo import shapes, sketch, store, striped, textures
+from datasets.listed_dataset import Lists, TaskPlace
 from datasets.multitask import JointDataset
 from datasets.split_dataset import SplitFileDataset
 
@@ -61,15 +62,60 @@ class DrawnDataset(DemoDataset):
         return store.drawn_pictures(drawn.CLASSES, drawn.draw, drawn.SEED, cls.counts)
 
 
+class ShapeDataset(DrawnDataset):
+    """One of the shapes: `class_ids` are the names, so that a head which was trained on all of them
+    serves a set with some.
+    """
+
+    template = "a photo of a {}."
+    task_name = "shape recognition"
+
+    @property
+    def class_ids(self) -> list[str]:
+        """Names in label order."""
+        return self.classnames
+
+
 @DATASET_REGISTRY.register()
-class DemoShapes(DrawnDataset):
+class DemoShapes(ShapeDataset):
     """Rendered shapes, the source domain: 400 / 100 / 600 images."""
 
     dataset_dir = "demo_shapes"
     split_file = "split_zhou_DemoShapes.json"
-    template = "a photo of a {}."
-    task_name = "shape recognition"
     renderer = shapes
+
+
+class DemoShapesVariant(ShapeDataset):
+    """A test set of DemoShapes' classes or of some of them, in another style. As with ImageNet's
+    variants, train and test are the same list, nothing is drawn from it, and there is no val; base
+    and new are the halves of its own classes.
+    """
+
+    counts: ClassVar[dict[str, int]] = {"train": 0, "val": 0, "test": 60}
+    drawn_splits = ()
+
+    def read_lists(self) -> Lists:
+        """The test list, as train and as test."""
+        test = super().read_lists()["test"]
+        return {"train": test, "val": [], "test": test}
+
+
+@DATASET_REGISTRY.register()
+class DemoShapesSketch(DemoShapesVariant):
+    """Coloured outlines of all ten shapes: 600 images."""
+
+    dataset_dir = "demo_shapes_sketch"
+    split_file = "split_zhou_DemoShapesSketch.json"
+    renderer = sketch
+
+
+@DATASET_REGISTRY.register()
+class DemoShapesStriped(DemoShapesVariant):
+    """Six of the shapes with stripes: 360 images. Scored among its own classes."""
+
+    dataset_dir = "demo_shapes_striped"
+    split_file = "split_zhou_DemoShapesStriped.json"
+    renderer = striped
 
 
 @DATASET_REGISTRY.register()

@@ -4,7 +4,7 @@
 |---|---|---|
 | b2n | base classes of each dataset | base and new classes |
 | xd | all classes of the source dataset (ImageNet) | the source and ten other datasets |
-| dg | the training of xd | the source and four variants of ImageNet |
+| dg | the training of xd | the source and its variants (four of ImageNet) |
 | fs | all classes of each dataset, at several shots | the same classes |
 | fs-b2n | b2n at several shots | base and new classes |
 | mt | the tasks of a joint dataset together, all classes | every task |

@@ -56,6 +56,17 @@ def in_polygon(x: np.ndarray, y: np.ndarray, corners: list[Point]) -> np.ndarray
     return inside
 
 
+def edge(inside: np.ndarray, width: int) -> np.ndarray:
+    """The sample points inside that have one outside within `width` points, bool [SIZE * 4, SIZE *
+    4].
+    """
+    core = inside.copy()
+    reach = range(-width, width + 1)
+    for down, right in ((d, r) for d in reach for r in reach if d * d + r * r <= width * width):
+        core &= np.roll(inside, (down, right), axis=(0, 1))
+    return inside & ~core
+
+
 def two_colours(stream: IntegerStream, contrast: int) -> tuple[np.ndarray, np.ndarray]:
     """Two random colours int64 [3] each, whose channels differ by `contrast` or more in sum."""
     while True:

@@ -71,7 +71,7 @@ _DISCS: dict[str, list[tuple[Point, int, bool]]] = {
 
 
 def _inside(name: str, centre: Point, radius: int, turn: Turn) -> np.ndarray:
-    """Sample points inside the shape, bool [128, 128]."""
+    """Sample points inside a shape, bool [128, 128]."""
     x, y = raster.sample_points()
 
     def place(point: Point) -> Point:
@@ -91,16 +91,21 @@ def _inside(name: str, centre: Point, radius: int, turn: Turn) -> np.ndarray:
 _TURNS = (23, 28, 37)
 _RADIUS = (9, 13)  # pixels
 _NOISE = 30  # grey levels
-_CONTRAST = 150  # grey levels, summed over the channels
+CONTRAST = 150  # grey levels, summed over the channels
 SEED = 310_000
+
+
+def placed(name: str, stream: IntegerStream) -> np.ndarray:
+    """Sample points inside a shape of a random size, place and turn, bool [128, 128]."""
+    radius = stream.between(_RADIUS[0] * raster.PIXEL, _RADIUS[1] * raster.PIXEL)
+    room = (raster.SPAN // 2 - radius) // 2
+    x, y = (raster.SPAN // 2 + stream.between(-room, room) for _ in range(2))
+    return _inside(name, (x, y), radius, raster.TURNS[stream.choose(_TURNS)])
 
 
 def draw(name: str, stream: IntegerStream) -> np.ndarray:
     """One picture of a class, uint8 [32, 32, 3]."""
-    radius = stream.between(_RADIUS[0] * raster.PIXEL, _RADIUS[1] * raster.PIXEL)
-    room = (raster.SPAN // 2 - radius) // 2
-    x, y = (raster.SPAN // 2 + stream.between(-room, room) for _ in range(2))
-    inside = _inside(name, (x, y), radius, raster.TURNS[stream.choose(_TURNS)])
-    front, back = raster.two_colours(stream, _CONTRAST)
+    inside = placed(name, stream)
+    front, back = raster.two_colours(stream, CONTRAST)
     picture = raster.paint(raster.coverage(inside), front, back)
     return raster.add_noise(picture, stream, _NOISE)

@@ -2,33 +2,44 @@
 
 import json
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import clip
+from dassl.engine import build_trainer
 from dassl.utils import read_image
 from dassl.utils.errors import UserError
 from datasets.demo import digits, raster, store
 from datasets.demo.stream import IntegerStream
-from datasets.demo_suite import DemoDigits, DemoShapes, DemoSuite, DemoTextures, default_root
-from tests.support.dataset_tree import dataset_cfg, read
+from datasets.demo_suite import (
+    DemoDigits,
+    DemoShapes,
+    DemoShapesSketch,
+    DemoShapesStriped,
+    DemoSuite,
+    DemoTextures,
+    default_root,
+)
+from tests.support import command, prompt_run
+from tests.support.dataset_tree import as_rows, dataset_cfg, read
+from train import build_parser, setup_cfg
 
-REPOSITORY = Path(__file__).parents[3]
+WEIGHTS = command.PROJECT / "assets" / "demo" / "clip_demo.pt"
 SUITE = [DemoShapes, DemoTextures, DemoDigits]
+VARIANTS = [DemoShapesSketch, DemoShapesStriped]
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    for dataset in SUITE:
+    for dataset in (*SUITE, *VARIANTS):
         dataset.make_folder(folder)
     return folder
 
 
-@pytest.mark.parametrize("dataset", SUITE)
+@pytest.mark.parametrize("dataset", [*SUITE, *VARIANTS])
 def test_the_pixels_are_those_of_the_repository(root, dataset):
     found = store.digest(root / dataset.dataset_dir, dataset.split_file)
     assert found == json.loads(store.DIGESTS.read_text())[dataset.__name__]
@@ -59,6 +70,51 @@ def test_the_suite_joins_the_three_datasets(root):
     assert len(found.test) == 600 + 600 + 540
 
 
+@pytest.mark.parametrize("dataset", VARIANTS)
+def test_a_variant_is_a_test_set_that_nothing_is_drawn_from(root, dataset):
+    found = read(root, dataset, shots=1)
+    images = str(root / dataset.dataset_dir / "images")
+    assert as_rows(found.train_x, images) == as_rows(found.test, images)
+    assert len(found.test) == 60 * found.num_classes and not found.val
+
+
+@pytest.mark.parametrize(
+    ("subsample", "sketch", "striped"),
+    [
+        ("all", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 4, 5, 7, 9]),
+        ("base", [0, 1, 2, 3, 4], [1, 2, 4]),
+        ("new", [5, 6, 7, 8, 9], [5, 7, 9]),
+    ],
+)
+def test_base_and_new_of_a_variant_are_halves_of_its_own_classes(root, subsample, sketch, striped):
+    names = read(root, DemoShapes).classnames
+    for dataset, places in zip(VARIANTS, (sketch, striped), strict=True):
+        assert read(root, dataset, subsample=subsample).classnames == [names[k] for k in places]
+
+
+@pytest.mark.parametrize("method", ["CoOp", "MaPLe"])
+def test_dept_scores_a_variant_as_all_shapes_cut_to_its_classes(root, tmp_path, method):
+    trained = prompt_run.wander(trainer_of(method, "demo_shapes", root))
+    trained.save_model(0, str(tmp_path))
+    variant = trainer_of(method, "demo_shapes_striped", root)
+    variant.load_model(str(tmp_path))
+    image = next(iter(variant.test_loader))["img"][:8]
+    expected = prompt_run.logits(trained, image)[:, [1, 2, 4, 5, 7, 9]]
+    found = prompt_run.logits(variant, image)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    similarity = variant.model.similarity(variant.model.features(image))
+    assert not torch.allclose(found, similarity, atol=0.1)
+
+
+def trainer_of(method, dataset, root):
+    """The DePT variant of a method on a demo dataset, as train.py makes it."""
+    words = ["--root", root, "--trainer", f"{method}DePT"]
+    words += ["--config-file", f"configs/trainers/{method}/demo.yaml"]
+    words += ["--dataset-config-file", f"configs/datasets/{dataset}.yaml", "--backbone", WEIGHTS]
+    words += ["USE_CUDA", "False", "DATASET.NUM_SHOTS", "1", "DATALOADER.NUM_WORKERS", "0"]
+    return build_trainer(setup_cfg(build_parser().parse_args([str(word) for word in words])))
+
+
 def test_enlarging_keeps_flat_pictures_flat_and_spans_the_grey_levels():
     assert np.unique(digits.enlarge(np.full((8, 8), 16))).tolist() == [255]
     step = np.repeat([[0, 0, 0, 0, 16, 16, 16, 16]], 8, axis=0)
@@ -77,6 +133,14 @@ def test_the_stream_gives_its_known_numbers():
 
 def test_turns_are_exact_rotations():
     assert all(c * c + s * s == h * h for c, s, h in raster.TURNS.values())
+
+
+def test_an_edge_is_as_wide_as_asked_and_inside():
+    inside = np.zeros((128, 128), dtype=bool)
+    inside[40:80, 30:90] = True
+    line = raster.edge(inside, 4)
+    assert line[40:44, 30:90].all() and line[40:80, 30:34].all()
+    assert not line[44:76, 34:86].any() and not (line & ~inside).any()
 
 
 def test_a_polygon_covers_its_area():
@@ -141,7 +205,7 @@ def test_without_a_root_the_cache_is_used(tmp_path, monkeypatch):
 
 
 def test_the_demo_clip_names_digits_as_its_readme_says(root):
-    model, preprocess = clip.load(str(REPOSITORY / "assets" / "demo" / "clip_demo.pt"), "cpu")
+    model, preprocess = clip.load(str(WEIGHTS), "cpu")
     found = read(root, DemoDigits, subsample="base")
     images = torch.stack([preprocess(read_image(item.impath)) for item in found.test])
     labels = torch.tensor([item.label for item in found.test])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import configs
-from runner import cli
+from runner import cli, demo
 
 REPO = Path(__file__).resolve().parents[3]
 STUB = Path(__file__).with_name("stub_train.py")
@@ -41,7 +41,9 @@ YAMLS = {
 LISTS = [value for value in configs.base["data"].values() if isinstance(value, list)]
 DATASETS = (
     *(name for names in LISTS for name in names),
-    *("demo_shapes", "demo_textures", "demo_digits", "demo_suite"),
+    *demo.DATASETS,
+    *demo.VARIANTS,
+    demo.JOINT,
 )
 # Entries that the tests have beside those of configs.py: of a method for several tasks, and of a
 # head that knows the classes it was trained on alone.

@@ -2,6 +2,10 @@
 
 import csv
 
+import pytest
+
+from runner.modes import MODES
+
 SEED = ("--seeds", "1")
 
 
@@ -24,25 +28,66 @@ def test_cross_dataset_trains_once_per_seed_and_tests_elsewhere(lab):
     assert "average_xd" in done.stdout and "average_dg" not in done.stdout
 
 
-def test_domain_generalisation_is_the_training_of_cross_dataset(lab):
-    lab.run("--cfg", "coop", "--mode", "xd", "--datasets", "dtd", *SEED)
+@pytest.mark.parametrize(
+    ("words", "table", "rows"),
+    [
+        (
+            ("--datasets", "dtd"),
+            "results/coop/dg-CoOp-vit_b16_ep50_ctxv1.csv",
+            ("imagenet", "imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"),
+        ),
+        (
+            ("--demo",),
+            "results/demo/coop/dg-CoOp-demo.csv",
+            ("demo_shapes", "demo_shapes_sketch", "demo_shapes_striped"),
+        ),
+    ],
+    ids=["published", "demo"],
+)
+def test_domain_generalisation_tests_what_cross_dataset_trained(lab, words, table, rows):
+    lab.env["PROMPTLAB_CACHE"] = str(lab.path / "cache")
+    assert lab.run("--cfg", "coop", "--mode", "xd", *words, *SEED).returncode == 0
     lab.forget()
-    done = lab.run("--cfg", "coop", "--mode", "dg", *SEED)
+    done = lab.run("--cfg", "coop", "--mode", "dg", *set(words) & {"--demo"}, *SEED)
     assert done.returncode == 0, done.stderr
-    assert "5 jobs: 1 done, 4 to run" in done.stdout
-    assert not any("/imagenet/" in out for out in outputs(lab))
-    text = (lab.path / "results/coop/dg-CoOp-vit_b16_ep50_ctxv1.csv").read_text()
-    names = [line.split(",")[0] for line in text.splitlines()]
-    variants = ["imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"]
-    assert names == ["dataset", "imagenet", *variants, "average_dg"]
+    assert f"{len(rows)} jobs: 1 done, {len(rows) - 1} to run" in done.stdout
+    assert not any(f"/{rows[0]}/" in out for out in outputs(lab))
+    names = [line.split(",")[0] for line in (lab.path / table).read_text().splitlines()]
+    assert names == ["dataset", *rows, "average_dg"]
 
 
-def test_a_published_list_with_the_variants_in_it_fills_both_averages(lab):
-    words = ("--cfg", "coop", "--mode", "xd", "--datasets", "imagenet_a,dtd", *SEED)
-    assert lab.run(*words).returncode == 0
-    text = (lab.path / "results/coop/xd-CoOp-vit_b16_ep50_ctxv1.csv").read_text()
-    names = [line.split(",")[0] for line in text.splitlines()[1:]]
-    assert names == ["imagenet", "dtd", "average_xd", "imagenet_a", "average_dg"]
+@pytest.mark.parametrize("where", [(), ("--demo",)], ids=["published", "demo"])
+def test_every_training_of_cross_dataset_is_one_of_domain_generalisation(lab, where):
+    lab.provide_yamls()
+    trained = {}
+    for mode in ("xd", "dg"):
+        shown = lab.run("--cfg", "all", "--mode", mode, "--dry-run", *where).stdout.splitlines()
+        trained[mode] = {line for line in shown if "--eval-only" not in line}
+    assert trained["xd"] == {line for line in trained["dg"] if "LinearProbe " not in line}
+    assert len(trained["xd"]) > 30 and all("--job-key" in line for line in trained["xd"])
+
+
+@pytest.mark.parametrize(
+    ("words", "table", "rows"),
+    [
+        (
+            ("--datasets", "imagenet_a,dtd"),
+            "results/coop/xd-CoOp-vit_b16_ep50_ctxv1.csv",
+            ["imagenet", "dtd", "average_xd", "imagenet_a", "average_dg"],
+        ),
+        (
+            ("--demo", "--datasets", "demo_shapes_sketch,demo_digits"),
+            "results/demo/coop/xd-CoOp-demo.csv",
+            ["demo_shapes", "demo_digits", "average_xd", "demo_shapes_sketch", "average_dg"],
+        ),
+    ],
+    ids=["published", "demo"],
+)
+def test_a_list_with_variants_in_it_fills_both_averages(lab, words, table, rows):
+    lab.env["PROMPTLAB_CACHE"] = str(lab.path / "cache")
+    assert lab.run("--cfg", "coop", "--mode", "xd", *words, *SEED).returncode == 0
+    text = (lab.path / table).read_text()
+    assert [line.split(",")[0] for line in text.splitlines()[1:]] == rows
 
 
 def test_cross_dataset_tests_wait_for_the_training_and_load_it(lab):
@@ -210,10 +255,9 @@ def test_all_is_every_experiment_that_has_the_mode(lab):
     assert (lab.path / "results/all/xd.png").is_file()
 
 
-def test_the_demo_has_every_mode_but_variants(lab):
-    for mode, number in (("xd", 3), ("fs", 15), ("b2n", 6), ("fs-b2n", 18)):
+def test_the_demo_has_every_mode(lab):
+    numbers = {"b2n": 6, "xd": 3, "dg": 3, "fs": 15, "fs-b2n": 18, "mt": 1}
+    assert list(numbers) == list(MODES)
+    for mode, number in numbers.items():
         shown = lab.run("--cfg", "coop", "--demo", "--mode", mode, "--dry-run", *SEED)
         assert len(shown.stdout.splitlines()) == number, shown.stderr
-    done = lab.run("--cfg", "coop", "--demo", "--mode", "dg")
-    assert done.returncode == 2
-    assert done.stderr == "error: --mode dg: the demo has no variants of its source dataset\n"
