@@ -1,7 +1,7 @@
-"""A web server on this machine that serves one file, well or badly."""
+"""A web server on this machine that serves one file or several, well or badly."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +12,7 @@ class FileServer:
     """What to serve, how, and what was asked for.
 
     Attributes:
-        content: the bytes of the file, at any path.
+        content: the bytes of the file, at any path; or path -> bytes of several files.
         ranges: whether Range requests are honoured.
         cut_after: for each coming answer, bytes of the body after which the connection ends; empty:
         never.
@@ -20,7 +20,7 @@ class FileServer:
         requests: (path, Range header) of each request.
     """
 
-    content: bytes
+    content: bytes | Mapping[str, bytes]
     ranges: bool = True
     cut_after: list[int] = field(default_factory=list)
     status: int | None = None
@@ -31,21 +31,24 @@ class FileServer:
         asked = handler.headers.get("Range")
         self.requests.append((handler.path, asked))
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.ranges else 0
-        if self.status or (start and start >= len(self.content)):
-            handler.send_error(self.status or 416)
+        content = self.content
+        if not isinstance(content, bytes):
+            content = content.get(handler.path)
+        if self.status or content is None or (start and start >= len(content)):
+            handler.send_error(self.status or (404 if content is None else 416))
             return
-        body = self.content[start:]
+        body = content[start:]
         handler.send_response(206 if start else 200)
         if start:
-            last = len(self.content) - 1
-            handler.send_header("Content-Range", f"bytes {start}-{last}/{len(self.content)}")
+            last = len(content) - 1
+            handler.send_header("Content-Range", f"bytes {start}-{last}/{len(content)}")
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body[: self.cut_after.pop(0)] if self.cut_after else body)
 
 
 @contextmanager
-def serving(content: bytes, **behaviour: object) -> Iterator[FileServer]:
+def serving(content: bytes | Mapping[str, bytes], **behaviour: object) -> Iterator[FileServer]:
     """Runs a FileServer on a free port of 127.0.0.1; ``url`` is its address."""
     files = FileServer(content, **behaviour)
 

@@ -1,0 +1,1 @@
+"""`python -m datasets prepare`: fetches, unpacks and arranges published datasets."""

@@ -1,0 +1,192 @@
+"""ImageNet's own forms: a tar of 1000 tars to train on, and validation images without classes.
+
+torchvision.datasets.imagenet parses the same archives and is not used: it unpacks into the folders
+that readers look at, so that a killed call leaves what looks whole; it writes its notes beside the
+archives, which are the user's; and it sorts by the place of a file in a listing instead of by the
+number in its name, so that one missing image gives all later ones a wrong class.
+"""
+
+import io
+import os
+import re
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from tqdm import tqdm
+
+from dassl.utils.errors import BadFileError, UserError
+from datasets.preparing.unpack import ArchiveError, check_space, in_one_line, remove, unpack_tar
+from datasets.published import wnids
+
+_CLASS_TAR = re.compile(r"(n\d{8})\.tar")
+_VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+_META, _CLASSES = "data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt"
+
+
+def unpack_train(archive: Path, folder: Path) -> None:
+    """Unpack the tar of class tars into a folder for each wnid.
+
+    A class folder that is there already is whole and is kept, so that a killed call goes on.
+
+    Raises:
+        ArchiveError: the archive is damaged, or holds something else.
+    """
+    size = archive.stat().st_size
+    done = sum(1 for _ in folder.iterdir())
+    check_space(archive, round(size * (1 - done / len(_known_wnids()))), folder)
+    with (
+        in_one_line(archive, folder),
+        archive.open("rb") as file,
+        tarfile.open(fileobj=file, mode="r:") as outer,
+        tqdm(total=size, unit="iB", unit_scale=True, desc=f"unpacking {archive.name}") as bar,
+    ):
+        for member in outer:
+            name = _CLASS_TAR.fullmatch(Path(member.name).name)
+            inner = outer.extractfile(member) if member.isreg() else None
+            if name is None or inner is None:
+                raise ArchiveError(f"{archive} holds {member.name!r}, no class; get it again")
+            if not (folder / name[1]).is_dir():
+                _unpack_class(inner, archive, folder / name[1])
+            bar.update(member.offset_data + member.size - bar.n)
+    missing = sorted(_known_wnids() - {path.name for path in folder.iterdir()})
+    if missing:
+        raise ArchiveError(
+            f"{archive} lacks {len(missing)} of {len(_known_wnids())} classes, the first "
+            f"{missing[0]}; get it again"
+        )
+
+
+def _unpack_class(inner: IO[bytes], archive: Path, target: Path) -> None:
+    partial = target.with_name(f".{target.name}")
+    remove(partial)
+    partial.mkdir()
+    unpack_tar(inner, archive, {"": [""]}, partial, lambda: None)
+    partial.rename(target)
+
+
+def _known_wnids() -> set[str]:
+    return set(wnids("ImageNet") or ())
+
+
+def read_devkit(archive: Path) -> list[str]:
+    """The wnids of the validation images by their numbers, from the official development kit.
+
+    Raises:
+        ArchiveError: the archive is damaged or holds something else.
+        UserError: scipy is not installed, which reads its table of classes.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError:
+        raise UserError(
+            f"{archive} is read with scipy; install it (pip install scipy) and run this again"
+        ) from None
+    with in_one_line(archive, archive.parent):
+        with tarfile.open(archive) as kit:
+            meta, classes = (_read_member(kit, name, archive) for name in (_META, _CLASSES))
+        try:
+            synsets = loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"]
+            by_number = {
+                int(number): str(wnid)
+                for number, wnid in zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)
+            }
+            return [by_number[int(number)] for number in classes.split()]
+        except Exception as error:  # scipy raises ValueError, TypeError, KeyError, IndexError ...
+            raise ArchiveError(
+                f"{archive}: {_META} and {_CLASSES} do not fit ({error}); get it again"
+            ) from error
+
+
+def _read_member(kit: tarfile.TarFile, name: str, archive: Path) -> bytes:
+    for member in kit:
+        if member.name.endswith(f"/{name}") and member.isreg():
+            file = kit.extractfile(member)
+            assert file is not None
+            return file.read()
+    raise ArchiveError(f"{archive} holds no {name}; get the published one")
+
+
+def is_flat(folder: Path) -> bool:
+    """Whether validation images lie in a folder beside class folders, or without any."""
+    with os.scandir(folder) as entries:
+        return any(_VAL_IMAGE.fullmatch(entry.name) for entry in entries)
+
+
+def sort_val(
+    flat: Path, folder: Path, classes: Sequence[str], put: Callable[[Path, Path], object]
+) -> None:
+    """Put the validation images, of which some may be in class folders, into class folders.
+
+    Args:
+        flat: where they lie.
+        folder: where the class folders are made.
+        classes: wnid of each image by its number.
+        put: called with the path of an image and that of its copy.
+
+    Raises:
+        BadFileError: an image is missing, or a file is none of them.
+    """
+    images = [path for path in (*flat.glob("*"), *flat.glob("n*/*")) if not path.is_dir()]
+    found = {number: path for path in images if (number := _number(path, len(classes)))}
+    lacking = [number for number in range(1, len(classes) + 1) if number not in found]
+    if lacking:
+        raise BadFileError(
+            f"{flat} lacks {len(lacking):,} of {len(classes):,} validation images, the first "
+            f"ILSVRC2012_val_{lacking[0]:08d}.JPEG; unpack ILSVRC2012_img_val.tar again"
+        )
+    for number in tqdm(sorted(found), desc="sorting images", unit="", delay=1):
+        target = folder / classes[number - 1] / found[number].name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        put(found[number], target)
+
+
+def _number(path: Path, count: int) -> int:
+    """The number of a validation image, from 1; 0 for a hidden file."""
+    match = _VAL_IMAGE.fullmatch(path.name)
+    if match and 1 <= int(match[1]) <= count:
+        return int(match[1])
+    if path.name.startswith("."):
+        return 0
+    raise BadFileError(f"{path} is no ImageNet validation image; move it elsewhere")
+
+
+def sort_in_place(flat: Path, staged: Path, classes: Sequence[str]) -> None:
+    """Replace a folder of validation images by one of class folders with the same images.
+
+    The images get second names (hard links) in `staged`, which then takes the place of the folder;
+    so it is unsorted or sorted, nothing between. Behind a symbolic link the images stay as they
+    are.
+
+    Raises:
+        BadFileError: see `sort_val`. The folder is as it was then.
+    """
+    sort_val(flat, staged, classes, _link_or_copy)
+    unsorted = unsorted_folder(flat)
+    flat.rename(unsorted)
+    staged.rename(flat)
+    remove(unsorted)
+
+
+def unsorted_folder(flat: Path) -> Path:
+    """Where the unsorted images lie for the moment in which the folders change places."""
+    return flat.with_name(f".unsorted-{flat.name}")
+
+
+def mend_swap(flat: Path) -> None:
+    """Finish what a call of `sort_in_place` that was killed between its last steps left."""
+    unsorted = unsorted_folder(flat)
+    if os.path.lexists(unsorted):
+        if flat.exists():
+            remove(unsorted)
+        else:
+            unsorted.rename(flat)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:  # another disk behind a link, or a file system without hard links
+        shutil.copyfile(source, target)

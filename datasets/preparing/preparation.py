@@ -1,0 +1,299 @@
+"""Makes one dataset's folder complete, as far as that can be done without the user."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dassl.config import get_cfg_default
+from dassl.utils.errors import UserError
+from dassl.utils.files import atomic_write
+from datasets.checking.folders import near_folder
+from datasets.preparing import imagenet
+from datasets.preparing.catalogue import Catalogue, Part, PublishedFile
+from datasets.preparing.derived import derived_files
+from datasets.preparing.sources import Sources
+from datasets.preparing.unpack import remove, staging, unpack
+from downloads import locked
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for.
+
+    Attributes:
+        root: the folder of the datasets.
+        given: a folder with files that the user has fetched; None without.
+        make_split: whether to make a split file where none is there.
+        seed: of that split.
+        dry_run: say what would be done, and do nothing.
+    """
+
+    root: Path
+    given: Path | None = None
+    make_split: bool = False
+    seed: int = 1
+    dry_run: bool = False
+
+
+class Preparation:
+    """The preparation of one dataset; `run` does it.
+
+    Args:
+        reader: the dataset's class.
+        options: see there.
+        catalogue: where everything is published.
+    """
+
+    def __init__(self, reader: Any, options: Options, catalogue: Catalogue) -> None:
+        self.reader, self.options = reader, options
+        self.folder = options.root / reader.dataset_dir
+        self.parts = catalogue.parts_of(reader)
+        names = catalogue.file_names
+        self.sources = Sources(options.root, reader.dataset_dir, names, options.given)
+        self.problems: list[str] = []
+
+    def run(self) -> list[str]:
+        """Do it.
+
+        Returns:
+            one line for each thing that is missing; none if the reader can read the dataset.
+        """
+        with self._collecting():
+            self._run()
+        name = self.reader.__name__
+        return [f"{name}: {line.removeprefix(f'{name}: ')}" for line in self.problems]
+
+    def _run(self) -> None:
+        if hasattr(self.reader, "make_folder"):
+            self._do(
+                f"its pictures are drawn into {self.folder}",
+                lambda: self.reader.make_folder(self.options.root),
+            )
+            return
+        self._link_folder()
+        for part in self.parts:
+            with self._collecting():
+                if self._is_wanted(part):
+                    self._prepare_part(part)
+        self._write_derived()
+        if self.options.make_split and not self.problems:
+            self._make_split()
+        if not self.problems and not self.options.dry_run:
+            self._read()
+
+    @contextlib.contextmanager
+    def _collecting(self) -> Iterator[None]:
+        """Keep what goes wrong inside as a problem, and go on."""
+        try:
+            yield
+        except UserError as error:
+            self.problems += error.problems
+        except OSError as error:
+            self.problems.append(f"{error.filename or self.folder}: {error.strerror or error}")
+
+    def _is_wanted(self, part: Part) -> bool:
+        if part.to_make_split:
+            return self.options.make_split
+        return not (self.options.make_split and self._split_name() in part.takes)
+
+    def _split_name(self) -> str:
+        return getattr(self.reader, "split_file", "")
+
+    def _say(self, line: str) -> None:
+        print(f"{self.reader.__name__}: {line}", flush=True)
+
+    def _do(self, what: str, action: Callable[[], object]) -> None:
+        """Say what is done and do it, or say that it would be."""
+        if self.options.dry_run:
+            self._say(f"would do: {what}")
+        else:
+            self._say(what)
+            action()
+
+    def _link_folder(self) -> None:
+        """A link under the published name to a folder named nearly so that has the images."""
+        root = self.options.root
+        near = None if os.path.lexists(self.folder) else near_folder(str(root), self.reader)
+        if near is None:
+            return
+        firsts = {Path(target).parts[0] for part in self.parts for target in part.takes}
+        if any((root / near / first).exists() for first in firsts):
+            self._do(
+                f"{self.folder} becomes a symbolic link to {near}",
+                lambda: self.folder.symlink_to(near, target_is_directory=True),
+            )
+
+    def _missing(self, part: Part) -> list[str]:
+        """The paths of a part that are not there."""
+        return [target for target in part.takes if not _is_filled(self.folder / target)]
+
+    def _link_misplaced(self, part: Part) -> None:
+        """Links to what was unpacked by hand and left a folder too deep, or under another name."""
+        for target in self._missing(part):
+            path = self.folder / target
+            for name in part.takes[target]:
+                if name != target and not os.path.lexists(path) and (self.folder / name).exists():
+                    aim = os.path.relpath(self.folder / name, path.parent)
+                    self._do(f"{path} becomes a symbolic link to {aim}", _linking(path, aim))
+                    break
+
+    def _prepare_part(self, part: Part) -> None:
+        if part.kind == "imagenet val" and not self.options.dry_run:
+            for target in part.takes:
+                imagenet.mend_swap(self.folder / target)
+        self._link_misplaced(part)
+        missing = self._missing(part)
+        if not missing:
+            if part.kind == "imagenet val":
+                self._sort_val(part)
+            else:
+                self._say(f"{', '.join(part.takes)}: there")
+        elif self.options.dry_run:
+            self._foretell(part, missing)
+        else:
+            self.sources.faults.clear()
+            found = self.sources.obtain(part.files)
+            if found is None:
+                self.problems += self.sources.faults
+                self._lack(part, missing)
+            else:
+                for fault in self.sources.faults:
+                    self._say(fault)
+                self._take(part, *found)
+
+    def _lack(self, part: Part, missing: list[str]) -> None:
+        advice = self.sources.how_to_get(part)
+        if self._split_name() in part.takes:
+            advice += "; or make one of your own, with other numbers than published: --make-split"
+        self.problems.append(f"no {self.folder / missing[-1]}; {advice}")
+
+    def _foretell(self, part: Part, missing: list[str]) -> None:
+        paths = ", ".join(str(self.folder / target) for target in missing)
+        for file in part.files:
+            for path in self.sources.present(file):
+                self._say(f"would do: {path} becomes {paths}")
+                return
+        for file in filter(self.sources.is_offered, part.files):
+            self._say(f"would do: {file.url} is downloaded and becomes {paths}")
+            return
+        self._lack(part, missing)
+
+    def _take(self, part: Part, file: PublishedFile, path: Path) -> None:
+        """Put what a file holds in its place, whole or not at all."""
+        unsure = "" if file.checksum else "; no checksum of it is published, so it is not verified"
+        self._say(f"{path} becomes {self.folder / list(part.takes)[-1]}{unsure}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / ".prepare.lock"):
+            missing = self._missing(part)
+            if not missing:  # another process did it meanwhile
+                return
+            parent = (self.folder / missing[0]).parent
+            resumes = part.kind == "imagenet train"
+            hidden = parent / f".unpacking-{path.name}"
+            with staging(hidden, resumes=resumes) as staged:
+                self._fill(part, file, path, staged)
+                for target in missing:
+                    self._move(staged, target)
+
+    def _fill(self, part: Part, file: PublishedFile, path: Path, staged: Path) -> None:
+        """Make what `part.takes` names in a hidden folder."""
+        first = staged / next(iter(part.takes))
+        if part.kind == "file":
+            shutil.copyfile(path, first)
+        elif part.kind == "imagenet train":
+            imagenet.unpack_train(path, first)
+        elif part.kind == "imagenet val":
+            classes = self._val_classes(part)
+            unpack(path, {".flat": [""]}, staged)
+            imagenet.sort_val(staged / ".flat", first, classes, os.rename)
+        elif file.inner:
+            inner = Path(file.inner).name
+            unpack(path, {inner: [file.inner]}, staged)
+            unpack(staged / inner, part.takes, staged)
+        else:
+            unpack(path, part.takes, staged)
+
+    def _move(self, staged: Path, target: str) -> None:
+        path = self.folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() and not path.is_symlink():  # an empty one
+            remove(path)
+        (staged / target).rename(path)
+
+    def _sort_val(self, part: Part) -> None:
+        """Sort validation images that lie in their folder without class folders."""
+        path = self.folder / next(iter(part.takes))
+        if not imagenet.is_flat(path):
+            self._say(f"{', '.join(part.takes)}: there")
+            return
+        if self.options.dry_run:
+            self._say(f"would do: the images in {path} are sorted into class folders")
+            return
+        classes = self._val_classes(part)
+        self._say(f"the images in {path} are sorted into class folders")
+        with (
+            locked(self.folder / ".prepare.lock"),
+            staging(path.with_name(f".sorting-{path.name}")) as staged,
+        ):
+            imagenet.sort_in_place(path, staged / path.name, classes)
+
+    def _val_classes(self, part: Part) -> list[str]:
+        assert part.sorted_by is not None
+        found = self.sources.obtain((part.sorted_by,))
+        if found is None:
+            needed = f"sorting validation images into classes needs {part.sorted_by.name}"
+            advice = f"get it from {part.page} and give its folder by --from"
+            raise UserError([*self.sources.faults, f"{needed}; {advice}"])
+        return imagenet.read_devkit(found[1])
+
+    def _write_derived(self) -> None:
+        """Files whose content is known."""
+        for name, content in derived_files(self.reader, for_split=self.options.make_split).items():
+            path = self.folder / name
+            if not _is_filled(path):
+                self._do(f"{path} is written", _writing(path, content))
+            elif path.read_text(encoding="utf-8", errors="replace").split() == content.split():
+                self._say(f"{name}: there")
+            else:
+                self._say(f"{path} is not the published one; delete it to have that written")
+
+    def _make_split(self) -> None:
+        if not hasattr(self.reader, "make_split"):
+            self.problems.append("--make-split: this dataset has no split file; leave it out")
+        elif self.options.dry_run:
+            self._say(f"would do: a split file is made in {self.folder}")
+        else:
+            file = self.reader.make_split(self.options.root, self.options.seed)
+            self._say(f"{file} is written; numbers of another split are not comparable with its")
+
+    def _read(self) -> None:
+        """The last word is the reader's own."""
+        cfg = get_cfg_default()
+        cfg.DATASET.ROOT = str(self.options.root)
+        found = self.reader(cfg)
+        counts = (len(found.train_x), len(found.val or ()), len(found.test))
+        self._say("complete; train, val, test: " + ", ".join(f"{count:,}" for count in counts))
+
+
+def _is_filled(path: Path) -> bool:
+    """Whether there is a file with content, or a folder with visible entries."""
+    if path.is_dir():
+        with os.scandir(path) as entries:
+            return any(not entry.name.startswith(".") for entry in entries)
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _linking(path: Path, aim: str) -> Callable[[], None]:
+    def link() -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(aim)
+
+    return link
+
+
+def _writing(path: Path, content: str) -> Callable[[], None]:
+    return lambda: atomic_write(path, content)

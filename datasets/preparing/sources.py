@@ -1,0 +1,114 @@
+"""Where the files lie that a dataset is made from: fetched by the user, or downloaded."""
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import downloads
+from datasets.preparing.catalogue import Part, PublishedFile
+
+FOLDER = "downloads"  # below the root
+
+
+@dataclass
+class Sources:
+    """The files of one dataset.
+
+    Attributes:
+        root: the folder of the datasets; what is downloaded goes to `downloads/` in it.
+        folder: name of the dataset's folder.
+        known: names of all published files, which are not taken for other ones.
+        given: a folder with files that the user has fetched, --from; they are only read.
+        faults: one line for each file that was found and not used, or could not be downloaded.
+    """
+
+    root: Path
+    folder: str
+    known: frozenset[str]
+    given: Path | None = None
+    faults: list[str] = field(default_factory=list)
+
+    def places(self, name: str) -> list[Path]:
+        """Where a file of this name is looked for: --from (there may be a folder for the dataset
+        in it, since names like images.tar.gz mean little), and the dataset's folder.
+        """
+        folders = [self.given / self.folder, self.given] if self.given else []
+        return [folder / name for folder in (*folders, self.root / self.folder)]
+
+    def target(self, file: PublishedFile) -> Path:
+        """Where a file is downloaded to."""
+        return self.root / FOLDER / self.folder / file.name
+
+    def present(self, file: PublishedFile) -> list[Path]:
+        """Files of this name that are there."""
+        return [path for path in self.places(file.name) if path.is_file()]
+
+    def is_offered(self, file: PublishedFile) -> bool:
+        """Whether it can be downloaded."""
+        return bool(file.url and file.checksum)
+
+    def obtain(self, files: tuple[PublishedFile, ...]) -> tuple[PublishedFile, Path] | None:
+        """The first of some files that is there with its checksum, else that can be downloaded."""
+        for file in files:
+            for path in self.present(file):
+                if self._is_good(file, path):
+                    return file, path
+        for file in files:
+            if self.is_offered(file):
+                fetched = self._download(file)
+                if fetched is not None:
+                    return file, fetched
+        return None
+
+    def _is_good(self, file: PublishedFile, path: Path) -> bool:
+        if file.checksum is None:
+            return True
+        try:
+            found = file.checksum.of(path)
+        except OSError as error:
+            self.faults.append(f"{path} cannot be read: {error.strerror}; not used")
+            return False
+        if found != file.checksum.digest:
+            self.faults.append(
+                f"{path}: its {file.checksum.name} is {found}, that of the published file "
+                f"{file.checksum.digest}; not used, fetch it again"
+            )
+        return found == file.checksum.digest
+
+    def _download(self, file: PublishedFile) -> Path | None:
+        assert file.checksum is not None
+        remedy = "free the space or give another --root"
+        try:
+            return downloads.fetch(file.url, self.target(file), file.checksum, remedy=remedy)
+        except downloads.DownloadError as error:
+            self.faults.append(str(error))
+        return None
+
+    def how_to_get(self, part: Part) -> str:
+        """What the user does to get a part that is not there."""
+        if not part.files:
+            source = part.page or "wherever you have them from: they were never published"
+            return f"get the images from {source}"
+        names = " or ".join(file.name for file in part.files)
+        reason = "" if any(map(self.is_offered, part.files)) else f" ({part.note})"
+        place = "put it there or give its folder by --from"
+        if part.kind != "file":
+            place = "give its folder by --from"
+        line = f"get {names} from {part.page}{reason} and {place}"
+        return line + "".join(self._near_miss(file) for file in part.files)
+
+    def _near_miss(self, file: PublishedFile) -> str:
+        """A hint at a file in --from whose name is almost that of the published one."""
+        if self.given is None or self.present(file):
+            return ""
+        names = {
+            path.name: path
+            for folder in (self.given / self.folder, self.given)
+            if folder.is_dir()
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.name not in self.known
+        }
+        near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.8)
+        return (
+            f"; {names[near[0]]} is there: rename it to {file.name} if it is that" if near else ""
+        )
