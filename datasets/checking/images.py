@@ -26,7 +26,8 @@ def why_unreadable(path: str) -> str | None:
             warnings.simplefilter("ignore")  # of metadata, which no run looks at
             with Image.open(path) as image:
                 if image.format == "JPEG":
-                    image.draft(image.mode, (image.width // _SCALE, image.height // _SCALE))
+                    small = [max(1, side // _SCALE) for side in image.size]
+                    image.draft(image.mode, (small[0], small[1]))
                 image.convert("RGB")
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ...
         return " ".join(str(error).split()) or type(error).__name__
