@@ -87,7 +87,7 @@ def prepare(names: Sequence[str], options: Options, catalogue: Catalogue) -> Non
     for name in names:
         reader = DATASET_REGISTRY.get(name)
         if not getattr(reader, "dataset_dir", ""):
-            problems.append(f"{name}: its folder is your own; nothing is published to prepare")
+            problems += _prepare_own(name, options)
             continue
         problems += Preparation(reader, options, catalogue).run()
     archives = options.root / FOLDER
@@ -97,3 +97,21 @@ def prepare(names: Sequence[str], options: Options, catalogue: Catalogue) -> Non
     print(f"check with: python -m datasets check --root {root} {' '.join(names)}", flush=True)
     if problems:
         raise UserError(problems)
+
+
+def _prepare_own(name: str, options: Options) -> list[str]:
+    """Makes the split file of a dataset whose folder is --root itself, if that is asked for; gives
+    the problems."""
+    reader = DATASET_REGISTRY.get(name)
+    if not options.make_split:
+        return [f"{name}: its folder is your own; nothing is published to prepare"]
+    if not hasattr(reader, "make_split"):
+        return [f"{name}: --make-split: it takes no split file; leave it out"]
+    if options.dry_run:
+        print(f"{name}: would do: a split file is made in {options.root}")
+        return []
+    try:
+        print(f"{name}: {reader.make_split(options.root, options.seed)} is written")
+    except UserError as error:
+        return error.problems
+    return []

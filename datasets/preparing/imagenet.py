@@ -18,8 +18,8 @@ from typing import IO
 from tqdm import tqdm
 
 from dassl.utils.errors import BadFileError, UserError
+from datasets import published
 from datasets.preparing.unpack import ArchiveError, check_space, in_one_line, remove, unpack_tar
-from datasets.published import wnids
 
 _CLASS_TAR = re.compile(r"(n\d{8})\.tar")
 _VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
@@ -34,6 +34,7 @@ def unpack_train(archive: Path, folder: Path) -> None:
     Raises:
         ArchiveError: the archive is damaged, or holds something else.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     size = archive.stat().st_size
     done = sum(1 for _ in folder.iterdir())
     check_space(archive, round(size * (1 - done / len(_known_wnids()))), folder)
@@ -68,7 +69,7 @@ def _unpack_class(inner: IO[bytes], archive: Path, target: Path) -> None:
 
 
 def _known_wnids() -> set[str]:
-    return set(wnids("ImageNet") or ())
+    return set(published.wnids("ImageNet") or ())
 
 
 def read_devkit(archive: Path) -> list[str]:

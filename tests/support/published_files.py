@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,6 @@ def files_of(name: str) -> Files:
         "ImageNetSketch": lambda: {"ImageNet-Sketch.zip": zip_bytes(_wnid_images("sketch", name))},
         "ImageNetA": lambda: {"imagenet-a.tar": tar_bytes(_wnid_images("imagenet-a", name))},
         "ImageNetR": lambda: {"imagenet-r.tar": tar_bytes(_wnid_images("imagenet-r", name))},
-        "ImageNet": imagenet_files,
     }
     split = split_file(name) if name in (*SPLIT_IMAGES, "StanfordCars") else {}
     return makers[name]() | split
@@ -122,29 +121,29 @@ def val_name(number: int) -> str:
     return f"ILSVRC2012_val_{number:08d}.JPEG"
 
 
-def val_class(number: int) -> str:
+def val_class(number: int, wnids: Sequence[str]) -> str:
     """The wnid of a validation image here: the classes backwards."""
-    return WNIDS[-number]
+    return wnids[-number]
 
 
-def imagenet_files() -> Files:
+def imagenet_files(wnids: Sequence[str]) -> Files:
     """ImageNet with one image of each class to train on and one to validate."""
     return {
         "ILSVRC2012_img_train.tar": tar_bytes(
-            {f"{wnid}.tar": tar_bytes({f"{wnid}_1.JPEG": IMAGE}) for wnid in WNIDS}
+            {f"{wnid}.tar": tar_bytes({f"{wnid}_1.JPEG": IMAGE}) for wnid in wnids}
         ),
         "ILSVRC2012_img_val.tar": tar_bytes(
-            {val_name(number): b"%d" % number for number in range(1, len(WNIDS) + 1)}
+            {val_name(number): b"%d" % number for number in range(1, len(wnids) + 1)}
         ),
-        "ILSVRC2012_devkit_t12.tar.gz": devkit_bytes(),
+        "ILSVRC2012_devkit_t12.tar.gz": devkit_bytes(wnids),
     }
 
 
-def devkit_bytes() -> bytes:
+def devkit_bytes(wnids: Sequence[str]) -> bytes:
     """The development kit: meta.mat numbers the classes in an order of its own, with inner nodes
     of the tree after them; the ground truth is a number for each image.
     """
-    ids = {wnid: place for place, wnid in enumerate(sorted(WNIDS, key=lambda w: w[::-1]), 1)}
+    ids = {wnid: place for place, wnid in enumerate(sorted(wnids, key=lambda w: w[::-1]), 1)}
     fields = ["ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children"]
     rows = [(number, wnid, "words, more", "a gloss", 0, []) for wnid, number in ids.items()]
     rows.append((len(ids) + 1, "n00001740", "entity", "", 2, [1, 2]))
@@ -154,7 +153,7 @@ def devkit_bytes() -> bytes:
             synsets[place, 0][field] = value
     meta = io.BytesIO()
     savemat(meta, {"synsets": synsets})
-    truth = [f"{ids[val_class(number)]}\n" for number in range(1, len(WNIDS) + 1)]
+    truth = [f"{ids[val_class(number, wnids)]}\n" for number in range(1, len(wnids) + 1)]
     data = "ILSVRC2012_devkit_t12/data"
     files = {"ILSVRC2012_devkit_t12/readme.txt": b"", f"{data}/meta.mat": meta.getvalue()}
     files[f"{data}/ILSVRC2012_validation_ground_truth.txt"] = "".join(truth).encode()
