@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from dassl.data.dataset_wrapper import DatasetWrapper, MultiTaskWrapper
 from dassl.data.datasets import build_dataset
 from dassl.data.datasets.multitask import is_multitask
-from dassl.data.samplers import build_sampler
+from dassl.data.samplers import RandomSampler, SequentialSampler, build_sampler
 from dassl.data.transforms import build_transform
 from dassl.utils.errors import BadValueError, CheckFailedError
 
@@ -37,7 +37,7 @@ def build_data_loader(
     is_train: bool = True,
     dataset_wrapper: Any = None,
 ) -> DataLoader:
-    """A loader of `DATALOADER.NUM_WORKERS` workers.
+    """A loader of `DATALOADER.NUM_WORKERS` workers, fewer where there are fewer batches.
 
     The last short batch is dropped in training, unless it is the only one; tests never drop.
 
@@ -75,6 +75,10 @@ def build_data_loader(
             f"dataset {cfg.DATASET.NAME}: {len(data_source)} images give no batch of {batch_size}; "
             "lower the batch size"
         )
+    if isinstance(sampler, RandomSampler | SequentialSampler):  # others' epochs vary in length
+        # Batch i is worker i's: those behind the last batch would be started, every epoch, for
+        # nothing. The others keep their numbers, and with them their random states.
+        loader.num_workers = min(workers, len(loader))
     return loader
 
 

@@ -52,7 +52,8 @@ class DatasetWrapper(Dataset):
             T.ToTensor(),
         ]
         if "normalize" in cfg.INPUT.TRANSFORMS:
-            plain.append(T.Normalize(mean=cfg.INPUT.PIXEL_MEAN, std=cfg.INPUT.PIXEL_STD))
+            mean, std = cfg.INPUT.PIXEL_MEAN, cfg.INPUT.PIXEL_STD
+            plain.append(T.Normalize(mean=mean, std=std, inplace=True))
         self.to_tensor = T.Compose(plain)
 
     def __len__(self) -> int:

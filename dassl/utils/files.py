@@ -103,7 +103,9 @@ def read_image(path: StrPath) -> "Image.Image":
 
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            image.load()
+            # convert would copy an image that is RGB already
+            return image if image.mode == "RGB" else image.convert("RGB")
     except FileNotFoundError as error:
         raise MissingFileError(f"no image file {path}; check DATASET.ROOT") from error
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ...

@@ -126,7 +126,8 @@ def _normalisations(node: Any, chosen: list[str]) -> dict[str, Step]:
     return {
         "normalize": (
             f"normalization (mean={node.PIXEL_MEAN}, std={node.PIXEL_STD})",
-            T.Normalize(mean=node.PIXEL_MEAN, std=node.PIXEL_STD),
+            # in place: its tensor is new, made by ToTensor or by the step after it
+            T.Normalize(mean=node.PIXEL_MEAN, std=node.PIXEL_STD, inplace=True),
         ),
         "instance_norm": ("instance normalization", InstanceNormalization()),
     }
