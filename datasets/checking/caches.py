@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from datasets.checking.findings import Report, first_few
+from datasets.checking.findings import Report, counted, first_few
+from datasets.checking.folders import is_folder
 from datasets.checking.lists import is_published_draw
 from datasets.fewshot import (
     CACHES,
@@ -39,11 +40,11 @@ def check_caches(report: Report, found: Any, lists: Lists | None) -> None:
         if os.path.lexists(folder):
             report.ok(f"{folder} is not read: it is of other lists than those in use")
         return
-    digest = source_sha256(found.source, lists, found.drawn_splits) if lists else None
 
     def read(path: str, shots: int, seed: int) -> Lists:
         if not path.endswith(".json"):
             return read_cache(path, _images_below_root(found), found.drawn_splits)
+        digest = source_sha256(found.source, lists, found.drawn_splits) if lists else None
         return read_json_cache(
             path,
             dataset=report.name,
@@ -93,7 +94,9 @@ def _check_folder(
     compare: bool = True,
 ) -> None:
     """Findings on all caches of a folder: each bad one, and how many are good."""
-    if not os.path.lexists(folder):
+    if not is_folder(folder):
+        if os.path.lexists(folder):
+            report.warn(f"{folder} is no folder; no cache is read from it")
         return
     with report.catching(folder):
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
@@ -112,8 +115,8 @@ def _check_folder(
                         continue
                 good.append(name)
         if good:
-            state = "hold the draws of the lists" if lists and compare else "can be read"
-            report.ok(f"{len(good)} caches in {folder} {state}: {first_few(good)}")
+            state = "equal to the draw of the lists" if lists and compare else "readable"
+            report.ok(f"{counted(len(good), 'cache')} in {folder} {state}: {first_few(good)}")
 
 
 def _is_drawn(

@@ -85,12 +85,13 @@ def run(args: argparse.Namespace) -> int:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """What readers log is told by findings."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logger = logging.getLogger("datasets")
+    handlers, logger.handlers = logger.handlers, [logging.NullHandler()]
+    propagate, logger.propagate = logger.propagate, False
     try:
         yield
     finally:
-        logging.disable(before)
+        logger.handlers, logger.propagate = handlers, propagate
 
 
 def _print_findings(report: Report) -> None:
@@ -102,9 +103,7 @@ def _print_findings(report: Report) -> None:
 def printable(text: str) -> str:
     """Text with what no terminal shows escaped: file names may hold any bytes but two."""
     encoding = sys.stdout.encoding or "utf-8"
-    shown = "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in text
-    )
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 

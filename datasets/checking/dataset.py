@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.checking.findings import Report, first_few
+from datasets.checking.findings import Report, counted, first_few
 from datasets.checking.images import Decoder
 from datasets.checking.listed import check_official_lists, check_own, check_split_dataset
 from datasets.checking.suites import check_fashion20, check_joint_caches
@@ -70,5 +70,7 @@ def decode_images(report: Report, decoder: Decoder) -> None:
             report.ok(f"all {len(paths):,} images can be decoded")
             return
         shown = [f"{path} ({reason})" for path, reason in bad.items()]
-        line = f"{len(bad):,} of {len(paths):,} images cannot be decoded: {first_few(shown)}"
+        line = (
+            f"{len(bad):,} of {counted(len(paths), 'image')} cannot be decoded: {first_few(shown)}"
+        )
         report.wrong(f"{line}; replace them by the published files", list(bad))

@@ -100,6 +100,11 @@ class Report:
             self.findings.append(finding)
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 image", "7,349 images"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def first_few(names: Sequence[str]) -> str:
     """The first three in words: "a, b, c, ..."."""
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

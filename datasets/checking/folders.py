@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.checking.findings import Report, first_few
+from datasets.checking.findings import Report, counted, first_few
 from datasets.checking.names import yaml_stems
 
 # other names of the folders, besides those that differ in letter case, blanks, dots and dashes
@@ -243,6 +243,5 @@ def check_files(report: Report, tree: Tree, paths: Iterable[str], listed_in: str
 def report_empty(report: Report, empty: list[str]) -> None:
     """A finding on files of size 0, if there are any."""
     if empty:
-        files = "file is" if len(empty) == 1 else "files are"
-        line = f"{len(empty):,} {files} empty (0 bytes): {first_few(empty)}"
+        line = f"{counted(len(empty), 'empty file')} (0 bytes): {first_few(empty)}"
         report.wrong(f"{line}; unpack the published images again", empty)

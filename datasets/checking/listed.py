@@ -1,7 +1,10 @@
 """Checks of datasets whose images are listed by files: split files and official lists."""
 
 import hashlib
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +93,8 @@ def check_own(report: Report, root: str, reader: type[ListedDataset]) -> None:
     if not is_folder(report.folder):
         report.missing(f"no folder {report.folder}; give it by --root, and --folder below it")
         return
-    lists = _read(report, found)
+    with _told(report):
+        lists = _read(report, found)
     if lists is not None:
         report.counts = list_checks.count(lists)
         if list_checks.check_content(report, lists, found.source):
@@ -99,6 +103,31 @@ def check_own(report: Report, root: str, reader: type[ListedDataset]) -> None:
             report.ok(f"{found.source} has {words}{f'; {note}' if note else ''}")
         _check_listed(report, Tree(found.image_dir), lists, found.source)
     check_caches(report, found, lists)
+
+
+class _Teller(logging.Handler):
+    """Turns what a reader logs into findings."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(logging.INFO)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self._report.warn(text.removeprefix("Warning: "))
+        else:
+            self._report.ok(text.removeprefix("Notice: "))
+
+
+@contextmanager
+def _told(report: Report) -> Iterator[None]:
+    logger, teller = logging.getLogger("datasets"), _Teller(report)
+    logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        logger.removeHandler(teller)
 
 
 def _tree(report: Report, found: ListedDataset) -> Tree | None:

@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 from dassl.utils.errors import UserError
 from datasets import published
-from datasets.checking.findings import Report, first_few
+from datasets.checking.findings import Report, counted, first_few
 from datasets.classes import check_classes
 from datasets.fewshot import draw_lists
 from datasets.listed_dataset import Lists
@@ -80,19 +80,19 @@ def check_paths(report: Report, lists: Lists, source: str) -> bool:
             labels[item.path].add(item.label)
     unclear = [path for path, several in labels.items() if len(several) > 1]
     if unclear:
-        line = f"{source}: {len(unclear):,} images with two labels: {first_few(unclear)}"
+        line = f"{source}: {counted(len(unclear), 'image')} with two labels: {first_few(unclear)}"
         report.wrong(f"{line}; leave one of them", unclear)
     paths = {split: [item.path for item in lists[split]] for split in SPLITS}
     for split in SPLITS:
         twice = repeated(paths[split])
         if twice:
-            line = f"{source}: {len(twice):,} images are twice in {split}: {first_few(twice)}"
+            line = f"{source}: {counted(len(twice), 'image')} twice in {split}: {first_few(twice)}"
             report.warn(line, twice)
     is_test_set = lists["train"] == lists["test"]  # of ImageNet's kind: nothing is trained on it
     for one, other in () if is_test_set else combinations(SPLITS, 2):
         common = sorted(set(paths[one]) & set(paths[other]))
         if common:
-            line = f"{source}: {len(common):,} images of {other} are also in {one}"
+            line = f"{source}: {counted(len(common), 'image')} of {other} also in {one}"
             report.warn(f"{line}: {first_few(common)}", common)
     return not unclear
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dassl.utils.errors import UserError
 from datasets import published
 from datasets.checking.caches import check_caches
-from datasets.checking.findings import Report, first_few
+from datasets.checking.findings import Report, counted, first_few
 from datasets.checking.folders import Tree, check_folder, check_image_folders, report_empty
 from datasets.checking.listed import at
+from datasets.fewshot import CACHES
 from datasets.imagenet import ImageNet
 from datasets.imagenet_v2 import ImageNetV2
 from datasets.wnid_folders import WnidFolders, difference
@@ -39,7 +40,8 @@ def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
     report.counts["classes"] = len(tree.content("train").folders)
     report.counts["test"] = report.counts.get("val", 0)
     lists = None
-    if report.complete:  # else the faults are told already
+    has_caches = os.path.lexists(os.path.join(report.folder, CACHES))
+    if has_caches and report.complete:  # else the faults are told already
         with report.catching(found.image_dir):
             lists = found.read_lists()
     check_caches(report, found, lists)
@@ -76,7 +78,7 @@ def check_variant(report: Report, root: str, reader: type[WnidFolders]) -> None:
             name for name in tree.content("").files if name[0] != "." and name != _README
         )
         if stray:
-            line = f"{len(stray):,} files beside the class folders of {found.image_dir}"
+            line = f"{counted(len(stray), 'file')} beside the class folders of {found.image_dir}"
             report.warn(f"{line}: {first_few(stray)}; other repositories stop at them", stray)
     check_caches(report, found, None)
 
@@ -135,11 +137,13 @@ def _check_classes(
     report.counts[split or "test"] = count
     bare = [name for name, files in images.items() if not files]
     if bare:
-        line = f"{len(bare):,} class folders of {folder} have no image: {first_few(bare)}"
+        line = f"{counted(len(bare), 'class folder')} of {folder} without images: {first_few(bare)}"
         report.wrong(f"{line}; unpack their images there", bare)
     odd = [name for name, files in images.items() if per_class and len(files) != per_class]
     if odd:
-        line = f"{len(odd):,} class folders of {folder} do not have {per_class} images: "
+        line = (
+            f"{counted(len(odd), 'class folder')} of {folder} with other than {per_class} images: "
+        )
         line += f"{odd[0]} has {len(images[odd[0]])}"
         report.wrong(f"{line}; unpack the images again", odd)
     if total is not None and count != total:

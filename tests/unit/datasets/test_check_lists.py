@@ -186,7 +186,9 @@ def test_an_own_folder_is_read_and_its_images_decoded(tmp_path, capsys):
     words = ("imagefolder", "--folder", "pictures")
     found = check(capsys, tmp_path, *words)
     assert found.code == 0
-    assert "2 classes, 10 / 4 / 6 images (train / val / test)" in found.of("ok")[0]
+    cut, counts = found.of("ok")[:2]
+    assert "is not split: cut with seed 1" in cut
+    assert "2 classes, 10 / 4 / 6 images (train / val / test)" in counts
     put(tmp_path / "pictures" / "cat" / "3.jpg", PICTURE[:-100])
     assert "1 of 20 images cannot be decoded" in only(check(capsys, tmp_path, *words), "wrong")
     text = only(check(capsys, tmp_path, "imagefolder", "--folder", "nope"), "missing")

@@ -114,7 +114,7 @@ def test_an_image_with_two_labels_is_wrong(pets, capsys):
     found = findings(capsys, pets)
     assert found.code == 2
     (text,) = found.of("wrong")
-    assert "1 images with two labels: cat_train_0.jpg" in text
+    assert "1 image with two labels: cat_train_0.jpg" in text
 
 
 def test_an_image_that_is_listed_twice_is_a_warning(pets, capsys):
@@ -125,8 +125,8 @@ def test_an_image_that_is_listed_twice_is_a_warning(pets, capsys):
     found = findings(capsys, pets)
     assert found.code == 0
     twice, leaked, own = found.of("warning")
-    assert "1 images are twice in train: cat_train_0.jpg" in twice
-    assert "1 images of test are also in train: cat_train_1.jpg" in leaked
+    assert "1 image twice in train: cat_train_0.jpg" in twice
+    assert "1 image of test also in train: cat_train_1.jpg" in leaked
     assert "own split" in own
 
 
@@ -185,7 +185,7 @@ def test_an_empty_images_folder_is_said_to_hold_nothing(pets, capsys):
 def test_an_empty_file_is_wrong(pets, capsys):
     (pets / "images" / "dog_val_0.jpg").write_bytes(b"")
     found = check(capsys, pets.parent, "OxfordPets", "--no-images")
-    assert "1 file is empty (0 bytes): dog_val_0.jpg" in only(found, "wrong")
+    assert "1 empty file (0 bytes): dog_val_0.jpg" in only(found, "wrong")
 
 
 def test_a_folder_in_place_of_an_image_is_missing(pets, capsys):

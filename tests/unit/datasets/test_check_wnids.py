@@ -78,13 +78,13 @@ def test_a_strange_class_folder_is_named(imagenet, capsys):
     found = found_in(capsys, imagenet.parent)
     folders, empty = found.of("wrong")
     assert "has 13 class folders, not 12; only in the folder: n99999999" in folders
-    assert f"1 class folders of {imagenet}/images/train have no image: n99999999" in empty
+    assert f"1 class folder of {imagenet}/images/train without images: n99999999" in empty
 
 
 def test_a_val_class_without_fifty_images_is_named(imagenet, capsys):
     (imagenet / "images" / "val" / WNIDS[2] / f"{WNIDS[2]}_0.jpg").unlink()
     odd, count = found_in(capsys, imagenet.parent).of("wrong")
-    assert f"1 class folders of {imagenet}/images/val do not have 50 images: {WNIDS[2]}" in odd
+    assert f"1 class folder of {imagenet}/images/val with other than 50 images: {WNIDS[2]}" in odd
     assert "has 599 images, published are 600" in count
 
 
@@ -100,7 +100,7 @@ def test_an_empty_file_and_a_folder_among_images_are_named(imagenet, capsys):
     (train / "more").mkdir()
     inner, empty = found_in(capsys, imagenet.parent).of("wrong")
     assert f"{train}/more is a folder among images" in inner
-    assert f"1 file is empty (0 bytes): train/{WNIDS[0]}/{WNIDS[0]}_0.jpg" in empty
+    assert f"1 empty file (0 bytes): train/{WNIDS[0]}/{WNIDS[0]}_0.jpg" in empty
 
 
 def test_a_missing_val_folder_is_named(imagenet, capsys):
@@ -147,8 +147,8 @@ def test_v2_folders_of_another_number_of_images_are_named(tmp_path, capsys):
     images = write_variant(tmp_path, ImageNetV2)
     put(images / "3" / "extra.jpg")
     odd, count = found_in(capsys, tmp_path, "ImageNetV2").of("wrong")
-    assert "1 class folders" in odd
-    assert "do not have 10 images: 3 has 11" in odd
+    assert "1 class folder" in odd
+    assert "with other than 10 images: 3 has 11" in odd
     assert "has 121 images, published are 120" in count
 
 
@@ -180,7 +180,7 @@ def test_a_stray_file_beside_the_class_folders_is_a_warning(tmp_path, capsys):
     found = found_in(capsys, tmp_path, "ImageNetA")
     assert found.code == 0
     (text,) = found.of("warning")
-    assert "1 files beside the class folders" in text
+    assert "1 file beside the class folders" in text
     assert "list.csv; other repositories stop at them" in text
 
 
