@@ -8,7 +8,7 @@ from runner.scores import Line, merge
 from runner.stats import Spread, Summary
 
 LONG = 4  # experiments that are still compared dataset by dataset
-OWN_SPLIT = "the split file is not the published one, so these accuracies are not comparable"
+OWN_SPLIT = "the split is not a published one, so these accuracies are not comparable"
 
 
 def render(mode: Mode, summaries: Sequence[Summary]) -> str:

@@ -10,7 +10,9 @@ import pytest
 
 from tests.support import command
 
-PAGES = [command.PROJECT / "README.md", *sorted((command.PROJECT / "docs").glob("*.md"))]
+DOCS = command.PROJECT / "docs"
+OWN_DATA = DOCS / "own_data.md"  # its lines build on each other
+PAGES = [command.PROJECT / "README.md", *sorted({*DOCS.glob("*.md")} - {OWN_DATA})]
 CONTRIBUTING = command.PROJECT / "CONTRIBUTING.md"
 PROGRAMS = ("python ", "make ", "pip ", "bash ", "DATA=", "export ")
 
@@ -50,8 +52,8 @@ def all_commands(start):
 
 
 def test_there_are_commands_on_every_page_that_promises_some():
-    for page in ("README.md", *(f"docs/{p}.md" for p in ("install", "train", "add_a_method"))):
-        assert commands(command.PROJECT / page), page
+    for page in ("../README", "install", "train", "add_a_method", "own_data"):
+        assert commands(DOCS / f"{page}.md"), page
     assert len(commands(command.PROJECT / "docs" / "checkpoints.md")) > 15
 
 
@@ -154,3 +156,30 @@ def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
         words, cwd=copy, env=command.environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_on_own_pictures_works_by_the_letter(tmp_path):
+    """docs/own_data.md in a copy of the project: its files are written, its commands run."""
+    page = OWN_DATA.read_text(encoding="utf-8")
+    copy = command.copy_project(tmp_path / "copy")
+    named = re.findall(r"`((?:datasets/|configs/datasets/)?\w+\.(?:py|yaml))`", page)
+    blocks = re.findall(r"```(?:python|yaml)\n(.*?)```", page, flags=re.DOTALL)
+    for name, content in zip(named, blocks, strict=True):
+        (copy / name).write_text(content, encoding="utf-8")
+    lines = commands(OWN_DATA)
+    for line in lines:
+        words = [sys.executable, *shlex.split(line)[1:]]
+        if "train.py" in line:
+            words += ["OPTIM.MAX_EPOCH", "1"]
+        done = subprocess.run(
+            words,
+            cwd=copy,
+            env=command.environment(PYTHONPATH=""),
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    trained = {path.parent.name for path in (copy / "output").glob("my_*/result.json")}
+    assert trained == {f"my_{run}" for run in ("zs", "all", "base", "new", "csv", "bright")}
+    assert (copy / "output/my_shapes/split.json").is_file()

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from dassl.utils.errors import UserError
+from datasets.__main__ import run
 from datasets.image_folder import ImageFolder
 from tests.support.own_pictures import CLASSES, class_images, own_cfg, rows, write_images
 
@@ -75,6 +76,19 @@ def test_make_split_writes_the_cut_that_is_read_without_it(plain, caplog):
     assert "not the published split" not in caplog.text, "there is none"
     with pytest.raises(UserError, match=r"split\.json is there: delete it"):
         ImageFolder.make_split(plain)
+
+
+def test_prepare_makes_the_split_on_request_only(plain, capsys):
+    words = ["prepare", "image_folder", "--root", str(plain)]
+    assert run(words) == 2
+    assert "its folder is your own; nothing is published to prepare" in capsys.readouterr().err
+    assert run([*words, "--make-split", "--dry-run"]) == 0 and not (plain / "split.json").exists()
+    assert run([*words, "--make-split"]) == 0
+    assert f"ImageFolder: {plain / 'split.json'} is written" in capsys.readouterr().out
+    assert run([*words, "--make-split"]) == 2
+    assert "split.json is there: delete it" in capsys.readouterr().err
+    assert run(["prepare", "ImageCSV", "--root", str(plain), "--make-split"]) == 2
+    assert "ImageCSV: --make-split: it takes no split file" in capsys.readouterr().err
 
 
 def test_another_seed_makes_another_split(plain):
