@@ -2,22 +2,21 @@
 
 python -m datasets list
 python -m datasets check --root ~/data OxfordPets EuroSAT
+python -m datasets prepare OxfordPets EuroSAT --root ~/data
 """
 
 import argparse
-import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
-from datasets.checking.names import add_root, find_root
+from datasets.checking import command as check
+from datasets.checking import listing
+from datasets.preparing import command as prepare
 
 EXIT_USER_MISTAKE, EXIT_INTERRUPTED = 2, 130
-COMMANDS = ("datasets.checking.listing", "datasets.checking.command", "datasets.preparing.command")
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,35 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in COMMANDS:
-        if _is_there(name):
-            importlib.import_module(name).add_parser(commands)
-    split = commands.add_parser("make-split", help="cut class folders into train, val and test")
-    split.add_argument("dataset", choices=sorted(makers()), help="DATASET.NAME of the dataset")
-    add_root(split)
-    split.add_argument("--seed", type=int, default=1, help="of the shuffle; 0 or more (default: 1)")
-    split.set_defaults(run=make_split)
+    for module in (listing, check, prepare):
+        module.add_parser(commands)
     return parser
-
-
-def makers() -> dict[str, type]:
-    """The datasets that can make a split, by name."""
-    found = {name: DATASET_REGISTRY.get(name) for name in DATASET_REGISTRY.registered_names()}
-    return {name: reader for name, reader in found.items() if hasattr(reader, "make_split")}
-
-
-def make_split(args: argparse.Namespace) -> int:
-    """Makes the split file of a dataset for which none is published."""
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed}: use 0 or more")
-    file = makers()[args.dataset].make_split(find_root(args), args.seed)
-    print(f"{file} is written; numbers of another split are not comparable with its")
-    return 0
-
-
-def _is_there(module: str) -> bool:
-    package = module.rpartition(".")[0]
-    return bool(importlib.util.find_spec(package) and importlib.util.find_spec(module))
 
 
 def run(argv: Sequence[str] | None = None) -> int:

@@ -28,15 +28,14 @@ PUBLISHED = class_tree.golden()["runs"]
 @pytest.fixture(scope="module")
 def plants(tmp_path_factory):
     root = class_tree.write_plant6(tmp_path_factory.mktemp("plant6"))
-    for reader in Plant6.members.values():
-        assert run(["make-split", reader.__name__, "--root", str(root)]) == 0
+    assert run(["prepare", "Plant6", "--root", str(root), "--make-split"]) == 0
     return root
 
 
 @pytest.fixture(scope="module")
 def fashion(tmp_path_factory):
     root = class_tree.write_fashion20(tmp_path_factory.mktemp("fashion"))
-    assert run(["make-split", "Fashion20", "--root", str(root)]) == 0
+    assert run(["prepare", "Fashion20", "--make-split", "--root", str(root)]) == 0
     return root
 
 
@@ -82,8 +81,11 @@ def test_a_split_is_made_once_and_says_that_it_is_our_own(plants, capsys):
     content = json.loads(path.read_text())
     assert content["meta"]["taskid2cname"] == [["daisy", "rose"]]
     assert "not the split of any published number" in content["made_by"]
-    assert run(["make-split", "KaggleFlower", "--root", str(plants)]) == 2
-    assert capsys.readouterr().err == f"error: {path} is there: delete it to make another one\n"
+    assert run(["prepare", "KaggleFlower", "--make-split", "--root", str(plants)]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"error: KaggleFlower: {path} is there: delete it to make another one\n"
+    )
 
 
 def test_a_split_depends_on_its_seed_alone(tmp_path):
@@ -92,7 +94,9 @@ def test_a_split_depends_on_its_seed_alone(tmp_path):
         class_tree.write_classes(tmp_path / folder / "kaggle_mushroom" / "Mushrooms", ["x", "y"])
         random.seed(len(made))
         root = str(tmp_path / folder)
-        assert run(["make-split", "KaggleMushroom", "--root", root, "--seed", seed]) == 0
+        assert (
+            run(["prepare", "KaggleMushroom", "--make-split", "--root", root, "--seed", seed]) == 0
+        )
         path = tmp_path / folder / "kaggle_mushroom" / "split_dk_KaggleMushroom.json"
         made.append(json.loads(path.read_text())["train"])
     assert made[0] == made[1] != made[2]
@@ -102,12 +106,12 @@ def test_a_split_depends_on_its_seed_alone(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["KaggleMushroom"], "no folder .*kaggle_mushroom; give the folder above it by --root"),
+        (["KaggleMushroom"], "KaggleMushroom: no .*/Mushrooms; get the images from https://.*"),
         (["KaggleMushroom", "--seed", "-1"], "--seed -1: use 0 or more"),
     ],
 )
 def test_a_split_that_cannot_be_made_is_one_line(tmp_path, capsys, words, message):
-    assert run(["make-split", *words, "--root", str(tmp_path)]) == 2
+    assert run(["prepare", *words, "--make-split", "--root", str(tmp_path)]) == 2
     assert re.match(f"error: {message}\n$", capsys.readouterr().err)
 
 
@@ -119,7 +123,7 @@ def test_the_documented_command_makes_a_split(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run(line.split()) == 0
     path = tmp_path / "data" / "PlantVillage" / "split_dk_PlantVillage.json"
-    assert capsys.readouterr().out.startswith(f"{path} is written")
+    assert f"PlantVillage: {path} is written" in capsys.readouterr().out
     assert len(read(tmp_path / "data", PlantVillage).train_x) == 10
 
 
@@ -127,7 +131,7 @@ def test_three_folders_need_the_same_classes(tmp_path, capsys):
     for part in class_tree.PARTS:
         folder = tmp_path / "kaggle_vegetable" / "images" / part
         class_tree.write_classes(folder, ["Bean", "Leek" if part == "test" else "Radish"])
-    assert run(["make-split", "KaggleVegetable", "--root", str(tmp_path)]) == 2
+    assert run(["prepare", "KaggleVegetable", "--make-split", "--root", str(tmp_path)]) == 2
     assert "do not have the same class folders" in capsys.readouterr().err
 
 
@@ -238,7 +242,7 @@ def test_a_task_info_line_is_checked(tmp_path, capsys):
     class_tree.write_fashion20(tmp_path)
     path = tmp_path / "fashion20" / "task_info.csv"
     path.write_text(path.read_text().replace("4\tquestion 4\t", "4\t"))
-    assert run(["make-split", "Fashion20", "--root", str(tmp_path)]) == 2
+    assert run(["prepare", "Fashion20", "--make-split", "--root", str(tmp_path)]) == 2
     assert f"{path}: the line '4\\t-" in capsys.readouterr().err
 
 
@@ -246,7 +250,7 @@ def test_a_class_folder_that_no_class_has_is_named(tmp_path, capsys):
     class_tree.write_fashion20(tmp_path)
     folder = tmp_path / "fashion20" / "images" / "0" / "2"
     folder.mkdir()
-    assert run(["make-split", "Fashion20", "--root", str(tmp_path)]) == 2
+    assert run(["prepare", "Fashion20", "--make-split", "--root", str(tmp_path)]) == 2
     assert f"{folder} is none of the classes 0 ... 1" in capsys.readouterr().err
 
 

@@ -39,7 +39,7 @@ def test_a_published_draw_of_all_tasks_comes_before_that_of_a_member(tmp_path):
 
 def test_a_published_draw_of_fashion20_is_honoured(tmp_path, capsys):
     class_tree.write_fashion20(tmp_path)
-    assert run(["make-split", "Fashion20", "--root", str(tmp_path)]) == 0
+    assert run(["prepare", "Fashion20", "--make-split", "--root", str(tmp_path)]) == 0
     rows = [("5/0/03.jpg", 0), ("5/2/07.jpg", 2)]
     folder = tmp_path / "fashion20"
     path = write_task_cache(folder, "fashion20/images", rows, task=5)
