@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output-dir", default="clip_feat", help="(default: %(default)s)")
     parser.add_argument("--config-file", default="", help="YAML of backbone and transforms")
     parser.add_argument("--dataset-config-file", default="", help="YAML of the dataset")
-    parser.add_argument("--split", choices=SPLITS, help="one of them (default: all three)")
+    parser.add_argument("--split", choices=SPLITS, help="one of them (default: all that there are)")
     parser.add_argument("--backbone", default="", help="in place of the YAML's")
     parser.add_argument("--old-data-path", default="", help="text of stored image paths ...")
     parser.add_argument("--new-data-path", default="", help="... and what stands there instead")
@@ -103,10 +103,16 @@ def main(args: argparse.Namespace) -> None:
     transform = build_transform(cfg, is_train=False)
     model = load_backbone(cfg, device, precision)
     backbone = [cfg.MODEL.BACKBONE.NAME, tower_digest(model.visual)]
-    for path, items, arrays in outputs(cfg, dataset, [args.split] if args.split else SPLITS):
+    there = [split for split in SPLITS if images_of(dataset, split)]  # a test set has no val
+    for path, items, arrays in outputs(cfg, dataset, [args.split] if args.split else there):
         features = encode(cfg, model, items, transform)
         save_features(path, {"feature_list": features, "backbone": backbone, **arrays})
         print(f"{path}: {features.shape[0]:,} images, {features.shape[1]} features each")
+
+
+def images_of(dataset: Any, split: str) -> list[Any]:
+    """The images of a split; none where the dataset does not have it."""
+    return getattr(dataset, "train_x" if split == "train" else split) or []
 
 
 def outputs(
@@ -118,7 +124,7 @@ def outputs(
     one_task = cfg.DATASET.SUBSAMPLE_TASKS.startswith("task")
     metrics = getattr(dataset, "taskid2metric", None)
     for split in splits:
-        items = getattr(dataset, "train_x" if split == "train" else split) or []
+        items = images_of(dataset, split)
         if metrics is None:
             labels = np.array([item.label for item in items], dtype=np.int64)
             place = folder if one_task else folder / cfg.DATASET.NAME

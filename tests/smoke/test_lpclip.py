@@ -183,6 +183,14 @@ def test_the_documented_commands_run_and_agree_with_the_trainer(tmp_path, capsys
     assert float(row["run1"]) == pytest.approx(trained["accuracy"]), "the digits, as a task"
 
 
+def test_of_a_test_set_the_splits_that_there_are_are_written(tmp_path):
+    words = ["--root", tmp_path, "--output-dir", tmp_path / "feat"]
+    words += ["--dataset-config-file", "configs/datasets/demo_shapes_striped.yaml"]
+    assert extract([*words, "--config-file", "configs/trainers/LinearProbe/demo.yaml"]) == 0
+    found = sorted(path.name for path in (tmp_path / "feat/DemoShapesStriped").iterdir())
+    assert found == ["test.npz", "train.npz"]
+
+
 def test_help_needs_no_torch():
     shown = command.help_without_torch("lpclip.feat_extractor", "lpclip.linear_probe")
     assert "--task-id" in shown and "--split" in shown
