@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from datasets.checking.folders import near_folder
 from datasets.preparing import imagenet
 from datasets.preparing.catalogue import Catalogue, Part, PublishedFile
 from datasets.preparing.derived import derived_files
+from datasets.preparing.making import make
 from datasets.preparing.sources import Sources
-from datasets.preparing.unpack import remove, staging, unpack
+from datasets.preparing.unpack import remove, staging
 from downloads import locked
 
 
@@ -69,11 +69,14 @@ class Preparation:
 
     def _run(self) -> None:
         if hasattr(self.reader, "make_folder"):
+            if self.options.make_split:
+                raise UserError("--make-split: its split file comes with it; leave it out")
             self._do(
                 f"its pictures are drawn into {self.folder}",
                 lambda: self.reader.make_folder(self.options.root),
             )
             return
+        self._refuse_second_split()
         self._link_folder()
         for part in self.parts:
             with self._collecting():
@@ -105,6 +108,11 @@ class Preparation:
 
     def _say(self, line: str) -> None:
         print(f"{self.reader.__name__}: {line}", flush=True)
+
+    def _refuse_second_split(self) -> None:
+        path = self.folder / self._split_name()
+        if self.options.make_split and self._split_name() and os.path.lexists(path):
+            raise UserError(f"{path} is there: delete it to make another one")
 
     def _do(self, what: str, action: Callable[[], object]) -> None:
         """Say what is done and do it, or say that it would be."""
@@ -195,27 +203,9 @@ class Preparation:
             resumes = part.kind == "imagenet train"
             hidden = parent / f".unpacking-{path.name}"
             with staging(hidden, resumes=resumes) as staged:
-                self._fill(part, file, path, staged)
+                make(part, file, path, staged, lambda: self._val_classes(part))
                 for target in missing:
                     self._move(staged, target)
-
-    def _fill(self, part: Part, file: PublishedFile, path: Path, staged: Path) -> None:
-        """Make what `part.takes` names in a hidden folder."""
-        first = staged / next(iter(part.takes))
-        if part.kind == "file":
-            shutil.copyfile(path, first)
-        elif part.kind == "imagenet train":
-            imagenet.unpack_train(path, first)
-        elif part.kind == "imagenet val":
-            classes = self._val_classes(part)
-            unpack(path, {".flat": [""]}, staged)
-            imagenet.sort_val(staged / ".flat", first, classes, os.rename)
-        elif file.inner:
-            inner = Path(file.inner).name
-            unpack(path, {inner: [file.inner]}, staged)
-            unpack(staged / inner, part.takes, staged)
-        else:
-            unpack(path, part.takes, staged)
 
     def _move(self, staged: Path, target: str) -> None:
         path = self.folder / target

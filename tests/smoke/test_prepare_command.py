@@ -1,0 +1,68 @@
+"""`python -m datasets prepare` as a user calls it."""
+
+from tests.support.archives import tar_bytes
+from tests.support.command import python
+from tests.support.published_files import files_of, write_files
+
+
+def prepare(*words, **env):
+    return python("-m", "datasets", "prepare", *words, **env)
+
+
+def test_fetched_archives_become_datasets(tmp_path):
+    given = write_files(
+        tmp_path / "given", files_of("FGVCAircraft") | files_of("ImageNetA") | files_of("ImageNetR")
+    )
+    root = tmp_path / "my data"
+    root.mkdir()
+    words = ["fgvc_aircraft", "imagenet_a", "ImageNetR", "--root", root, "--from", given]
+    done = prepare(*words)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == (
+        f"check with: python -m datasets check --root '{root}' FGVCAircraft ImageNetA ImageNetR"
+    )
+    assert "FGVCAircraft: complete; train, val, test: 1, 1, 1" in lines
+    assert "ImageNetR: complete; train, val, test: 200, 0, 200" in lines
+    again = prepare("fgvc_aircraft", DATA=str(root))
+    assert again.returncode == 0
+    assert again.stdout.startswith("FGVCAircraft: variants.txt, images_variant_train.txt, ")
+
+
+def test_what_is_missing_is_a_line_each_and_code_2(tmp_path):
+    done = prepare("imagenet", "stanford_cars", "--root", tmp_path, "--dry-run")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 4 and all(line.startswith("error: ") for line in lines)
+    assert "no such file" not in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hostile_archive_is_one_line(tmp_path):
+    hostile = tar_bytes({"imagenet-a/n01498041/1.jpg": b"", "../../escaped": b"!"})
+    given = write_files(tmp_path / "given", {"imagenet-a.tar": hostile})
+    done = prepare("imagenet_a", "--root", tmp_path, "--from", given)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"error: ImageNetA: {given / 'imagenet-a.tar'} is refused: its member '../../escaped' lies "
+        "outside of it; get the published one"
+    )
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_mistakes_in_the_command_line_are_one_line(tmp_path):
+    for words, message in [
+        (["oxfordpet", "--root", tmp_path], "no dataset oxfordpet; did you mean OxfordPets?"),
+        (["eurosat", "--root", tmp_path / "no"], "does not exist; give the folder that holds"),
+        (["--root", tmp_path], "the following arguments are required: NAME"),
+        (["eurosat"], "no data folder: give --root or set the environment variable DATA"),
+    ]:
+        done = prepare(*words)
+        assert done.returncode == 2 and message in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_demo_is_drawn(tmp_path):
+    done = prepare("DemoTextures", "--root", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo_textures" / "split_zhou_DemoTextures.json").is_file()
