@@ -21,7 +21,6 @@ CACHES, TASK_CACHES = "split_fewshot", "split_fewshot_mt"
 REMEDY = "delete it to draw again"
 _VAL_SHOTS = 4  # the published number of validation shots is min(K, 4)
 _MAX_BYTES = 1 << 28  # of a cache; ImageNet's, 16 shots, has 3 MB
-_SHOWN = 3  # missing images named in an error
 
 
 def shots_of(split: str, shots: int) -> int:
@@ -151,91 +150,6 @@ def _load(path: str, splits: Sequence[str]) -> dict[str, list[Any]]:
         needed = " and ".join(splits)
         raise BadFileError(f"{path} lacks the lists {needed}; {REMEDY}")
     return {split: content[split] for split in splits}
-
-
-def check_fit(
-    cached: Mapping[str, Sequence[Item]],
-    lists: Mapping[str, Sequence[Item]],
-    image_dir: str,
-    path: str,
-) -> None:
-    """Check that a cache can be used with the lists that a dataset has now.
-
-    An image need not be in the list that it was drawn from; then it is looked up.
-
-    Args:
-        cached: items by split.
-        lists: all items by "train", "val", "test".
-        image_dir: what the paths are relative to.
-        path: the cache.
-
-    Raises:
-        BadFileError: the classes differ (the first is named); an image has another class in the
-            list, is a test image, or is not there.
-    """
-    check_cached_classes(cached["train"], lists["train"], path)
-    classes = {(item.label, item.classname) for item in cached["train"]}
-    for split, items in cached.items():
-        for item in items:
-            if (item.label, item.classname) not in classes:
-                raise BadFileError(
-                    f"{path} has the class {item.classname} (label {item.label}) in {split} only; "
-                    f"{REMEDY}"
-                )
-        unlisted = _unlisted(items, lists[split], path)
-        if unlisted:
-            _check_unlisted(unlisted, lists["test"], image_dir, path)
-
-
-def _unlisted(items: Sequence[Item], listed: Sequence[Item], path: str) -> list[str]:
-    """Paths of items that a list lacks; raises BadFileError where it has them in another class."""
-    paths = {item.path for item in items}
-    near = {item for item in listed if item.path in paths}
-    paths -= {item.path for item in near}
-    unlisted = []
-    for item in dict.fromkeys(items):
-        if item.path in paths:
-            unlisted.append(item.path)
-        elif item not in near:
-            raise BadFileError(
-                f"{path} has {item.path} in the class {item.classname} (label {item.label}), where "
-                f"it is not listed; {REMEDY}"
-            )
-    return unlisted
-
-
-def _check_unlisted(paths: Sequence[str], test: Sequence[Item], image_dir: str, path: str) -> None:
-    tested = {item.path for item in test}.intersection(paths)
-    if tested:
-        raise BadFileError(
-            f"{path} has {len(tested):,} images that are for testing, as {min(tested)}: it was "
-            f"drawn from other lists than there are now; {REMEDY}"
-        )
-    missing = [name for name in paths if not os.path.isfile(os.path.join(image_dir, name))]
-    if missing:
-        first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
-        raise BadFileError(
-            f"{path}: {len(missing):,} of the images are not in {image_dir}: {first}; {REMEDY}"
-        )
-
-
-def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: str) -> None:
-    """Check that a cache has every class of the training list, with the same labels and names.
-
-    Raises:
-        BadFileError: names the first class that differs.
-    """
-    expected, found = (
-        {(item.label, item.classname) for item in items} for items in (train, cached)
-    )
-    if expected == found:
-        return
-    label, name = min(expected ^ found)
-    side = "lacks" if (label, name) in expected else "alone has"
-    raise BadFileError(
-        f"{path} {side} the class {name} (label {label}): it was drawn from other classes than are "
-        f"listed now; {REMEDY}"
-    )
 
 
 def draw(items: Sequence[Item], shots: int, generator: random.Random) -> list[Item]:

@@ -94,7 +94,7 @@ def read_json_cache(
         splits: the lists that it has to hold.
 
     Returns:
-        items by split; `fewshot.check_fit` compares them with the dataset's lists.
+        items by split; `cache_fit.check_fit` compares them with the dataset's lists.
 
     Raises:
         BadFileError: the file is cut short, of another format, dataset, number of shots, seed or

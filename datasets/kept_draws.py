@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import WriteError
 from datasets import fewshot
+from datasets.cache_fit import check_fit
 from datasets.json_caches import (
     json_cache_path,
     read_json_cache,
@@ -135,7 +136,7 @@ class FewShots:
             split_sha256=None if path == self.run_place else self._source_sha256(),
             splits=splits,
         )
-        fewshot.check_fit(cached, self.lists, self.dataset.image_dir, path)
+        check_fit(cached, self.lists, self.dataset.image_dir, path)
         return cached
 
     def _source_sha256(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from dassl.data.datasets import DatasetBase, Datum
 from dassl.utils.errors import MissingFileError
 from datasets import fewshot
+from datasets.cache_fit import check_fit
 from datasets.classes import check_classes, subsample_classes
 from datasets.kept_draws import FewShots
 from datasets.splits import SPLITS, Item, check_images
@@ -136,7 +137,7 @@ class ListedDataset(DatasetBase):
     def read_cache(self, path: str, lists: Lists) -> Lists:
         """The drawn lists of a published few-shot cache, checked against the lists of now."""
         cached = fewshot.read_cache(path, self._images_below_root(), self.drawn_splits)
-        fewshot.check_fit(cached, lists, self.image_dir, path)
+        check_fit(cached, lists, self.image_dir, path)
         return cached
 
     def read_task_cache(self, path: str, lists: Lists, task: int) -> Lists:
@@ -144,7 +145,7 @@ class ListedDataset(DatasetBase):
         names = {item.label: item.classname for item in lists["train"]}
         images = self._images_below_root()
         cached = fewshot.read_task_cache(path, images, self.drawn_splits, names, task)
-        fewshot.check_fit(cached, lists, self.image_dir, path)
+        check_fit(cached, lists, self.image_dir, path)
         return cached
 
     def has_single_task_caches(self) -> bool:

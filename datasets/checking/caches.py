@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from datasets.cache_fit import check_fit
 from datasets.checking.findings import Report, counted, first_few
 from datasets.checking.folders import is_folder
 from datasets.checking.lists import is_published_draw
 from datasets.fewshot import (
     CACHES,
     TASK_CACHES,
-    check_fit,
     draw_lists,
     read_cache,
     read_task_cache,

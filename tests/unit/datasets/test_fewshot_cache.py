@@ -6,9 +6,11 @@ import random
 
 import pytest
 
+from dassl.data.datasets import DatumMT
 from dassl.utils.errors import UserError
 from datasets import fewshot
 from datasets.oxford_pets import OxfordPets
+from datasets.splits import Item
 from tests.support.dataset_tree import as_rows, dataset_cfg, small_lists, write_tree
 from tests.support.foreign_cache import foreign_data
 
@@ -133,3 +135,74 @@ def test_a_cache_of_another_kind_is_an_error(folder, content, message):
     write_cache(folder, pickle.dumps(content))
     with pytest.raises(UserError, match=message):
         read(folder)
+
+
+def test_a_cache_of_softcpt_in_the_wrong_place_is_named(folder):
+    data = [DatumMT("/d/oxford_pets/images/cat_train_0.jpg", [0], 0, [0])]
+    path = write_cache(folder, pickle.dumps({"train": data, "val": []}))
+    with pytest.raises(UserError, match="whose caches lie in split_fewshot_mt; move it") as error:
+        read(folder)
+    assert path in str(error.value)
+
+
+def rows_with(path, label=0, name="cat"):
+    """One image of each class, of cat the one given."""
+    others = [[f"{c}_train_0.jpg", k, c] for k, c in enumerate(("dog", "emu", "fox"), start=1)]
+    return [[path, label, name], *others]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (["cat_test_0.jpg", 0, "cat"], "1 images that are for testing, as cat_test_0.jpg"),
+        (["cat_train_77.jpg", 0, "cat"], "1 of the images are not in .*: cat_train_77.jpg; delete"),
+        (["dog_train_1.jpg", 0, "cat"], r"dog_train_1.jpg in the class cat \(label 0\), where it"),
+    ],
+)
+def test_a_cache_of_images_that_do_not_fit_is_refused(folder, row, message):
+    rows = {"train": rows_with(*row), "val": []}
+    path = write_cache(folder, pickle.dumps({split: foreign(rows[split]) for split in rows}))
+    with pytest.raises(UserError, match=message) as error:
+        read(folder)
+    assert path in str(error.value)
+
+
+def test_a_cached_image_that_is_no_longer_listed_is_used_with_a_warning(folder, capsys):
+    (folder / "images" / "cat_train_77.jpg").touch()
+    rows = rows_with("cat_train_77.jpg")
+    write_cache(folder, pickle.dumps({"train": foreign(rows), "val": []}))
+    found = read(folder)
+    assert as_rows(found.train_x, found.image_dir) == rows
+    assert "other images than the split file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("impath", [None, 7, ["/d/oxford_pets/images/a.jpg"], "x" * 10_000])
+def test_a_cached_image_without_a_path_is_one_short_line(folder, impath):
+    (item,) = foreign([["a.jpg", 0, "cat"]])
+    vars(item)["_impath"] = impath
+    path = write_cache(folder, pickle.dumps({"train": [item], "val": []}))
+    with pytest.raises(UserError, match="has no /oxford_pets/images/ in it") as error:
+        read(folder)
+    assert path in str(error.value) and len(str(error.value)) < len(path) + 400
+
+
+def test_a_cache_that_cannot_be_opened_is_named(folder):
+    path = fewshot.cache_path(str(folder), SHOTS, SEED)
+    os.mkdir(path)
+    with pytest.raises(UserError, match=f"{path} cannot be read .Is a directory."):
+        read(folder)
+
+
+def test_a_file_that_is_far_too_large_is_not_read(folder):
+    path = write_cache(folder, b"")
+    os.truncate(path, 30 << 30)  # takes no place on the disk
+    with pytest.raises(UserError, match="has 32,212,254,720 bytes, too many for a few-shot cache"):
+        read(folder)
+
+
+def test_the_draw_of_a_seed_is_the_one_of_the_seeded_global_generator(folder):
+    items = [Item(*row) for row in small_lists()["train"]]
+    val = [Item(*row) for row in small_lists()["val"]]
+    found = fewshot.draw_lists({"train": items, "val": val}, ("train", "val"), SHOTS, SEED)
+    rows = {s: [[i.path, i.label, i.classname] for i in found[s]] for s in found}
+    assert rows == drawn(small_lists())

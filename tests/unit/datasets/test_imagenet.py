@@ -209,3 +209,57 @@ def test_missing_val_is_named_with_its_link(folder):
     message = message_of(folder)
     assert f"no images folder {folder / 'images' / 'val'};" in message
     assert "image-net.org" in message
+
+
+def kept_at(folder, shots=2):
+    return folder / "split_fewshot" / f"shot_{shots}-seed_{GOLDEN['seed']}.json"
+
+
+def test_the_draw_is_kept_and_found_again(folder):
+    expected = as_rows(read(folder).train_x, str(folder / "images"))
+    content = json.loads(kept_at(folder).read_text())
+    assert content["train"] == expected == ALL["train"] and "val" not in content
+    content["train"][0][0] = f"train/{WNIDS[0]}/{WNIDS[0]}_0.JPEG"  # shows that it is used
+    kept_at(folder).write_text(json.dumps(content))
+    found = read(folder)
+    assert as_rows(found.train_x, found.image_dir) == content["train"] != expected
+    assert as_rows(found.test, found.image_dir) == ALL["test"]
+
+
+def test_without_shots_or_seed_no_draw_is_kept(folder):
+    read(folder, shots=-1)
+    cfg = dataset_tree.dataset_cfg(folder.parent, shots=2, seed=-1)
+    ImageNet(cfg)
+    assert not kept_at(folder).parent.exists()
+
+
+@pytest.mark.parametrize("change", ["more", "fewer"])
+def test_a_draw_of_another_listing_is_named(folder, change):
+    read(folder)
+    image = folder / "images" / "train" / WNIDS[0] / f"{WNIDS[0]}_9.JPEG"
+    if change == "more":
+        image.touch()
+    else:
+        image.with_name(f"{WNIDS[0]}_0.JPEG").unlink()
+    message = message_of(folder)
+    assert f"{kept_at(folder)} was drawn from other lists" in message
+    assert message.endswith("delete it to draw again")
+
+
+def test_each_folder_is_listed_once(folder, monkeypatch):
+    read(folder)
+    asked = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: asked.append(str(path)) or listdir(path))
+    read(folder)
+    assert len(asked) == len(set(asked)) == 2 * (1 + len(WNIDS))
+
+
+def test_the_same_file_names_in_several_class_folders_just_work(folder):
+    for wnid in WNIDS:
+        for i, image in enumerate(sorted((folder / "images" / "train" / wnid).iterdir())):
+            image.rename(image.with_name(f"größe {i}.JPEG"))
+    found = read(folder)
+    rows = as_rows(found.train_x, found.image_dir)
+    assert len({row[0] for row in rows}) == len(rows) == 2 * len(WNIDS)
+    assert as_rows(read(folder).train_x, found.image_dir) == rows

@@ -164,3 +164,13 @@ def test_an_empty_class_folder_is_named(tmp_path, dataset):
     images = write(tmp_path, dataset, per_class=0)
     first = images / classes_of(dataset)[0][0]
     assert f"{dataset.__name__}: no image in {first}; unpack" in message_of(tmp_path, dataset)
+
+
+def test_no_draw_is_kept_of_a_test_set(tmp_path, dataset):
+    images = write(tmp_path, dataset)
+    cfg = dataset_cfg(tmp_path, shots=2)
+    cfg.DATASET.SAVE_FEWSHOT = True
+    cfg.OUTPUT_DIR = str(tmp_path / "output")
+    dataset(cfg)
+    assert not (images.parent / "split_fewshot").exists()
+    assert not (tmp_path / "output").exists()

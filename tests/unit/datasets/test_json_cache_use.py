@@ -107,6 +107,9 @@ def test_a_cache_that_was_edited_is_used_with_a_warning(folder, capsys):
         ({"val": [["cat_val_0.jpg", 5, "cat"]]}, "has the class cat (label 5) in val only"),
         ({"val": [["cat_val_0.jpg", 1, "dog"]]}, "cat_val_0.jpg in the class dog (label 1), where"),
         ({"val": [["cat_test_0.jpg", 0, "cat"]]}, "1 images that are for testing, as cat_test_0"),
+        ({"train": [["no.jpg", 0, "cat\n" * 999]]}, "lacks the class cat"),
+        ({"val": [["no.jpg", 7, "cat\n" * 999]]}, "has the class cat cat cat"),
+        ({"val": [["no\n" * 999, 0, "cat"]]}, "no no no"),
         ({"val": [["no.jpg", 0, "cat"]]}, "1 of the images are not in"),
         ({"val": [["../no.jpg", 0, "cat"]]}, "is no [path below the images folder"),
     ],
@@ -117,6 +120,7 @@ def test_a_cache_that_does_not_fit_is_named_and_not_used(folder, entries, expect
     message = message_of(folder)
     assert expected in message
     assert str(folder / NAME) in message and "delete it to draw again" in message
+    assert "\n" not in message and len(message) < 2 * len(str(folder)) + 400
 
 
 def test_a_changed_split_file_is_noticed(folder):

@@ -8,7 +8,7 @@ from dassl.data.datasets import Datum
 from dassl.utils.errors import UserError
 from datasets.listed_dataset import ListedDatum
 from datasets.oxford_pets import OxfordPets
-from tests.support.dataset_tree import dataset_cfg, small_lists, write_tree
+from tests.support.dataset_tree import as_rows, dataset_cfg, small_lists, write_tree
 from tests.support.foreign_cache import write_foreign_cache
 
 
@@ -52,3 +52,48 @@ def test_a_listed_datum_is_a_datum():
         0,
         "emu",
     )
+
+
+ODD = ["große Katze", "猫 neko", "l'été", "a, b; c"]  # letters, blanks, signs in class and path
+
+
+def odd_lists():
+    """Class folders with the same file names in each, two of which look alike."""
+    return {
+        split: [
+            [f"{name} Ordner/{split} {i} é{mark}.jpg", label, name]
+            for label, name in enumerate(ODD)
+            for i, mark in enumerate(("é", "e\u0301"))
+        ]
+        for split in ("train", "val", "test")
+    }
+
+
+@pytest.mark.parametrize("place", ["split file", "published cache", "our cache"])
+def test_odd_letters_and_blanks_in_paths_and_names_just_work(tmp_path, place):
+    lists = odd_lists()
+    root = tmp_path / "Daten für é 猫"
+    folder = write_tree(root, OxfordPets, lists)
+    if place == "published cache":
+        write_foreign_cache(folder, lists, "/d/é ü/oxford_pets/images", shots=2)
+    cfg = dataset_cfg(root, shots=2)
+    cfg.DATASET.SAVE_FEWSHOT = place == "our cache"
+    OxfordPets(cfg)
+    assert (folder / "split_fewshot").exists() == (place != "split file")
+    found = OxfordPets(cfg)
+    for split, data in (("train", found.train_x), ("val", found.val), ("test", found.test)):
+        assert sorted(as_rows(data, found.image_dir)) == sorted(lists[split])
+    assert all(os.path.isfile(item.impath) for item in found.train_x)
+    assert found.classnames == ODD
+
+
+def test_a_root_that_is_a_file_is_named(folder):
+    file = folder / OxfordPets.split_file
+    with pytest.raises(UserError, match=f"DATASET.ROOT {file} is a file; set --root to the folder"):
+        OxfordPets(dataset_cfg(file))
+
+
+def test_a_dataset_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "oxford_pets").touch()
+    with pytest.raises(UserError, match=f"no folder {tmp_path / 'oxford_pets'}"):
+        OxfordPets(dataset_cfg(tmp_path))

@@ -1,0 +1,101 @@
+"""Whether a few-shot cache, whoever wrote it, can be used with the lists that a dataset has now."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from dassl.utils.errors import BadFileError
+from datasets.fewshot import REMEDY
+from datasets.splits import Item
+
+_SHOWN = 3  # missing images named in an error
+
+
+def check_fit(
+    cached: Mapping[str, Sequence[Item]],
+    lists: Mapping[str, Sequence[Item]],
+    image_dir: str,
+    path: str,
+) -> None:
+    """Check that a cache can be used with the lists that a dataset has now.
+
+    An image need not be in the list that it was drawn from; then it is looked up.
+
+    Args:
+        cached: items by split.
+        lists: all items by "train", "val", "test".
+        image_dir: what the paths are relative to.
+        path: the cache.
+
+    Raises:
+        BadFileError: the classes differ (the first is named); an image has another class in the
+            list, is a test image, or is not there.
+    """
+    check_cached_classes(cached["train"], lists["train"], path)
+    classes = {(item.label, item.classname) for item in cached["train"]}
+    for split, items in cached.items():
+        for item in items:
+            if (item.label, item.classname) not in classes:
+                raise BadFileError(
+                    f"{path} has the class {_one_line(item.classname)} (label {item.label}) in "
+                    f"{split} only; {REMEDY}"
+                )
+        unlisted = _unlisted(items, lists[split], path)
+        if unlisted:
+            _check_unlisted(unlisted, lists["test"], image_dir, path)
+
+
+def _unlisted(items: Sequence[Item], listed: Sequence[Item], path: str) -> list[str]:
+    """Paths of items that a list lacks; raises BadFileError where it has them in another class."""
+    paths = {item.path for item in items}
+    near = {item for item in listed if item.path in paths}
+    paths -= {item.path for item in near}
+    unlisted = []
+    for item in dict.fromkeys(items):
+        if item.path in paths:
+            unlisted.append(item.path)
+        elif item not in near:
+            raise BadFileError(
+                f"{path} has {_one_line(item.path)} in the class {_one_line(item.classname)} "
+                f"(label {item.label}), where it is not listed; {REMEDY}"
+            )
+    return unlisted
+
+
+def _check_unlisted(paths: Sequence[str], test: Sequence[Item], image_dir: str, path: str) -> None:
+    tested = {item.path for item in test}.intersection(paths)
+    if tested:
+        raise BadFileError(
+            f"{path} has {len(tested):,} images that are for testing, as {min(tested)}: it was "
+            f"drawn from other lists than there are now; {REMEDY}"
+        )
+    missing = [name for name in paths if not os.path.isfile(os.path.join(image_dir, name))]
+    if missing:
+        more = ", ..." if len(missing) > _SHOWN else ""
+        first = ", ".join(map(_one_line, missing[:_SHOWN])) + more
+        raise BadFileError(
+            f"{path}: {len(missing):,} of the images are not in {image_dir}: {first}; {REMEDY}"
+        )
+
+
+def _one_line(text: str) -> str:
+    """What an error shows of a text that somebody else wrote."""
+    return " ".join(text.split())[:200]
+
+
+def check_cached_classes(cached: Sequence[Item], train: Sequence[Item], path: str) -> None:
+    """Check that a cache has every class of the training list, with the same labels and names.
+
+    Raises:
+        BadFileError: names the first class that differs.
+    """
+    expected, found = (
+        {(item.label, item.classname) for item in items} for items in (train, cached)
+    )
+    if expected == found:
+        return
+    label, name = min(expected ^ found)
+    side = "lacks" if (label, name) in expected else "alone has"
+    raise BadFileError(
+        f"{path} {side} the class {_one_line(name)} (label {label}): it was drawn from other "
+        f"classes than are listed now; {REMEDY}"
+    )
