@@ -45,11 +45,13 @@ class TrainerBase(CheckpointMixin, UpdateMixin):
 
     Attributes:
         test_record: `TestRecord` of the last test, or None.
+        val_accuracy: accuracy in percent of the deployed model on the validation images, or None.
         best_result, best_epoch: best validation result so far and the epoch (from 1) that gave it.
     """
 
     # class attributes, so that a trainer which fills `_models` by hand has them too
     test_record: TestRecord | None = None
+    val_accuracy: float | None = None
     best_result: float = -float("inf")
     best_epoch: int | None = None
     _resumed_generators: dict[str, Any] | None = None

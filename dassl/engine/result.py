@@ -28,7 +28,8 @@ def write_result(
 
     Accuracy, error rate and macro F1 are percent, unrounded, of the last test; null where nothing
     was tested. Of a multi-task dataset the accuracy is the mean of the tasks' metrics, and `tasks`
-    lists them. `split_note` says who made the split file of the dataset, or of a task's; null for
+    lists them. `val_accuracy` is null unless TEST.VALIDATE_AT_END; `trainable_parameters` counts
+    numbers, 0 where nothing trains. `split_note` says who made the split file of the dataset, or of a task's; null for
     the published one.
 
     Raises:
@@ -48,10 +49,13 @@ def write_result(
         "subsample_classes": cfg.DATASET.get("SUBSAMPLE_CLASSES", "all"),
         "subsample_tasks": cfg.DATASET.get("SUBSAMPLE_TASKS", "all"),
         "accuracy": results.get("accuracy", results.get("metric")),
+        "val_accuracy": getattr(trainer, "val_accuracy", None),
         "error_rate": results.get("error_rate"),
         "macro_f1": results.get("macro_f1"),
         "tasks": _tasks(record, getattr(dataset, "task_split_notes", [])) if record else None,
         "num_test": record.num_images if record else None,
+        "trainable_parameters": trainable_parameters(trainer),
+        "epochs": cfg.OPTIM.MAX_EPOCH,
         "precision": getattr(getattr(trainer, "precision", None), "name", None),
         "device": device_name(trainer.device),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -73,6 +77,20 @@ def _tasks(record: Any, notes: Sequence[str]) -> list[dict[str, Any]] | None:
         {**dataclasses.asdict(task), "split_note": note or None}
         for task, note in zip(record.tasks, marks, strict=False)
     ] or None
+
+
+def trainable_parameters(trainer: Any) -> int | None:
+    """How many numbers train, each counted once; None for a trainer that registers no model."""
+    names = trainer.get_model_names() if hasattr(trainer, "get_model_names") else []
+    if not names:
+        return None if getattr(trainer, "trainable", True) else 0
+    trained = {
+        id(p): p.numel()
+        for name in names
+        for p in trainer._models[name].parameters()
+        if p.requires_grad
+    }
+    return sum(trained.values())
 
 
 def remove_result(cfg: CfgNode) -> None:

@@ -137,10 +137,19 @@ class SimpleTrainer(TrainerBase):
                 self.load_model(self.output_dir)
             else:
                 logger.info("Deploy the last-epoch model")
+            if self.cfg.TEST.get("VALIDATE_AT_END", False):  # a key that trainers add
+                self.validate_at_end()
             self.test()
         elapsed = timedelta(seconds=round(time.time() - self.time_start))
         logger.info("Elapsed: %s", elapsed)
         self.close_writer()
+
+    def validate_at_end(self) -> None:
+        """Keep the accuracy on the validation images, by which settings may be chosen."""
+        if self.val_loader is None:
+            logger.warning("Warning: TEST.VALIDATE_AT_END: there are no validation images")
+            return
+        self.val_accuracy = self.test("val")
 
     @torch.no_grad()
     def test(self, split: str | None = None) -> float:

@@ -47,6 +47,10 @@ def test_base_to_new_run_leaves_log_checkpoint_and_result(train, tmp_path):
     assert re.search(r"Notice: precision fp16 needs a GPU; this run uses fp32", log)
     assert {"build", "train", "test"} == set(result["seconds"])
     assert result["peak_memory_mb"] > 0 and len(result["config_sha256"]) == 64
+    assert (result["epochs"], result["val_accuracy"]) == (2, None)
+    trained = torch.load(next((tmp_path / "base").rglob("model.pth.tar-2")), weights_only=True)
+    count = sum(tensor.numel() for tensor in trained["state_dict"].values())
+    assert result["trainable_parameters"] == count > 0
 
     new = train(
         "MaPLeDePT",
@@ -58,6 +62,21 @@ def test_base_to_new_run_leaves_log_checkpoint_and_result(train, tmp_path):
     assert 'Loading weights to MultiModalPromptLearner from "' in new.stdout
     result = json.loads((tmp_path / "new" / "result.json").read_text())
     assert result["subsample_classes"] == "new" and result["job_key"] == "abc"
+
+
+def test_the_validation_accuracy_is_there_on_request_and_changes_nothing_else(train, tmp_path):
+    results = []
+    for wanted in (False, True):
+        words = ("--seed", 1, "--output-dir", tmp_path / str(wanted))
+        done = train("CoOp", str(wanted), *words, settings=("TEST.VALIDATE_AT_END", wanted))
+        assert done.returncode == 0, done.stderr
+        results.append(json.loads((tmp_path / str(wanted) / "result.json").read_text()))
+    without, validated = results
+    assert without["val_accuracy"] is None
+    assert 0 <= validated["val_accuracy"] <= 100
+    assert "Evaluate on the *val* set" in done.stdout
+    assert validated["accuracy"] == without["accuracy"]
+    assert validated["split"] == "test"
 
 
 def test_the_same_seed_gives_the_same_tensors_and_seed_0_counts(train, tmp_path):

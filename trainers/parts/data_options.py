@@ -15,5 +15,11 @@ DATA_OPTIONS = (
         OLD_DATA_PATH=Option("", "beginning of image paths that NEW_DATA_PATH replaces"),
         NEW_DATA_PATH=Option("", "what stands there instead"),
     ),
-    Options("TEST", PER_TASK_RESULT=Option(False, "print the metric of every task too")),
+    Options(
+        "TEST",
+        PER_TASK_RESULT=Option(False, "print the metric of every task too"),
+        VALIDATE_AT_END=Option(
+            False, "put the trained model's validation accuracy into the result"
+        ),
+    ),
 )
