@@ -176,14 +176,18 @@ def unsorted_folder(flat: Path) -> Path:
     return flat.with_name(f".unsorted-{flat.name}")
 
 
+def was_stopped(flat: Path) -> bool:
+    """Whether a call of `sort_in_place` was killed between its last steps."""
+    return os.path.lexists(unsorted_folder(flat))
+
+
 def mend_swap(flat: Path) -> None:
-    """Finish what a call of `sort_in_place` that was killed between its last steps left."""
+    """Finish or undo what such a call left."""
     unsorted = unsorted_folder(flat)
-    if os.path.lexists(unsorted):
-        if flat.exists():
-            remove(unsorted)
-        else:
-            unsorted.rename(flat)
+    if was_stopped(flat) and flat.exists():
+        remove(unsorted)
+    elif was_stopped(flat):
+        unsorted.rename(flat)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from datasets.preparing.catalogue import Catalogue, Part, PublishedFile
 from datasets.preparing.derived import derived_files
 from datasets.preparing.making import make
 from datasets.preparing.sources import Sources
-from datasets.preparing.unpack import remove, staging
+from datasets.preparing.unpack import staging
 from downloads import locked
 
 
@@ -131,33 +131,39 @@ class Preparation:
         firsts = {Path(target).parts[0] for part in self.parts for target in part.takes}
         if any((root / near / first).exists() for first in firsts):
             self._do(
-                f"{self.folder} becomes a symbolic link to {near}",
-                lambda: self.folder.symlink_to(near, target_is_directory=True),
+                f"{self.folder} becomes a symbolic link to {near}", _linking(self.folder, near)
             )
+            if self.options.dry_run:  # the rest is foretold of what the link would lead to
+                self.folder = root / near
 
     def _missing(self, part: Part) -> list[str]:
         """The paths of a part that are not there."""
         return [target for target in part.takes if not _is_filled(self.folder / target)]
 
-    def _link_misplaced(self, part: Part) -> None:
-        """Links to what was unpacked by hand and left a folder too deep, or under another name."""
-        for target in self._missing(part):
+    def _link_misplaced(self, part: Part) -> list[str]:
+        """Links to what was unpacked by hand and left a folder too deep, or under another name;
+        gives the paths of the part that are still not there.
+        """
+        missing = self._missing(part)
+        for target in list(missing):
             path = self.folder / target
             for name in part.takes[target]:
                 if name != target and not os.path.lexists(path) and (self.folder / name).exists():
                     aim = os.path.relpath(self.folder / name, path.parent)
                     self._do(f"{path} becomes a symbolic link to {aim}", _linking(path, aim))
+                    missing.remove(target)
                     break
+        return missing
 
     def _prepare_part(self, part: Part) -> None:
-        if part.kind == "imagenet val" and not self.options.dry_run:
-            for target in part.takes:
-                imagenet.mend_swap(self.folder / target)
-        self._link_misplaced(part)
-        missing = self._missing(part)
+        path = self.folder / next(iter(part.takes))
+        if part.kind == "imagenet val" and imagenet.was_stopped(path) and not self.options.dry_run:
+            with self._lock():
+                imagenet.mend_swap(path)
+        missing = self._link_misplaced(part)
         if not missing:
-            if part.kind == "imagenet val":
-                self._sort_val(part)
+            if part.kind == "imagenet val" and path.is_dir() and imagenet.is_flat(path):
+                self._sort_val(part, path)
             else:
                 self._say(f"{', '.join(part.takes)}: there")
         elif self.options.dry_run:
@@ -194,8 +200,7 @@ class Preparation:
         """Put what a file holds in its place, whole or not at all."""
         unsure = "" if file.checksum else "; no checksum of it is published, so it is not verified"
         self._say(f"{path} becomes {self.folder / list(part.takes)[-1]}{unsure}")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder / ".prepare.lock"):
+        with self._lock():
             missing = self._missing(part)
             if not missing:  # another process did it meanwhile
                 return
@@ -207,29 +212,28 @@ class Preparation:
                 for target in missing:
                     self._move(staged, target)
 
+    def _lock(self) -> contextlib.AbstractContextManager[None]:
+        """Held while a part is put in its place: calls at the same time wait for each other."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return locked(self.folder / ".prepare.lock")
+
     def _move(self, staged: Path, target: str) -> None:
         path = self.folder / target
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir() and not path.is_symlink():  # an empty one
-            remove(path)
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()  # it is empty
         (staged / target).rename(path)
 
-    def _sort_val(self, part: Part) -> None:
+    def _sort_val(self, part: Part, path: Path) -> None:
         """Sort validation images that lie in their folder without class folders."""
-        path = self.folder / next(iter(part.takes))
-        if not imagenet.is_flat(path):
-            self._say(f"{', '.join(part.takes)}: there")
-            return
         if self.options.dry_run:
             self._say(f"would do: the images in {path} are sorted into class folders")
             return
         classes = self._val_classes(part)
         self._say(f"the images in {path} are sorted into class folders")
-        with (
-            locked(self.folder / ".prepare.lock"),
-            staging(path.with_name(f".sorting-{path.name}")) as staged,
-        ):
-            imagenet.sort_in_place(path, staged / path.name, classes)
+        with self._lock(), staging(path.with_name(f".sorting-{path.name}")) as staged:
+            if imagenet.is_flat(path):  # no other process did it meanwhile
+                imagenet.sort_in_place(path, staged / path.name, classes)
 
     def _val_classes(self, part: Part) -> list[str]:
         assert part.sorted_by is not None
@@ -280,7 +284,8 @@ def _is_filled(path: Path) -> bool:
 def _linking(path: Path, aim: str) -> Callable[[], None]:
     def link() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(aim)
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            path.symlink_to(aim)
 
     return link
 

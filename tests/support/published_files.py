@@ -6,17 +6,23 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.io import savemat
 
+from dassl.data.datasets import DATASET_REGISTRY
+from dassl.utils.errors import UserError
 from datasets import published
 from datasets.preparing.catalogue import Catalogue
+from datasets.preparing.command import prepare
+from tests.support import dataset_tree
 from tests.support.archives import tar_bytes, zip_bytes
 
 Files = dict[str, bytes]
+NOWHERE = "http://127.0.0.1:9"  # nobody answers there
 IMAGE = b"an image"
 WNIDS = published.wnids("ImageNet") or []
 SPLIT_IMAGES = {  # images of a dataset with a split file, below its images folder
@@ -190,3 +196,26 @@ def write_files(folder, files: Mapping[str, bytes]):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def served(files: Mapping[str, bytes]) -> Files:
+    """Content of a server: split files lie in a folder of their own."""
+    return {f"/splits/{n}" if n.startswith("split_") else f"/{n}": b for n, b in files.items()}
+
+
+def tree(folder: Path) -> Files:
+    """Every file below a folder, but locks."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def read(root: Path, name: str):
+    """The dataset as its reader reads it."""
+    return dataset_tree.read(root, DATASET_REGISTRY.get(name))
+
+
+def problems_of(*words) -> list[str]:
+    """The lines with which `prepare` fails."""
+    with pytest.raises(UserError) as caught:
+        prepare(*words)
+    return caught.value.problems

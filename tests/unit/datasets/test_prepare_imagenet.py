@@ -18,14 +18,15 @@ from datasets.preparing.preparation import Options
 from tests.support.archives import tar_bytes
 from tests.support.dataset_tree import read
 from tests.support.published_files import (
+    NOWHERE,
     catalogue_of,
     imagenet_files,
+    problems_of,
     val_class,
     val_name,
     write_files,
 )
 
-NOWHERE = "http://127.0.0.1:9"
 COUNT = 20
 WNIDS = (published.wnids("ImageNet") or [])[:COUNT]
 NAMES = (published.classnames("ImageNet") or [])[:COUNT]
@@ -70,12 +71,6 @@ def write_flat_val(folder):
     folder.mkdir(parents=True)
     for number in range(1, COUNT + 1):
         (folder / val_name(number)).write_bytes(b"%d" % number)
-
-
-def problems_of(*words):
-    with pytest.raises(UserError) as caught:
-        prepare(*words)
-    return caught.value.problems
 
 
 def assert_sorted(root):

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from dassl.data.datasets import DATASET_REGISTRY
-from dassl.utils.errors import UserError
 from datasets.__main__ import run
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
@@ -13,9 +12,8 @@ from datasets.preparing.preparation import Options
 from tests.support import official_tree
 from tests.support.archives import tar_bytes, zip_bytes
 from tests.support.dataset_tree import read
-from tests.support.published_files import catalogue_of, files_of, write_files
+from tests.support.published_files import NOWHERE, catalogue_of, files_of, problems_of, write_files
 
-NOWHERE = "http://127.0.0.1:9"
 READERS = pytest.mark.parametrize(
     "reader", official_tree.WRITERS, ids=lambda reader: reader.__name__
 )
@@ -72,10 +70,10 @@ def test_a_split_that_is_there_is_kept(tmp_path, reader, monkeypatch):
     prepare([reader.__name__], Options(tmp_path, given), catalogue)
     path = tmp_path / reader.dataset_dir / reader.split_file
     before = path.read_bytes()
-    with pytest.raises(UserError) as caught:
-        prepare([reader.__name__], Options(tmp_path, given, make_split=True), catalogue)
+    options = Options(tmp_path, given, make_split=True)
+    (line,) = problems_of([reader.__name__], options, catalogue)
     assert path.read_bytes() == before
-    assert caught.value.problems[-1].endswith(f"{path} is there: delete it to make another one")
+    assert line == f"{reader.__name__}: {path} is there: delete it to make another one"
 
 
 @pytest.mark.parametrize(
@@ -95,9 +93,7 @@ def test_official_lists_are_asked_for_only_to_make_a_split(tmp_path, name, files
     lines = {}
     for wanted in (False, True):
         options = Options(tmp_path / "data", given, make_split=wanted)
-        with pytest.raises(UserError) as caught:
-            prepare([name], options, catalogue)
-        lines[wanted] = caught.value.problems
+        lines[wanted] = problems_of([name], options, catalogue)
     assert lines[False][-1].endswith("than published: --make-split")
     assert not any(file in line for file in files for line in lines[False])
     assert all(any(f"get {file} from" in line for line in lines[True]) for file in files)
