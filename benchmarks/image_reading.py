@@ -72,20 +72,22 @@ def results(way: Way) -> list[Tensor]:
     return [x if isinstance(x, Tensor) else functional.pil_to_tensor(x) for x in made]
 
 
-def difference(ours: list[Tensor], published: list[Tensor], std: Tensor) -> tuple[float, float]:
-    """Largest and mean difference in grey levels.
+def difference(ours: list[Tensor], published: list[Tensor], std: Tensor) -> str:
+    """Largest and mean difference in grey levels, or "another size".
 
     Args:
         std: what the model's input was divided by, [3].
     """
     largest, means = 0.0, []
     for one, other in zip(ours, published, strict=True):
+        if one.shape != other.shape:
+            return "another size"
         gap = (one.double() - other.double()).abs()
         if one.is_floating_point():
             gap = gap * 255 * std[:, None, None]
         largest = max(largest, float(gap.max()))
         means.append(float(gap.mean()))
-    return largest, statistics.fmean(means)
+    return f"{largest:.2g}, {statistics.fmean(means):.2g}"
 
 
 def rows(stage: str, ways: list[Way], rounds: int, std: Tensor) -> list[str]:
@@ -96,8 +98,7 @@ def rows(stage: str, ways: list[Way], rounds: int, std: Tensor) -> list[str]:
         faster = statistics.median(a / b for a, b in zip(seconds[0], times, strict=True))
         same = all(torch.equal(a, b) for a, b in zip(ours, published, strict=True))
         cells = [stage, way.name, f"{1000 * middle:.2f}", f"{1 / middle:.0f}", f"{faster:.2f}"]
-        cells += ["yes" if same else "no"]
-        cells += ["{:.2g}, {:.2g}".format(*difference(ours, published, std))]
+        cells += ["yes" if same else "no", difference(ours, published, std)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

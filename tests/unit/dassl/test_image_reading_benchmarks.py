@@ -55,9 +55,11 @@ def test_a_difference_is_told_in_grey_levels():
     grey, std = torch.full((3, 2, 2), 0.5), torch.tensor([0.25, 0.25, 0.25])
     other = grey.clone()
     other[0, 0, 0] += 4 / 255  # of what was divided by 0.25: one grey level
-    ways = [Way("published", lambda x: grey, [0]), Way("another", lambda x: other, [0])]
-    same, differs = (cells(line)[5:] for line in image_reading.rows("made", ways, 1, std))
+    results = {"published": grey, "another": other, "smaller": grey[:, 1:]}
+    ways = [Way(name, lambda _, x=x: x, [0]) for name, x in results.items()]
+    same, differs, smaller = (cells(line)[5:] for line in image_reading.rows("made", ways, 1, std))
     assert same == ["yes", "0, 0"] and differs == ["no", "1, 0.083"]
+    assert smaller == ["no", "another size"]
 
 
 def test_all_ways_get_the_same_random_numbers():
