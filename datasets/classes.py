@@ -1,9 +1,10 @@
 """Classes of a dataset's lists: what has to hold, and their base and new half."""
 
+import itertools
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,11 +35,12 @@ def check_classes(lists: dict[str, list[Item]], where: str) -> None:
         listed = ", ".join(f"{min(names[k])} (label {k})" for k in sorted(untrained))
         problems.append(f"{where}: no training image for class {listed}; add one or drop the class")
     last = max(trained, default=-1)
-    missing = [label for label in range(last) if label not in names]
-    if missing:
+    count = last - sum(label < last for label in names)
+    if count > 0:
         problems.append(
-            f"{where}: no image of {_labels(missing)}, but the class {min(names[last])} has label "
-            f"{last}; labels count from 0 without gaps: add the images or renumber the classes"
+            f"{where}: no image of {_missing_labels(names, count)}, but the class "
+            f"{min(names[last])} has label {last}; labels count from 0 without gaps: add the "
+            "images or renumber the classes"
         )
     for label, several in sorted(names.items()):
         if len(several) > 1:
@@ -47,12 +49,18 @@ def check_classes(lists: dict[str, list[Item]], where: str) -> None:
         raise UserError(problems)
 
 
-def _labels(labels: Sequence[int]) -> str:
-    """The first few in words: "label 1", "labels 4, 5, 6, ... (95 labels)"."""
-    if len(labels) == 1:
-        return f"label {labels[0]}"
-    more = f", ... ({len(labels)} labels)" if len(labels) > _SHOWN else ""
-    return f"labels {', '.join(map(str, labels[:_SHOWN]))}{more}"
+def _missing_labels(names: Container[int], count: int) -> str:
+    """The `count` first labels without a name, in words: "label 1", "labels 4, 5, 6, ... (95
+    labels)". No more are looked for than are shown, as a stray label may be any number.
+    """
+    shown = itertools.islice(
+        (label for label in itertools.count() if label not in names), min(count, _SHOWN)
+    )
+    listed = ", ".join(map(str, shown))
+    if count == 1:
+        return f"label {listed}"
+    more = f", ... ({count} labels)" if count > _SHOWN else ""
+    return f"labels {listed}{more}"
 
 
 def subsample_classes(*args: Sequence[Any], subsample: str = "all") -> Any:
