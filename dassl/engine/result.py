@@ -29,8 +29,8 @@ def write_result(
     Accuracy, error rate and macro F1 are percent, unrounded, of the last test; null where nothing
     was tested. Of a multi-task dataset the accuracy is the mean of the tasks' metrics, and `tasks`
     lists them. `val_accuracy` is null unless TEST.VALIDATE_AT_END; `trainable_parameters` counts
-    numbers, 0 where nothing trains. `split_note` says who made the split file of the dataset, or of a task's; null for
-    the published one.
+    numbers, 0 where nothing trains. `split_note` says who made the split file of the dataset, or
+    of a task's; null for the published one.
 
     Raises:
         UserError: the file cannot be written.
