@@ -33,7 +33,7 @@ PATH_ERRORS = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirect
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
-OWN_FLAGS = ("debug", "job_key", "old_data_path", "new_data_path")
+OWN_FLAGS = ("debug", "job_key", "old_data_path", "new_data_path", "serve")
 
 
 class Parser(argparse.ArgumentParser):
@@ -88,6 +88,9 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument("--eval-only", action="store_true", help="test only")
     what.add_argument("--no-train", action="store_true", help="build everything, train nothing")
     what.add_argument("--job-key", default="", help="copied into result.json (parallel_runner.py)")
+    what.add_argument(
+        "--serve", type=int, metavar="FD", help="run what comes over a socket (parallel_runner.py)"
+    )
     what.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE ... of the config")
     return parser
@@ -225,9 +228,37 @@ def mistake_lines(error: Exception) -> list[str] | None:
     return None
 
 
+def serve(descriptor: int) -> list[str] | None:
+    """Loads everything, then forks for each job that comes over the socket: in a fork the job's
+    command line, in the process itself None at the end."""
+    import socket
+
+    import datasets  # noqa: F401
+    import trainers  # noqa: F401
+    from dassl.utils.serving import JobServer
+
+    return JobServer(socket.socket(fileno=descriptor), keep_weights).serve()
+
+
+def keep_weights(argv: list[str]) -> None:
+    """Keeps the CLIP weights of a coming run in memory; what is wrong with them or with the command
+    line, the run itself will say."""
+    from contextlib import suppress
+
+    import clip
+    from trainers.parts.backbone import resolve_backbone
+
+    with suppress(Exception, SystemExit):
+        cfg = setup_cfg(build_parser().parse_args(argv))
+        clip.keep_state_dict(resolve_backbone(cfg.MODEL.BACKBONE.NAME))
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code: 0 done, 2 a mistake of the user."""
     args = build_parser().parse_args(argv)
+    if args.serve is not None:
+        job = serve(args.serve)
+        return 0 if job is None else run(job)
     try:
         main(args)
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from clip.simple_tokenizer import tokenize
 from clip.state import round_to_half
 from clip.text import TextTower
 from clip.vit import VisionTransformer
-from clip.weights import available_models, load, load_state_dict
+from clip.weights import available_models, keep_state_dict, load, load_state_dict
 
 __all__ = [
     "CLIP",
@@ -22,6 +22,7 @@ __all__ = [
     "available_models",
     "build_model",
     "dims_from_state_dict",
+    "keep_state_dict",
     "load",
     "load_state_dict",
     "round_to_half",

@@ -8,6 +8,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -85,6 +86,9 @@ def load_state_dict(name_or_path: str, download_root: str | None = None) -> dict
     Raises:
         WeightsError: unknown name, failed download, a file that is cut short or no CLIP.
     """
+    kept = _kept.get(name_or_path)
+    if kept and download_root is None and _stamp(kept.path) == kept.stamp:
+        return dict(kept.state)
     path = find_weights(name_or_path, download_root)
     try:
         state = _read(path)
@@ -96,6 +100,41 @@ def load_state_dict(name_or_path: str, download_root: str | None = None) -> dict
             f"{path}: cannot be read: {error.strerror}; check its permissions"
         ) from None
     return state
+
+
+@dataclass(frozen=True)
+class _Kept:
+    path: Path
+    stamp: tuple[int, int] | None
+    state: dict[str, Tensor]
+
+
+_kept: dict[str, _Kept] = {}
+
+
+def keep_state_dict(name_or_path: str) -> None:
+    """Hold the tensors of weights that lie on this disk, for every later `load_state_dict` in this
+    process and its forks, until the file changes; weights still to be downloaded are left alone.
+
+    Raises:
+        WeightsError: the file is cut short or no CLIP.
+    """
+    if name_or_path in PUBLIC_MODELS:
+        path = Path(DEFAULT_ROOT, PUBLIC_MODELS[name_or_path][0]).expanduser()
+    else:
+        path = Path(name_or_path).expanduser()
+    stamp = _stamp(path)
+    if stamp is not None:
+        _kept[name_or_path] = _Kept(path, stamp, load_state_dict(name_or_path))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file, by which a change shows; None if it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def find_weights(name_or_path: str, download_root: str | None = None) -> Path:

@@ -54,6 +54,7 @@ class Arguments:
     gpus: tuple[int, ...]
     jobs_per_gpu: int | None
     retries: int
+    isolated: bool
     launcher: str
     weights: str
     demo: bool
@@ -88,6 +89,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--jobs-per-gpu",
         metavar="N",
         help="default: 1; without a GPU: number of CPU workers, default the cores",
+    )
+    where.add_argument(
+        "--isolated",
+        action="store_true",
+        help="start each run from nothing, not as a fork of one process that has torch loaded",
     )
     where.add_argument("--retries", default="0", metavar="N", help="for a failed run; default: 0")
     show = parser.add_argument_group("show")
@@ -163,6 +169,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         gpus=_numbers("--gpus", known.gpus, least=0, repeat=True),
         jobs_per_gpu=_number("--jobs-per-gpu", known.jobs_per_gpu, least=1),
         retries=_number("--retries", known.retries, least=0) or 0,
+        isolated=known.isolated,
         launcher=known.launcher,
         weights=known.weights,
         demo=known.demo,

@@ -114,7 +114,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         _delete_folders(jobs)
         found = survey(jobs)
     _refuse_other_settings(studies, found)
-    return launch_and_report(arguments, studies, found)
+    return launch_and_report(arguments, studies, found, command)
 
 
 def _say_absent(arguments: Arguments, studies: Sequence[Study]) -> None:

@@ -10,12 +10,18 @@ from runner.launcher import LocalLauncher
 from runner.progress import Progress
 from runner.results import RunResult
 from runner.schedule import USER_MISTAKE, Outcome, Scheduler, Standing, Survey, survey
+from runner.starters import Isolated, Warm
 from runner.stop import stop_signals
 
 
-def launch_and_report(arguments: Arguments, studies: Sequence[Study], found: Survey) -> int:
+def launch_and_report(
+    arguments: Arguments, studies: Sequence[Study], found: Survey, train_command: Sequence[str]
+) -> int:
     """Run what is not done, print and write the tables, and return the exit code: 0 done, 1 a run
-    failed, 2 all were refused, 128 + signal when stopped."""
+    failed, 2 all were refused, 128 + signal when stopped.
+
+    `train_command`: how the jobs' commands begin.
+    """
     jobs = [job for study in studies for job in study.jobs]
     to_run = [job for job in jobs if found[job.name][0] is not Standing.DONE]
     results = {name: result for name, (_, result) in found.items() if result}
@@ -23,7 +29,7 @@ def launch_and_report(arguments: Arguments, studies: Sequence[Study], found: Sur
     outcome = Outcome(results=results)
     code = 0
     if to_run:
-        outcome, code = _launch(arguments, jobs, to_run, results)
+        outcome, code = _launch(arguments, jobs, to_run, results, train_command)
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
     ending.write_tables(studies, outcome.results, together=arguments.together)
@@ -35,7 +41,11 @@ def launch_and_report(arguments: Arguments, studies: Sequence[Study], found: Sur
 
 
 def _launch(
-    arguments: Arguments, jobs: Sequence[Job], to_run: Sequence[Job], results: dict[str, RunResult]
+    arguments: Arguments,
+    jobs: Sequence[Job],
+    to_run: Sequence[Job],
+    results: dict[str, RunResult],
+    train_command: Sequence[str],
 ) -> tuple[Outcome, int]:
     machine = find_gpus()
     gpus = choose_gpus(machine, arguments.gpus)
@@ -47,8 +57,10 @@ def _launch(
         flush=True,
     )
     progress = Progress(to_run, width=len(slots))
+    starter = Isolated() if arguments.isolated else Warm(train_command, slots[0].environment)
     with stop_signals() as stop:
-        scheduler = Scheduler(LocalLauncher(slots), progress, stop, retries=arguments.retries)
+        launcher = LocalLauncher(slots, starter)
+        scheduler = Scheduler(launcher, progress, stop, retries=arguments.retries)
         try:
             outcome = scheduler.run(to_run)
         finally:

@@ -4,14 +4,12 @@ A launcher does not know what a run is: whether one is done is read from its fil
 dependencies are decided above (runner.schedule). Another launcher is one more class of this shape.
 """
 
-import contextlib
 import enum
 import fcntl
 import heapq
-import os
+import math
 import shlex
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from typing import BinaryIO, Protocol
 from runner.errors import UserError
 from runner.gpus import Slot
 from runner.results import STARTED
+from runner.starters import Isolated, Process, Starter, signal_group
 
 STARTED_ELSEWHERE = -1000  # exit code of a command whose console another process still holds
 CANNOT_START = -1001
@@ -83,7 +82,7 @@ class Launcher(Protocol):
 
 @dataclass
 class _Running:
-    process: "subprocess.Popen[bytes]"
+    process: Process
     slot: Slot
     console: BinaryIO
 
@@ -91,13 +90,17 @@ class _Running:
 class LocalLauncher:
     """A pool of processes on this machine: one queue, and every free slot takes its next command.
 
-    Each command runs in a session of its own, so that Ctrl-C in the terminal reaches the runner
-    alone and a whole process group can be ended.
+    Each command leads a process group of its own, which Ctrl-C in the terminal does not reach and
+    which can be ended as a whole.
     """
 
-    def __init__(self, slots: Sequence[Slot], *, grace: float = 10.0):
-        """`grace`: seconds between SIGTERM and SIGKILL."""
+    def __init__(
+        self, slots: Sequence[Slot], starter: Starter | None = None, *, grace: float = 10.0
+    ):
+        """`starter`: makes the processes, by default isolated ones; `grace`: seconds between
+        SIGTERM and SIGKILL."""
         self.width = len(slots)
+        self._starter = starter or Isolated()
         self._free = list(slots)
         self._grace = grace
         self._next_id = 0
@@ -136,15 +139,24 @@ class LocalLauncher:
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         self._pending.clear()
-        for run in self._running.values():
-            _signal_group(run.process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + self._grace
+        self._end(signal.SIGTERM, time.monotonic() + self._grace, hurry)
+        self._end(signal.SIGKILL)
+        self._starter.close()
+
+    def _end(
+        self,
+        number: signal.Signals,
+        deadline: float = math.inf,
+        hurry: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Send everything a signal and wait until it has ended, at most up to the deadline."""
+        told: set[int] = set()
         while self._running and time.monotonic() < deadline and not hurry():
-            self._reap()
-            time.sleep(0.05)
-        for run in self._running.values():
-            _signal_group(run.process.pid, signal.SIGKILL)
-        while self._running:
+            for run in self._running.values():
+                pid = run.process.pid
+                if pid is not None and pid not in told:
+                    signal_group(pid, number)
+                    told.add(pid)
             self._reap()
             time.sleep(0.02)
 
@@ -169,14 +181,7 @@ class LocalLauncher:
         console.write(header.encode())
         console.flush()
         try:
-            process = subprocess.Popen(
-                command.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **slot.environment},
-                start_new_session=True,
-            )
+            process = self._starter.start(command.argv, slot.environment, console)
         except OSError as error:
             console.write(f"{error}\n".encode())
             console.close()
@@ -188,12 +193,9 @@ class LocalLauncher:
     def _reap(self) -> dict[int, Status]:
         gone = {}
         for number, run in list(self._running.items()):
-            pid = run.process.pid
-            if not _has_ended(run.process):
+            if not run.process.ended():
                 continue
-            # End what the leader has left behind: data loader workers hold memory of the GPU.
-            _signal_group(pid, signal.SIGKILL)
-            gone[number] = Status(State.GONE, run.process.wait())
+            gone[number] = Status(State.GONE, run.process.exit_code)
             run.console.close()
             self._free.append(run.slot)
             del self._running[number]
@@ -210,16 +212,3 @@ def in_use(console: Path) -> bool:
     except OSError:  # no such file, or a file system without locks
         return False
     return False
-
-
-def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
-    """Look without waiting for it where the system can: its number stays its own until then."""
-    if not hasattr(os, "waitid"):
-        return process.poll() is not None
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, process.pid, flags) is not None
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)

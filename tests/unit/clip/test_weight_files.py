@@ -252,3 +252,23 @@ def test_load_gives_model_and_transform(small_state, tmp_path):
 def test_jit_is_refused():
     with pytest.raises(clip.ClipError, match=r"jit=True.*use jit=False"):
         clip.load("ViT-B/16", jit=True)
+
+
+def test_kept_weights_serve_until_the_file_changes(half_state, tmp_path, monkeypatch):
+    monkeypatch.setattr(clip.weights, "_kept", {})
+    path = tmp_path / "weights.pt"
+    torch.save(half_state, path)
+    clip.keep_state_dict(str(path))
+    monkeypatch.setattr(clip.weights, "_read", lambda path: pytest.fail("read again"))
+    assert_same(clip.load_state_dict(str(path)), half_state)
+    monkeypatch.undo()
+    other = {name: tensor + 1 for name, tensor in half_state.items()}
+    torch.save(other, path)
+    assert_same(clip.load_state_dict(str(path)), other)
+
+
+def test_weights_that_are_not_there_are_kept_from_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(clip.weights, "_kept", {})
+    monkeypatch.setattr(clip.weights, "DEFAULT_ROOT", str(tmp_path))
+    clip.keep_state_dict("ViT-B/16")  # a download is the run's business
+    assert clip.weights._kept == {}

@@ -1,0 +1,170 @@
+"""Jobs as forks of one process: what a job does to itself, the next one does not see."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runner.starters import Warm, signal_group
+
+REPO = Path(__file__).resolve().parents[3]
+SERVER = f"""
+import os, random, socket, sys
+sys.path.insert(0, {str(REPO)!r})
+from dassl.utils.serving import JobServer
+
+LOADED = ["at the start"]  # stands for everything that takes long to load
+kept = []
+if "--serve" in sys.argv:
+    words = JobServer(socket.socket(fileno=int(sys.argv[-1])), kept.append).serve()
+    where = "fork"
+else:
+    words = sys.argv[1:]
+    where = "own process"
+if words is not None:
+    exec(words[0])
+"""
+LIMIT = 20.0  # seconds for a process that does next to nothing
+
+
+@pytest.fixture
+def server(tmp_path):
+    script = tmp_path / "server.py"
+    script.write_text(SERVER)
+    starter = Warm((sys.executable, str(script)), {"OMP_NUM_THREADS": "1"})
+    jobs = Jobs(starter, (sys.executable, str(script)), tmp_path)
+    yield jobs
+    starter.close()
+    for file in jobs.files:
+        file.close()
+
+
+class Jobs:
+    """Starts jobs, each a piece of Python, and waits for them."""
+
+    def __init__(self, starter, command, folder):
+        self.starter, self.command, self.folder = starter, command, folder
+        self.count, self.files = 0, []
+
+    def start(self, code, **environment):
+        self.count += 1
+        path = self.folder / f"{self.count}.txt"
+        output = path.open("ab")  # open as long as the job runs, as a launcher keeps it
+        self.files.append(output)
+        return self.starter.start((*self.command, code), environment, output), path
+
+    def run(self, code, **environment):
+        """Exit code and output of a job."""
+        process, path = self.start(code, **environment)
+        wait_until(process.ended)
+        return process.exit_code, path.read_text()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.01)
+
+
+def test_jobs_run_in_forks_with_their_own_environment_and_output(server):
+    assert server.run("print(where, os.environ['CARD'])", CARD="3") == (0, "fork 3\n")
+    assert server.run("print(where, 'CARD' in os.environ)") == (0, "fork False\n")
+
+
+def test_what_a_job_changes_the_next_one_does_not_see(server):
+    server.run("LOADED[0] = 'changed'; os.chdir('/'); os.environ['LEAK'] = '1'; sys.path.clear()")
+    code = "print(LOADED[0], os.getcwd() == '/', 'LEAK' in os.environ, len(sys.path) > 0)"
+    assert server.run(code) == (0, "at the start False False True\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "printed"),
+    [
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('error: a mistake')", 1, "error: a mistake"),
+        ("os._exit(7)", 7, ""),
+        ("raise ValueError('broken')", 1, "ValueError: broken"),
+        ("os.abort()", -signal.SIGABRT, ""),
+        ("os.kill(os.getpid(), 9)", -signal.SIGKILL, ""),  # as the kernel does when memory is out
+        (
+            "import resource; resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9)); "
+            "bytearray(10**10)",
+            1,
+            "MemoryError",
+        ),
+    ],
+)
+def test_a_job_that_dies_takes_nobody_with_it(server, code, exit_code, printed):
+    other, path = server.start("import time; time.sleep(0.5); print('well')")
+    found, output = server.run(code)
+    assert found == exit_code
+    assert printed in output
+    wait_until(other.ended)
+    assert (other.exit_code, path.read_text()) == (0, "well\n")
+    assert server.run("print(where)") == (0, "fork\n")
+
+
+def test_a_job_is_prepared_before_it_is_forked_and_the_later_ones_have_it_too(server):
+    code = "print(len(kept))"
+    assert [server.run(code)[1] for _ in range(2)] == ["1\n", "2\n"]
+
+
+def test_two_jobs_without_a_seed_draw_different_numbers(server):
+    code = "import numpy; print(random.random(), numpy.random.rand())"
+    first, second = (server.run(code)[1].split() for _ in range(2))
+    assert set(first).isdisjoint(second)
+
+
+def test_a_job_and_what_it_started_end_together(server, tmp_path):
+    file = tmp_path / "child.pid"
+    code = (
+        "import subprocess; p = subprocess.Popen(['sleep', '60']); "
+        f"open({str(file)!r}, 'w').write(str(p.pid))"
+    )
+    assert server.run(code)[0] == 0
+    assert gone(int(file.read_text()))
+    process, _ = server.start("import time; time.sleep(60)")
+    wait_until(lambda: process.ended() or process.pid)
+    signal_group(process.pid, signal.SIGTERM)
+    wait_until(process.ended)
+    assert process.exit_code == -signal.SIGTERM
+
+
+def gone(pid):
+    """Whether a process has ended; its parent may not have asked for its exit code yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_lost_server_leaves_its_job_alone_and_a_new_one_serves_the_next(server, tmp_path):
+    job, path = server.start("import time; print(os.getppid(), flush=True); time.sleep(1)")
+    wait_until(lambda: job.ended() or path.read_text())
+    os.kill(int(path.read_text()), signal.SIGKILL)
+    follower, said = server.start("print(where)")
+    assert not job.ended()
+    wait_until(job.ended)
+    assert job.exit_code is None  # nobody is left who could tell
+    wait_until(follower.ended)
+    assert follower.exit_code == 0
+    assert server.run("print(where)") == (0, "fork\n")
+    assert said.read_text() in ("fork\n", "own process\n")
+
+
+def test_without_a_server_jobs_are_processes_of_their_own(server, tmp_path):
+    script = tmp_path / "server.py"
+    script.write_text("import sys\nif '--serve' in sys.argv: sys.exit(1)\n" + SERVER)
+    for _ in range(2):
+        assert server.run("print(where)") == (0, "own process\n")
+
+
+def test_another_program_is_a_process_of_its_own(server, tmp_path):
+    with (tmp_path / "out.txt").open("wb") as output:
+        process = server.starter.start(("sh", "-c", "echo $CARD; exit 4"), {"CARD": "2"}, output)
+        wait_until(process.ended)
+    assert (process.exit_code, (tmp_path / "out.txt").read_text()) == (4, "2\n")
