@@ -54,7 +54,7 @@ def _choose_checks(report: Report, root: str, reader: Any) -> None:
     elif issubclass(reader, SplitFileDataset):
         check_split_dataset(report, root, reader)
     elif issubclass(reader, ListedDataset):
-        check_own(report, report.folder, reader)
+        check_own(report, reader)
     else:
         report.warn(f"{report.name} has a reader of its own kind; it is not checked")
 

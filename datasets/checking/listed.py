@@ -28,13 +28,18 @@ from datasets.text_lists import read_lines
 OFFICIAL = ("variants.txt", *(f"images_variant_{split}.txt" for split in SPLITS))
 
 
-def at(reader: type, root: str, as_task: TaskPlace | None = None) -> Any:
+def at(reader: type, root: str, as_task: TaskPlace | None = None, *, folder: str = "") -> Any:
     """A reader at its folder that has read nothing yet: `read_lists` and `source` can be asked one
     by one, where building it would stop at the first fault.
+
+    Args:
+        root: folder of the datasets.
+        as_task: see `ListedDataset`.
+        folder: the dataset's below the root, of a reader that fixes none.
     """
     found: Any = object.__new__(reader)
     found.as_task = as_task
-    found.dataset_dir = os.path.normpath(os.path.join(root, found.dataset_dir))
+    found.dataset_dir = os.path.normpath(os.path.join(root, folder or found.dataset_dir))
     found.image_dir = os.path.normpath(os.path.join(found.dataset_dir, found.images))
     return found
 
@@ -85,11 +90,12 @@ def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) 
     _check_own_lines(report)
 
 
-def check_own(report: Report, root: str, reader: type[ListedDataset]) -> None:
+def check_own(report: Report, reader: type[ListedDataset]) -> None:
     """Lists, images and few-shot caches of a dataset whose folder and lists are its reader's own
     business: whatever that says, and the files.
     """
-    found = at(reader, root)
+    root, below = os.path.split(report.folder)
+    found = at(reader, root, folder=below)
     if not is_folder(report.folder):
         report.missing(f"no folder {report.folder}; give it by --root, and --folder below it")
         return

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from dassl.data.datasets import DATASET_REGISTRY
 from datasets.fashion20 import Fashion20
 from datasets.kaggle_mushroom import KaggleMushroom
+from datasets.listed_dataset import ListedDataset
+from datasets.splits import Item
 from tests.support import class_tree
 from tests.support.checked_folders import PICTURE, check, publish, put, write_aircraft
 
@@ -193,3 +196,24 @@ def test_an_own_folder_is_read_and_its_images_decoded(tmp_path, capsys):
     assert "1 of 20 images cannot be decoded" in only(check(capsys, tmp_path, *words), "wrong")
     text = only(check(capsys, tmp_path, "imagefolder", "--folder", "nope"), "missing")
     assert f"no folder {tmp_path}/nope" in text
+
+
+class Letters(ListedDataset):
+    """A reader of its own kind."""
+
+    dataset_dir = "my/letters"
+    images = "pictures"
+    listed_by = "the listing"
+    source = "the listing"
+
+    def read_lists(self):
+        items = [Item("a.jpg", 0, "a"), Item("b.jpg", 1, "b")]
+        return {"train": items, "val": [], "test": items}
+
+
+def test_a_reader_of_its_own_kind_is_asked_for_its_lists(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(DATASET_REGISTRY._objects, "Letters", Letters)
+    put(tmp_path / "my" / "letters" / "pictures" / "a.jpg")
+    text = only(check(capsys, tmp_path, "letters"), "missing")
+    assert "1 of 2 images of the listing are not in" in text
+    assert "b.jpg" in text
