@@ -24,11 +24,12 @@ def commands(page):
     return [re.sub(r"\s+# .*", "", line) for line in indented if line.startswith(PROGRAMS)]
 
 
-def run(line, tmp_path, **env):
-    """Runs a documented line with the cache and outputs of a test."""
+def run(line, tmp_path, expected=0, **env):
+    """Runs a documented line with the cache and outputs of a test; what it prints."""
     line = line.replace("~/.cache/promptlab", str(tmp_path / "cache"))
     line = line.replace("output/", f"{tmp_path}/output/").replace("~/data", str(tmp_path / "data"))
     line = line.replace("~/weights", str(tmp_path / "weights"))
+    line = line.replace("~/Downloads", str(tmp_path / "downloads"))
     words = shlex.split(line)
     while "=" in words[0]:
         key, _, value = words.pop(0).partition("=")
@@ -43,7 +44,7 @@ def run(line, tmp_path, **env):
         text=True,
         timeout=400,
     )
-    assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    assert done.returncode == expected, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
 
@@ -60,6 +61,34 @@ def test_there_are_commands_on_every_page_that_promises_some():
 @pytest.mark.parametrize("line", sorted({*all_commands("make "), *commands(CONTRIBUTING)}))
 def test_make_targets_exist(line, tmp_path):
     run(line.replace("make ", "make -n "), tmp_path)
+
+
+def on_datasets(verb):
+    """The lines with a command of `python -m datasets`, fit to run without data or network."""
+    return sorted({*all_commands(f"python -m datasets {verb}")})
+
+
+def test_the_datasets_are_listed(tmp_path):
+    assert "oxford_pets" in run(on_datasets("list")[0], tmp_path)
+
+
+@pytest.mark.parametrize("line", on_datasets("check"))
+def test_check_commands_say_what_is_missing(line, tmp_path):
+    (tmp_path / "data").mkdir()
+    assert f"no folder {tmp_path}/data/" in run(line, tmp_path, expected=2)
+
+
+@pytest.mark.parametrize("line", on_datasets("prepare"))
+def test_prepare_commands_run(line, tmp_path):
+    """Dry, and on class folders where the page asks for a split."""
+    (tmp_path / "downloads").mkdir()
+    for number in range(4):
+        folder = tmp_path / "data/PlantVillage/Plant_leave_diseases_dataset_without_augmentation"
+        (folder / "apple").mkdir(parents=True, exist_ok=True)
+        (folder / f"apple/{number}.jpg").touch()
+    fetched_by_hand = " imagenet " in line
+    printed = run(line, tmp_path, expected=2 if fetched_by_hand else 0)
+    assert "would do" in printed or "split_dk_PlantVillage.json" in printed
 
 
 @pytest.mark.parametrize("line", all_commands("pip "))
