@@ -1,73 +1,144 @@
 """Find the runs below an output folder, whoever laid it out, and read what each has left."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from runner.results import TaskResult
+from runner import layouts
+from runner.errors import UserError
+from runner.layouts import Place
+from runner.results import read_record
+from runner.runs import DONE, FAILED, MISSING, RUNNING, Run, placed, read_run, without_result
+from runner.scores import VARIANTS
 
-DONE, FAILED, RUNNING, MISSING = "done", "failed", "running", "missing"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run that was found, or whose folder is there without a result.
-
-    Attributes:
-        experiment: folder that holds the layout, e.g. `maple_dept`; with an archive's
-            checkpoints `maple_dept/weights-<archive>`; a folder of a grid behind a slash too.
-        layout: `runner` (`<step>/<trainer>/<dataset>/shots<K>/<yaml>/seed<S>`), `scripts`.
-        mode: `b2n`, `xd`, `dg`, `fs`, `mt`; empty where the folder does not say it. `xd` holds the
-            training on the source, which `dg` shares.
-        cfg: name of the trainer's YAML, with what the scripts' folder names say beside it.
-        shots: 0 where nothing names them.
-        seed: -1 where nothing names one (zero-shot of the scripts).
-        subset: classes tested: `base`, `new`, `all`.
-        accuracy, error_rate, macro_f1, val_accuracy: percent, None where not known.
-        seconds: of `build`, `train`, `test`, and what else result.json lists.
-        state: `done`; `failed` (`reason` says what is known); `running`; `missing` (there is a
-            folder, no result and no sign of a failure).
-        from_log: the numbers are those of log.txt, of one or two decimals.
-        versions: of Python and packages.
-        config: the log.txt that holds the run's configuration, None if there is none.
-        split_note: who made the dataset's split file, empty for the published one.
-    """
-
-    experiment: str
-    layout: str
-    mode: str
-    trainer: str
-    cfg: str
-    dataset: str
-    shots: int
-    seed: int
-    subset: str
-    folder: Path
-    state: str
-    reason: str = ""
-    from_log: bool = False
-    accuracy: float | None = None
-    error_rate: float | None = None
-    macro_f1: float | None = None
-    val_accuracy: float | None = None
-    tasks: tuple[TaskResult, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    peak_memory_mb: float | None = None
-    trainable_parameters: int | None = None
-    num_test: int | None = None
-    epochs: int | None = None
-    key: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    commit: str = ""
-    device: str = ""
-    config: Path | None = None
-    split_note: str = ""
+_DEEPEST = 5  # parts between the folder that holds `console` and the folder of a run
+__all__ = ["DONE", "FAILED", "MISSING", "RUNNING", "Run", "collect"]
 
 
-def collect(folder: Path) -> list[Run]:
-    """Return every run below `folder`, also failed ones, sorted by where they lie.
+def collect(folder: Path, *, unreadable: list[Path] | None = None) -> list[Run]:
+    """Return every run below `folder`, also failed ones, sorted by where they lie. Links are
+    followed; what lies twice by a link counts once.
+
+    Args:
+        unreadable: takes the folders that could not be looked into.
 
     Raises:
         UserError: no such folder, not readable, or no run in it; one line.
     """
-    raise NotImplementedError
+    if not folder.is_dir():
+        what = "a file; give the folder of runs" if folder.exists() else "no such folder"
+        raise UserError(f"{folder}: {what}")
+    closed = [] if unreadable is None else unreadable
+    top = folder.absolute()
+    consoles = [path / "console" for path in top.parents[:_DEEPEST]]  # of what lies in a step
+    runs = [
+        read_run(path, place, _experiment(place.root(path), top) if place else path.parent.name)
+        for path, place in _walk(top, closed, consoles)
+    ]
+    if not runs and top in closed:
+        raise UserError(f"{folder}: not readable")
+    runs += _only_consoles(runs, consoles, top)
+    if not runs:
+        raise UserError(f"{folder}: no run below it; looked for {layouts.LOOKED_FOR}")
+    return sorted(_with_modes(runs), key=lambda run: _natural(str(run.folder)))
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Order for names with numbers in them: seed2 before seed10."""
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", text)]
+
+
+def _walk(
+    top: Path, unreadable: list[Path], consoles: list[Path]
+) -> Iterator[tuple[Path, Place | None]]:
+    """Yield folders of runs, those by links last; below such a folder nothing is looked for.
+    Folders of console files go to `consoles`."""
+    seen: set[tuple[int, int]] = set()
+    waiting: list[Path] = [top]
+    links: list[Path] = []
+    while waiting or links:
+        path = waiting.pop() if waiting else links.pop(0)
+        try:
+            status = path.stat()
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            unreadable.append(path)
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        found = layouts.place(path.parts)
+        names = {entry.name for entry in entries}
+        if not found and names & {"result.json", "log.txt"}:
+            found = layouts.zero_shot_place(path.parts)
+        if found or ("result.json" in names and "trainer" in read_record(path)):
+            yield path, found
+            continue
+        if path.name == "console":
+            consoles.append(path)
+        for entry in entries:
+            if not entry.name.startswith(".") and _is_folder(entry):
+                (links if entry.is_symlink() else waiting).append(path / entry.name)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _experiment(root: Path, top: Path) -> str:
+    """Return the name of the folder that holds a layout, with what lies between it and `top`."""
+    below = root.relative_to(top).parts if root.is_relative_to(top) else ()
+    if below:
+        return "/".join(below)
+    return "/".join(root.parts[-2:]) if root.name.startswith("weights-") else root.name
+
+
+def _only_consoles(runs: Sequence[Run], consoles: Sequence[Path], top: Path) -> list[Run]:
+    """Return the runs of this runner that ended before they had a folder."""
+    known, made = {run.folder for run in runs}, []
+    for console in sorted(path for folder in consoles for path in folder.glob("*.txt")):
+        if not (found := layouts.console_place(console.name)):
+            continue
+        place, below = found
+        root = console.parent.parent
+        folder = root.joinpath(*below)
+        if folder in known or not folder.is_relative_to(top):
+            continue
+        run = placed(folder, place, _experiment(root, top))
+        made.append(without_result(run, console))
+    return made
+
+
+def _with_modes(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with the modes that only runs beside them tell: those of folders without a
+    step, and the trainings on the source of the scripts' evaluations."""
+
+    def table(run: Run) -> tuple[object, ...]:
+        return (run.layout, run.experiment, run.trainer, run.cfg, run.shots)
+
+    evaluated = {table(run) for run in runs if run.mode in ("xd", "dg")}
+    few_shot = {
+        table(run)
+        for run in runs
+        if run.mode == "" and run.trained and run.dataset not in layouts.SOURCES
+    }
+
+    def mode(run: Run) -> str:
+        if run.mode == "b2n" and run.subset == "all":  # KgCoOp's xd_train.sh
+            return "fs"
+        source = run.dataset in layouts.SOURCES
+        if run.mode == "fs" and run.layout == layouts.SCRIPTS and source:
+            crossed = table(run) in evaluated or "cross_datasets" in run.cfg
+            return "xd" if crossed else "fs"
+        if run.mode or run.layout == layouts.OTHER:
+            return run.mode
+        if table(run) in few_shot:
+            return "fs"
+        return "dg" if run.dataset in VARIANTS else "xd"
+
+    return [replace(run, mode=mode(run)) for run in runs]

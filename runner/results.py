@@ -3,8 +3,10 @@
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ACCURACY = re.compile(r"(?:accuracy|overall_metric): (\d+(?:\.\d+)?)%")
 TASK = re.compile(r"\* task: \d+ \((.*)\)\s+total: .*\s+metric: (\d+(?:\.\d+)?)%")
@@ -39,13 +41,21 @@ class RunResult:
 
 def read_result(folder: Path) -> RunResult | None:
     """Return the result of `folder/result.json`, None if there is none or it is not whole."""
+    return result_of(read_record(folder))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return all that `folder/result.json` says, nothing if there is none or it is cut short."""
     try:
         content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict):
-        return None
-    accuracy, key = _percent(content.get("accuracy")), content.get("job_key")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def result_of(content: Mapping[str, Any]) -> RunResult | None:
+    """Return the result that a record holds, None if it is not whole."""
+    accuracy, key = percent(content.get("accuracy")), content.get("job_key")
     tasks = _tasks(content.get("tasks"))
     if accuracy is None or tasks is None:
         return None
@@ -53,7 +63,8 @@ def read_result(folder: Path) -> RunResult | None:
     return RunResult(accuracy, key if isinstance(key, str) else None, tasks=tasks, split_note=note)
 
 
-def _percent(value: object) -> float | None:
+def percent(value: object) -> float | None:
+    """Return a number from 0 to 100, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= 100 else None  # nor is NaN
@@ -67,7 +78,7 @@ def _tasks(value: object) -> tuple[TaskResult, ...] | None:
         return None
     tasks = []
     for entry in value:
-        if not isinstance(entry, dict) or (metric := _percent(entry.get("metric"))) is None:
+        if not isinstance(entry, dict) or (metric := percent(entry.get("metric"))) is None:
             return None
         name, dataset = str(entry.get("name")), str(entry.get("dataset") or "")
         tasks.append(TaskResult(name, dataset, metric, str(entry.get("split_note") or "")))
