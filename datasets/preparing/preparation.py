@@ -270,7 +270,7 @@ class Preparation:
         cfg.DATASET.ROOT = str(self.options.root)
         found = self.reader(cfg)
         counts = (len(found.train_x), len(found.val or ()), len(found.test))
-        self._say("complete; train, val, test: " + ", ".join(f"{count:,}" for count in counts))
+        self._say("can be read; train, val, test: " + ", ".join(f"{count:,}" for count in counts))
 
 
 def _is_filled(path: Path) -> bool:

@@ -22,8 +22,8 @@ def test_fetched_archives_become_datasets(tmp_path):
     assert lines[-1] == (
         f"check with: python -m datasets check --root '{root}' FGVCAircraft ImageNetA ImageNetR"
     )
-    assert "FGVCAircraft: complete; train, val, test: 1, 1, 1" in lines
-    assert "ImageNetR: complete; train, val, test: 200, 0, 200" in lines
+    assert "FGVCAircraft: can be read; train, val, test: 1, 1, 1" in lines
+    assert "ImageNetR: can be read; train, val, test: 200, 0, 200" in lines
     again = prepare("fgvc_aircraft", DATA=str(root))
     assert again.returncode == 0
     assert again.stdout.startswith("FGVCAircraft: variants.txt, images_variant_train.txt, ")

@@ -87,7 +87,7 @@ def test_the_three_archives_become_the_published_layout(root, given, catalogue, 
     found = read(root, ImageNet)
     assert (len(found.train_x), len(found.test)) == (COUNT, COUNT)
     assert found.test[0].impath.endswith(f"{WNIDS[0]}/{val_name(COUNT)}")
-    assert "complete; train, val, test: 20, 20, 20" in capsys.readouterr().out
+    assert "can be read; train, val, test: 20, 20, 20" in capsys.readouterr().out
     prepare(["ImageNet"], Options(root), catalogue)
     assert_sorted(root)
 
