@@ -66,12 +66,13 @@ def run(args: argparse.Namespace) -> int:
     with _quiet(), Decoder(args.jobs) as decoder:
         for name in [*names, *named_suites(args.names)]:
             report = check_dataset(name, root, args.folder)
-            if not args.no_images:
+            shown = 0 if args.json else _print_findings(report, 0)
+            if not args.no_images:  # which takes minutes, so the rest is told before
                 decode_images(report, decoder)
+            if not args.json:
+                _print_findings(report, shown)
             if report.findings:
                 reports.append(report)
-                if not args.json:
-                    _print_findings(report)
     code = 0 if all(report.complete for report in reports) else EXIT_FAULTS
     if args.json:
         content = {"root": str(root), "summary": summary(reports), "exit_code": code}
@@ -94,10 +95,12 @@ def _quiet() -> Iterator[None]:
         logger.handlers, logger.propagate = handlers, propagate
 
 
-def _print_findings(report: Report) -> None:
-    for finding in report.findings:
+def _print_findings(report: Report, start: int) -> int:
+    """Print the findings from a place on; returns how many there are."""
+    for finding in report.findings[start:]:
         line = f"{report.name:<{_COLUMN}} {finding.level:<8} {finding.text}"
         print(printable(line), flush=True)
+    return len(report.findings)
 
 
 def printable(text: str) -> str:

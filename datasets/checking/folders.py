@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dassl.data.datasets import DATASET_REGISTRY
 from datasets.checking.findings import Report, counted, first_few
 from datasets.checking.names import yaml_stems
 
@@ -35,11 +34,7 @@ def near_folder(root: str, reader: type) -> str | None:
     folder: str = reader.dataset_dir  # type: ignore[attr-defined]
     names = (folder, reader.__name__, yaml_stems().get(reader.__name__, ""))
     wanted = {_plain(name) for name in (*names, *_OTHER_NAMES.get(folder, ())) if name}
-    taken = {
-        getattr(DATASET_REGISTRY.get(name), "dataset_dir", "")
-        for name in DATASET_REGISTRY.registered_names()
-    }
-    near = [name for name in _subfolders(root) if _plain(name) in wanted and name not in taken]
+    near = [name for name in _subfolders(root) if _plain(name) in wanted]
     return near[0] if near else None
 
 

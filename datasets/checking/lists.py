@@ -65,8 +65,7 @@ def check_content(report: Report, lists: Lists, source: str) -> bool:
     untested = [name for label, name in trained.items() if label not in tested]
     if untested and lists["test"]:
         report.warn(f"{source}: no test image for {first_few(untested)}")
-    names = list(trained.values())
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(repeated(trained.values()))
     if twice:
         report.warn(f"{source}: several labels have the name {first_few(twice)}")
     return good

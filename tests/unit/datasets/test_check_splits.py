@@ -115,6 +115,7 @@ def test_an_image_with_two_labels_is_wrong(pets, capsys):
     assert found.code == 2
     (text,) = found.of("wrong")
     assert "1 image with two labels: cat_train_0.jpg" in text
+    assert not any("own split" in warning for warning in found.of("warning"))
 
 
 def test_an_image_that_is_listed_twice_is_a_warning(pets, capsys):
