@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runner.scores import Line, Scores
 
 BASE_TO_NEW = ("base", "new", "H")
+MEAN_OF_H = "mean of H"
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,14 @@ class Spread:
     std: float
     count: int
 
+    @property
+    def interval(self) -> float | None:
+        """Half the width of the 95 % confidence interval of the mean: Student's t distribution,
+        sample standard deviation; None for a single seed."""
+        if self.count < 2:
+            return None
+        return student_quantile(self.count - 1) * self.std / math.sqrt(self.count - 1)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -24,7 +33,8 @@ class Summary:
 
     Attributes:
         measures: headings of the columns, `H` among them.
-        cells: (line, measure) -> spread; absent where nothing was measured.
+        cells: (line, measure) -> spread; absent where nothing was measured. Beside the measures
+            MEAN_OF_H: the mean over rows and seeds of the harmonic mean of each.
         complete: by average, the rows that it is over: those without a missing run.
         own_splits: lines measured on a split file that is not the published one, averages over
             such lines among them.
@@ -50,6 +60,28 @@ def mean(values: Sequence[float]) -> float:
     for value in values:
         total += value
     return total / len(values)
+
+
+def student_quantile(freedom: int, level: float = 0.95) -> float:
+    """Return t with probability `level` between -t and t, by bisection of the finite series for
+    whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
+    low, high = 0.0, 1e6
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _student_within(middle, freedom) < level else (low, middle)
+    return (low + high) / 2
+
+
+def _student_within(t: float, freedom: int) -> float:
+    """The probability between -t and t."""
+    angle = math.atan(t / math.sqrt(freedom))
+    term = math.cos(angle) if freedom % 2 else 1.0
+    total = 0.0
+    for power in range(freedom % 2 + 1, freedom, 2):
+        total += term
+        term *= math.cos(angle) ** 2 * power / (power + 1)
+    series = math.sin(angle) * total
+    return 2 / math.pi * (angle + series) if freedom % 2 else series
 
 
 def complete(
@@ -109,6 +141,12 @@ def _add_harmonic(
     if both:
         of_means = harmonic_mean(cells[name, "base"].mean, cells[name, "new"].mean)
         cells[name, "H"] = Spread(of_means, _spread(both).std, len(both))
+        single = [
+            mean([harmonic_mean(*(scores[row, c, seed] for c in ("base", "new"))) for row in rows])
+            for seed in seeds
+            if all((row, c, seed) in scores for row in rows for c in ("base", "new"))
+        ]
+        cells[name, MEAN_OF_H] = _spread(single)
 
 
 def _spread(values: Sequence[float]) -> Spread:
