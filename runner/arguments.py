@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from runner.errors import UserError, did_you_mean
 from runner.modes import MODES
+from runner.slurm_options import read_words
 
 DESCRIPTION = "Run experiments over datasets, seeds and GPUs, resume what was stopped, tally."
 EPILOG = """\
@@ -29,7 +30,7 @@ examples:
   python parallel_runner.py --cfg promptsrc --mode xd --data ~/data
   python parallel_runner.py --cfg maple_dept --data ~/data --seeds 1 2 OPTIM.MAX_EPOCH 20
 """
-PATHS = ("--data", "--weights")
+WITH_DOTS = ("--data", "--weights", "--slurm-args")  # flags whose value may have one
 KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 # Set by the runner for every job: as an option they would contradict the folder of the run.
 TAKEN = {
@@ -56,6 +57,8 @@ class Arguments:
     retries: int
     isolated: bool
     launcher: str
+    slurm_args: tuple[str, ...]
+    max_jobs: int | None
     weights: str
     demo: bool
     dry_run: bool
@@ -83,7 +86,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_what_to_run(parser.add_argument_group("what to run"))
     where = parser.add_argument_group("where to run")
-    where.add_argument("--launcher", choices=["local"], default="local", help="default: local")
+    where.add_argument(
+        "--launcher",
+        choices=["local", "slurm"],
+        default="local",
+        help="this machine (default), or arrays in the queue of SLURM (docs/clusters.md)",
+    )
+    where.add_argument(
+        "--slurm-args", metavar="WORDS", help='for sbatch, as "--partition=gpu --time=60"'
+    )
+    where.add_argument("--max-jobs", metavar="N", help="elements that SLURM may run at once")
     where.add_argument("--gpus", nargs="+", default=[], metavar="I", help="default: all visible")
     where.add_argument(
         "--jobs-per-gpu",
@@ -149,7 +161,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     """
     flags, options = _split(argv)
     parser = build_parser()
-    known, rest = parser.parse_known_args(flags)
+    known, rest = parser.parse_known_args(_with_slurm_args(flags))
     for word in rest:
         if word.startswith("-"):
             name = word.split("=")[0]
@@ -171,6 +183,8 @@ def parse(argv: Sequence[str]) -> Arguments:
         retries=_number("--retries", known.retries, least=0) or 0,
         isolated=known.isolated,
         launcher=known.launcher,
+        slurm_args=read_words(known.slurm_args or ""),
+        max_jobs=_number("--max-jobs", known.max_jobs, least=1),
         weights=known.weights,
         demo=known.demo,
         dry_run=known.dry_run,
@@ -185,19 +199,38 @@ def parse(argv: Sequence[str]) -> Arguments:
         raise UserError(
             "--data has no effect with --demo, whose datasets have a place of their own"
         )
+    _check_launcher(arguments)
     return arguments
+
+
+def _check_launcher(arguments: Arguments) -> None:
+    slurm = arguments.launcher == "slurm"
+    if slurm and arguments.gpus:
+        raise UserError("--gpus: SLURM gives the GPUs out; say what you need in --slurm-args")
+    if not slurm and (arguments.slurm_args or arguments.max_jobs):
+        flag = "--slurm-args" if arguments.slurm_args else "--max-jobs"
+        raise UserError(f"{flag} has no effect without --launcher slurm")
+
+
+def _with_slurm_args(flags: Sequence[str]) -> list[str]:
+    """Join --slurm-args and its value, which argparse would take for another flag."""
+    words = list(flags)
+    if "--slurm-args" in words[:-1]:
+        place = words.index("--slurm-args")
+        words[place : place + 2] = [f"--slurm-args={words[place + 1]}"]
+    return words
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return flags and options: options start at the first word with a dot that is neither a flag
-    nor the path that --data or --weights takes.
+    nor the value of one of WITH_DOTS.
 
     Raises:
         UserError: that word stands where a flag needs its value.
     """
     for place, word in enumerate(argv):
         before = argv[place - 1] if place else ""
-        if "." in word and not word.startswith("-") and before not in PATHS:
+        if "." in word and not word.startswith("-") and before not in WITH_DOTS:
             if expected := _expected(before):
                 raise UserError(
                     f"{before}: expects {expected}, but {word} has a dot and so begins the KEY "

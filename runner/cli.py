@@ -22,6 +22,7 @@ from runner.launcher import in_use
 from runner.modes import DEFAULT_MODE
 from runner.plan import Selection, plan
 from runner.schedule import Standing, Survey, survey
+from runner.slurm_arrays import queued_consoles
 
 GetConfig = Callable[[str], Mapping[str, Any]]
 
@@ -111,7 +112,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
     if arguments.demo and (arguments.fresh or not _all_done(found)):
         demo.require_cache(job.dataset for job in jobs)
     if arguments.fresh:
-        _delete_folders(jobs)
+        _delete_folders(jobs, studies[0].csv.parent.parent)
         found = survey(jobs)
     _refuse_other_settings(studies, found)
     return launch_and_report(arguments, studies, found, command)
@@ -180,8 +181,14 @@ def _print_commands(jobs: Sequence[Job], arguments: Arguments) -> None:
     print(f"{len(jobs)} jobs, {done} of them done{again}", file=sys.stderr)
 
 
-def _delete_folders(jobs: Sequence[Job]) -> None:
+def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
     busy = [f"{job.name} is running; stop it before --fresh" for job in jobs if in_use(job.console)]
+    queued = queued_consoles(results)
+    busy += [
+        f"{job.name} is with SLURM; `scancel {queued[job.console]}` before --fresh"
+        for job in jobs
+        if job.console in queued
+    ]
     if busy:
         raise UserError(busy)
     for job in jobs:

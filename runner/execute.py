@@ -6,10 +6,12 @@ from runner import ending
 from runner.arguments import Arguments
 from runner.gpus import choose_gpus, find_gpus, make_slots
 from runner.jobs import Job, Study
-from runner.launcher import LocalLauncher
+from runner.launcher import Launcher, LocalLauncher
 from runner.progress import Progress
 from runner.results import RunResult
 from runner.schedule import USER_MISTAKE, Outcome, Scheduler, Standing, Survey, survey
+from runner.slurm import make_launcher
+from runner.slurm_options import Options
 from runner.starters import Isolated, Warm
 from runner.stop import stop_signals
 
@@ -29,7 +31,10 @@ def launch_and_report(
     outcome = Outcome(results=results)
     code = 0
     if to_run:
-        outcome, code = _launch(arguments, jobs, to_run, results, train_command)
+        launcher, where = _launcher(arguments, studies, to_run, train_command)
+        head = f"{_jobs(len(jobs))}: {len(results)} done{_from_logs(results)}, {len(to_run)} to run"
+        print(f"{head} {where}", flush=True)
+        outcome, code = _launch(arguments, jobs, to_run, results, launcher)
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
     ending.write_tables(studies, outcome.results, together=arguments.together)
@@ -45,21 +50,10 @@ def _launch(
     jobs: Sequence[Job],
     to_run: Sequence[Job],
     results: dict[str, RunResult],
-    train_command: Sequence[str],
+    launcher: Launcher,
 ) -> tuple[Outcome, int]:
-    machine = find_gpus()
-    gpus = choose_gpus(machine, arguments.gpus)
-    slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
-    where = _where(gpus, len(slots), machine.why_none)
-    print(
-        f"{_jobs(len(jobs))}: {len(results)} done{_from_logs(results)}, {len(to_run)} to run "
-        f"{where}",
-        flush=True,
-    )
-    progress = Progress(to_run, width=len(slots))
-    starter = Isolated() if arguments.isolated else Warm(train_command, slots[0].environment)
+    progress = Progress(to_run, width=launcher.width)
     with stop_signals() as stop:
-        launcher = LocalLauncher(slots, starter)
         scheduler = Scheduler(launcher, progress, stop, retries=arguments.retries)
         try:
             outcome = scheduler.run(to_run)
@@ -72,6 +66,23 @@ def _launch(
     code = stop.exit_code if outcome.stopped else _exit_code(outcome)
     outcome.results = {**results, **outcome.results}
     return outcome, code
+
+
+def _launcher(
+    arguments: Arguments,
+    studies: Sequence[Study],
+    to_run: Sequence[Job],
+    train_command: Sequence[str],
+) -> tuple[Launcher, str]:
+    """Return the launcher and where it runs, in words."""
+    if arguments.launcher == "slurm":
+        options = Options(arguments.slurm_args, arguments.max_jobs, arguments.jobs_per_gpu or 1)
+        return make_launcher(to_run, studies[0].csv.parent.parent, options), "by SLURM"
+    machine = find_gpus()
+    gpus = choose_gpus(machine, arguments.gpus)
+    slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
+    starter = Isolated() if arguments.isolated else Warm(train_command, slots[0].environment)
+    return LocalLauncher(slots, starter), _where(gpus, len(slots), machine.why_none)
 
 
 def _exit_code(outcome: Outcome) -> int:

@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol
 from runner.errors import UserError
 from runner.gpus import Slot
 from runner.results import STARTED
+from runner.slurm_holder import holder_file
 from runner.starters import Isolated, Process, Starter, signal_group
 
 STARTED_ELSEWHERE = -1000  # exit code of a command whose console another process still holds
@@ -67,6 +68,9 @@ class Launcher(Protocol):
     width: int
     """How many commands run at once."""
 
+    leaves_running: bool
+    """Whether what runs goes on when the runner is stopped."""
+
     def submit(self, command: Command) -> int:
         """Take a command in and return its id; lower priorities start first."""
 
@@ -77,7 +81,8 @@ class Launcher(Protocol):
         """Forget a command that has not been started; return whether that was so."""
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
-        """End everything and return when it has ended; `hurry` says not to wait any longer."""
+        """End everything and return when it has ended, or leave it to itself if `leaves_running`;
+        `hurry` says not to wait any longer."""
 
 
 @dataclass
@@ -93,6 +98,8 @@ class LocalLauncher:
     Each command leads a process group of its own, which Ctrl-C in the terminal does not reach and
     which can be ended as a whole.
     """
+
+    leaves_running = False
 
     def __init__(
         self, slots: Sequence[Slot], starter: Starter | None = None, *, grace: float = 10.0
@@ -176,6 +183,8 @@ class LocalLauncher:
         if command.refuse and (refused := command.refuse()):
             console.close()
             return refused
+        # A process that a cluster has lost sight of may still think that this run is its own.
+        holder_file(command.console).unlink(missing_ok=True)
         slot = self._free.pop(0)
         header = f"$ {shlex.join(command.argv)}\n{STARTED}{time.strftime('%F %T')}, {slot.name}\n"
         console.write(header.encode())

@@ -136,7 +136,8 @@ class Scheduler:
     def run(self, jobs: Sequence[Job]) -> Outcome:
         """Run the jobs and return how they ended; returns early when a stop is asked for.
 
-        The launcher is left without a running command, whatever happens here.
+        The launcher is left without a running command, whatever happens here, unless it is one
+        that leaves them running.
         """
         self._priority = {job.name: number for number, job in enumerate(jobs)}
         waiting = {job.name: job for job in jobs}
@@ -155,7 +156,7 @@ class Scheduler:
                 time.sleep(TICK)
             outcome.stopped = bool(self._stop.count)
         finally:
-            if self._stop.count:
+            if self._stop.count and not self._launcher.leaves_running:
                 self._watcher.stopping()
             self._launcher.cancel(self._stop.hurry)
         return outcome
@@ -227,7 +228,7 @@ def _reason(code: int | None) -> str:
         return "already running elsewhere: another process holds its console file"
     if code == OTHER_SETTINGS:
         return "its folder holds a result of other settings, made since this runner started"
-    if code in (0, DONE_ELSEWHERE):
+    if code in (0, None, DONE_ELSEWHERE):
         return "ended without a whole result.json of this job"
     if code is not None and code < 0:
         return f"killed by signal {-code}" if code > -100 else "could not be started"
