@@ -5,7 +5,7 @@
 
 Arguments, lines and rounding are those of the parser that came with CoOp, and of SoftCPT's for runs
 over several tasks. It reads log.txt alone, never log.txt-<time>; result.json holds the accuracy in
-full.
+full, and `python -m runner tally` makes tables of it.
 """
 
 import argparse
@@ -59,11 +59,15 @@ def read_log(path: Path, keywords: Sequence[str], end_signals: Sequence[str]) ->
     """Read a log.
 
     Raises:
-        UserError: a value that is no number.
+        UserError: a value that is no number, or a file that cannot be read.
     """
     patterns = {keyword: re.compile(rf"\* {keyword}: {NUMBER}") for keyword in keywords}
     log, ended = Log(), False
-    for line in path.read_text(errors="replace").splitlines():
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    for line in lines:
         text = line.strip()
         ended = ended or text in end_signals
         if not ended:
@@ -145,11 +149,15 @@ def subfolders(directory: Path) -> list[Path]:
     """Return the entries that are not hidden, sorted by name as text (seed10 before seed2).
 
     Raises:
-        UserError: no such folder.
+        UserError: no such folder, or one that cannot be read.
     """
     if not directory.is_dir():
-        raise UserError(f"{directory}: no such folder")
-    return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+        what = "a file; give the folder of seeds" if directory.exists() else "no such folder"
+        raise UserError(f"{directory}: {what}")
+    try:
+        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be read: {error.strerror}") from error
 
 
 def run(args: argparse.Namespace) -> None:
