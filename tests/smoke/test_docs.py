@@ -155,6 +155,26 @@ def test_script_and_parser_commands_run(tmp_path):
     assert "* accuracy: 81.50% +- 0.00%" in done.stdout
 
 
+def test_tally_commands_write_tables(tmp_path):
+    """On folders with a run of each layout where the lines look for them."""
+    for name, below in (
+        ("outputs/maple_dept", "train_base/MaPLeDePT/dtd/shots16/demo/seed1"),
+        ("output", "base2new/train_base/dtd/shots_16/MaPLe/demo/seed1"),
+    ):
+        folder = tmp_path / name / below
+        folder.mkdir(parents=True)
+        (folder / "log.txt").write_text("Finish training\n=> result\n* accuracy: 81.5%\n")
+    lines = all_commands("-m runner tally")
+    assert len(lines) >= 3
+    for line in lines:
+        words = [sys.executable, *shlex.split(line)[1:]]
+        env = command.environment(PYTHONPATH=str(command.PROJECT))
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert (tmp_path / "results/b2n.csv").read_text().startswith("dataset,base_acc_seed1")
+    assert (tmp_path / "tables/runs.csv").is_file()
+
+
 def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
     """docs/add_a_method.md by the letter: the file, the entry, then the runner runs both."""
     page = (command.PROJECT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
