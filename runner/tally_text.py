@@ -49,7 +49,7 @@ def render(table: Table) -> str:
     text = tabulate(rows, ["dataset", *measures], disable_numparse=True, colalign=align)
     seeds = " ".join(map(str, study.seeds))
     head = f"{study.mode.name}: {study.label}, seed{'s' if len(study.seeds) > 1 else ''} {seeds}"
-    return "\n".join([head, "", text, "", *_notes(table)])
+    return "\n".join([head, "", text, "", *_notes(table)]).rstrip()
 
 
 def _cell(cell: Spread | None, seeds: int) -> str:
@@ -63,6 +63,9 @@ def _cell(cell: Spread | None, seeds: int) -> str:
 
 def _notes(table: Table) -> list[str]:
     summary, notes = table.summary, []
+    if table.study.mode.base_to_new and len(table.study.columns) == 1:
+        other = "base" if table.study.columns == ("new",) else "new"
+        notes.append(f"no run on {other} classes is here")
     if summary.own_splits:
         notes.append(f"* behind a name: {OWN_SPLIT}")
     for line in summary.lines:

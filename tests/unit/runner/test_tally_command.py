@@ -193,6 +193,14 @@ def test_the_newer_of_two_runs_of_a_cell_counts_and_the_other_is_named(tmp_path,
     assert "dtd,75.0," in (tmp_path / "b2n.csv").read_text()
 
 
+def test_a_folder_of_one_step_says_what_is_not_in_it(tmp_path, capsys):
+    published(tmp_path / "runs", run_folder)
+    for step, other in (("train_base", "new"), ("test_new", "base")):
+        code, out, _ = tally(capsys, f"runs/{step}")
+        assert code == 0 and f"no run on {other} classes is here" in out.splitlines()
+        assert "b2n: runs CoOp vit_b16, 16 shots, seeds 1 2 3" in out
+
+
 def test_runs_by_hand_are_listed(tmp_path, capsys):
     result(tmp_path / "runs/mine", dataset="Digits", seed=1)
     code, out, _ = tally(capsys, "runs")
