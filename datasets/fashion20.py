@@ -11,6 +11,7 @@ from dassl.data.datasets import DATASET_REGISTRY, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
 from datasets import fewshot
 from datasets.class_folders import make_it
+from datasets.folders import check_dataset_folder
 from datasets.listed_dataset import ListedDataset
 from datasets.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
 from datasets.split_making import cut, made_by, new_split_file
@@ -52,6 +53,7 @@ class Fashion20(TaskSuite):
         root = ListedDataset.find_root(cfg)
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
         self.image_dir = os.path.join(self.dataset_dir, "images")
+        check_dataset_folder(self.dataset_dir, "Fashion20", root, "images: not published")
         source = os.path.join(self.dataset_dir, self.split_file)
         if not os.path.isfile(source):
             raise MissingFileError(
@@ -90,7 +92,7 @@ class Fashion20(TaskSuite):
     ) -> TaskLists:
         """Train and val of a published draw, if there is one, else of a new one."""
         path = fewshot.cache_path(self.dataset_dir, shots, seed, fewshot.TASK_CACHES)
-        if os.path.exists(path):
+        if fewshot.is_kept(path):
             return self._read_cache(path, tasks)
         with reseeded(seed):
             return {

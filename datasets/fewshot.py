@@ -33,6 +33,30 @@ def cache_path(dataset_dir: str, shots: int, seed: int, folder: str = CACHES) ->
     return os.path.join(dataset_dir, folder, f"shot_{shots}-seed_{seed}.pkl")
 
 
+def is_kept(path: str) -> bool:
+    """Whether there is a cache.
+
+    Raises:
+        BadFileError: that cannot be told, or it or its folder is a link to nothing: other images
+            than those of a cache that is meant to be used would change numbers in silence.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        for place in (path, os.path.dirname(path)):
+            if os.path.islink(place) and not os.path.exists(place):
+                raise BadFileError(f"{place} is a broken link; {REMEDY}") from None
+        return False
+    except PermissionError as error:
+        folder = os.path.dirname(path)
+        raise BadFileError(
+            f"{path} cannot be looked up (Permission denied); make {folder} readable"
+        ) from error
+    except OSError as error:  # a loop of links
+        raise BadFileError(f"{path} cannot be looked up ({error.strerror}); {REMEDY}") from error
+    return True
+
+
 def read_small(path: str) -> bytes:
     """The content of a cache.
 

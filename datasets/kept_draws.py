@@ -101,29 +101,31 @@ class FewShots:
     def _kept_draws(self) -> list[_KeptDraw]:
         """Those that are there, the one to use first."""
         found = []
-        if self.run_place and os.path.exists(self.run_place):
+        if self.run_place and fewshot.is_kept(self.run_place):
             found.append(_KeptDraw(self.run_place, partial(self._read_json, self.run_place)))
         found += self._published()[:1]
-        if self.data_place and os.path.exists(self.data_place):
+        if self.data_place and fewshot.is_kept(self.data_place):
             found.append(_KeptDraw(self.data_place, partial(self._read_json, self.data_place)))
         return found
 
     def _published(self) -> list[_KeptDraw]:
         """Published draws; of a task the multi-task dataset's comes first."""
         dataset, lists = self.dataset, self.lists
+        places = []
+        if dataset.as_task and dataset.as_task.folder:
+            places.append((dataset.as_task.folder, dataset.as_task.task))
+        if dataset.as_task or not dataset.has_single_task_caches():
+            places.append((dataset.dataset_dir, 0))  # a file of its own has one task
         found = []
-        if dataset.as_task:
-            joint = dataset.as_task.folder
-            places = [(joint, dataset.as_task.task)] if joint else []
-            for folder, task in [*places, (dataset.dataset_dir, 0)]:
-                path = fewshot.cache_path(folder, self.shots, self.seed, fewshot.TASK_CACHES)
-                read = partial(dataset.read_task_cache, path, lists, task)
-                found.append(_KeptDraw(path, read, published=True))
+        for folder, task in places:
+            path = fewshot.cache_path(folder, self.shots, self.seed, fewshot.TASK_CACHES)
+            read = partial(dataset.read_task_cache, path, lists, task)
+            found.append(_KeptDraw(path, read, published=True))
         if dataset.has_single_task_caches():
             path = fewshot.cache_path(dataset.dataset_dir, self.shots, self.seed)
             read = partial(dataset.read_cache, path, lists)
             found.append(_KeptDraw(path, read, published=True))
-        return [draw for draw in found if os.path.exists(draw.path)]
+        return [draw for draw in found if fewshot.is_kept(draw.path)]
 
     def _read_json(self, path: str) -> Lists:
         """A draw of ours; the run's own may come from other lists, as long as it fits."""

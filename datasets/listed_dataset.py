@@ -2,7 +2,6 @@
 classes, checks.
 """
 
-import difflib
 import os
 import posixpath
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from dassl.utils.errors import MissingFileError
 from datasets import fewshot
 from datasets.cache_fit import check_fit
 from datasets.classes import check_classes, subsample_classes
+from datasets.folders import check_dataset_folder, is_folder
 from datasets.kept_draws import FewShots
 from datasets.splits import SPLITS, Item, check_images
 
@@ -77,7 +77,8 @@ class ListedDataset(DatasetBase):
     Raises:
         MissingFileError: (a UserError) a folder, a list or images are missing; says which and
             where to get them.
-        UserError: a class without training images, a malformed list or few-shot cache.
+        UserError: a folder that cannot be opened, a class without training images, a malformed list
+            or few-shot cache.
     """
 
     images: ClassVar[str]
@@ -156,30 +157,14 @@ class ListedDataset(DatasetBase):
         return posixpath.normpath(f"{os.path.basename(self.dataset_dir)}/{self.images}")
 
     def _check_folders(self, root: str) -> None:
-        name, folder = type(self).__name__, os.path.basename(self.dataset_dir)
-        if os.path.isfile(root):
-            raise MissingFileError(
-                f"{name}: DATASET.ROOT {root} is a file; set --root to the folder that holds "
-                f"{folder}/"
-            )
-        if not os.path.isdir(self.dataset_dir):
-            near = difflib.get_close_matches(folder, _folders(root), n=1)
-            hint = f"; {os.path.join(root, near[0])} is there: rename it" if near else ""
-            raise MissingFileError(
-                f"{name}: no folder {self.dataset_dir}{hint}; set --root to the folder that holds "
-                f"{folder}/, images: {self.images_url}"
-            )
+        name = type(self).__name__
+        check_dataset_folder(self.dataset_dir, name, root, f"images: {self.images_url}")
+        remedy = f"unpack the images there: {self.images_url}"
         for below in ("", *self.image_folders):
             path = os.path.normpath(os.path.join(self.image_dir, below))
-            if not os.path.isdir(path):
-                raise MissingFileError(
-                    f"{name}: no images folder {path}; unpack the images there: {self.images_url}"
-                )
+            if not is_folder(path, name, remedy):
+                raise MissingFileError(f"{name}: no images folder {path}; {remedy}")
 
     def _to_data(self, items: Iterable[Item]) -> list[Datum]:
         start = os.path.join(self.image_dir, "")
         return [ListedDatum(start + item.path, item.label, item.classname) for item in items]
-
-
-def _folders(root: str) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(root)) if os.path.isdir(root) else []

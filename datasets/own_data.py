@@ -3,12 +3,12 @@ checked.
 """
 
 import logging
-import os
 import random
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
+from datasets.folders import is_folder
 from datasets.listed_dataset import ListedDataset, Lists, TaskPlace
 from datasets.split_making import cut_classes
 from datasets.splits import Item, by_label, check_images, is_relative
@@ -127,12 +127,11 @@ def check_folder(folder: str, reader: str, holds: str) -> None:
     """Check that a folder of pictures is there.
 
     Raises:
-        MissingFileError: it is not, or a file is in its place.
+        MissingFileError: it is not, or a file or a link to nothing is in its place.
+        BadFileError: it cannot be opened.
     """
     remedy = f"set --root, and DATASET.FOLDER below it, to the folder that holds {holds}"
-    if os.path.isfile(folder):
-        raise MissingFileError(f"{reader}: {folder} is a file; {remedy}")
-    if not os.path.isdir(folder):
+    if not is_folder(folder, reader, remedy):
         raise MissingFileError(f"{reader}: no folder {folder}; {remedy}")
 
 

@@ -1,6 +1,7 @@
 """Lists that datasets publish as text files, one entry a line."""
 
 from dassl.utils.errors import BadFileError, MissingFileError
+from datasets.folders import LEGIBLE
 
 
 def read_lines(path: str, remedy: str) -> list[str]:
@@ -12,13 +13,15 @@ def read_lines(path: str, remedy: str) -> list[str]:
 
     Raises:
         MissingFileError: there is no such file.
-        BadFileError: it cannot be read as UTF-8 text.
+        BadFileError: it cannot be opened, or read as UTF-8 text.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
             lines = [line.strip() for line in file if line.strip()]
     except FileNotFoundError as error:
         raise MissingFileError(f"no list {path}; {remedy}") from error
+    except PermissionError as error:
+        raise BadFileError(f"{path} cannot be opened (Permission denied); {LEGIBLE}") from error
     except (OSError, ValueError) as error:
         raise BadFileError(f"{path} cannot be read as text ({error}); {remedy}") from error
     return lines

@@ -12,6 +12,7 @@ from datasets.checking.folders import is_folder
 from datasets.checking.lists import is_published_draw
 from datasets.fewshot import (
     CACHES,
+    REMEDY,
     TASK_CACHES,
     draw_lists,
     read_cache,
@@ -95,7 +96,9 @@ def _check_folder(
 ) -> None:
     """Findings on all caches of a folder: each bad one, and how many are good."""
     if not is_folder(folder):
-        if os.path.lexists(folder):
+        if os.path.islink(folder) and not os.path.exists(folder):
+            report.wrong(f"{folder} is a broken link; {REMEDY}")
+        elif os.path.lexists(folder):
             report.warn(f"{folder} is no folder; no cache is read from it")
         return
     with report.catching(folder):

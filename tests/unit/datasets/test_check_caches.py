@@ -229,6 +229,13 @@ def write_task_cache(folder, lists, task):
     put(folder / "split_fewshot_mt" / "shot_2-seed_1.pkl", pickle.dumps(content))
 
 
+@pytest.mark.parametrize("name", ["split_fewshot", "split_fewshot_mt"])
+def test_a_folder_of_caches_that_is_a_broken_link_is_wrong_as_a_run_stops_there(pets, capsys, name):
+    (pets / name).symlink_to(pets / "nowhere")
+    found = only(findings(capsys, pets), "wrong", 2)
+    assert found.startswith(f"{pets / name} is a broken link; delete it to draw again")
+
+
 def test_a_cache_of_tasks_is_compared_too(pets, capsys):
     write_task_cache(pets, drawn(pets), 0)
     found = findings(capsys, pets)

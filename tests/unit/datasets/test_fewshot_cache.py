@@ -1,8 +1,10 @@
 """Few-shot caches of other repositories: honoured, re-rooted, and never executed."""
 
+import errno
 import os
 import pickle
 import random
+from pathlib import Path
 
 import pytest
 
@@ -191,6 +193,39 @@ def test_a_cache_that_cannot_be_opened_is_named(folder):
     os.mkdir(path)
     with pytest.raises(UserError, match=f"{path} cannot be read .Is a directory."):
         read(folder)
+
+
+@pytest.mark.parametrize("target", ["nowhere", ""], ids=["to nothing", "loop"])
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_a_cache_that_is_a_broken_link_is_not_passed_over(folder, target, place):
+    link = Path(fewshot.cache_path(str(folder), SHOTS, SEED))
+    if place == "folder":
+        link = link.parent
+        link.rmdir()
+    link.symlink_to(folder / target if target else link)
+    with pytest.raises(UserError, match=f"{link}.*; delete it to draw again") as error:
+        read(folder)
+    assert "is a broken link" in str(error.value) or not target
+
+
+def test_a_folder_of_caches_that_is_closed_is_not_passed_over(folder, monkeypatch):
+    stat = os.stat
+    closed = folder / "split_fewshot"
+
+    def refuse(path, **options):
+        if Path(path).parent == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(UserError, match=f"Permission denied.; make {closed} readable"):
+        read(folder)
+
+
+def test_a_file_in_place_of_the_folder_of_caches_holds_none(folder):
+    (folder / "split_fewshot").rmdir()
+    (folder / "split_fewshot").touch()
+    assert len(read(folder).train_x) == SHOTS * 4
 
 
 def test_a_file_that_is_far_too_large_is_not_read(folder):

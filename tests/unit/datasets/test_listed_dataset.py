@@ -1,13 +1,17 @@
 """What all readers of public datasets share: cached classes, data made without asking the disk."""
 
+import builtins
+import errno
 import os
 
 import pytest
 
 from dassl.data.datasets import Datum
 from dassl.utils.errors import UserError
+from datasets.fashion20 import Fashion20
 from datasets.listed_dataset import ListedDatum
 from datasets.oxford_pets import OxfordPets
+from datasets.text_lists import read_lines
 from tests.support.dataset_tree import as_rows, dataset_cfg, small_lists, write_tree
 from tests.support.foreign_cache import write_foreign_cache
 
@@ -93,7 +97,80 @@ def test_a_root_that_is_a_file_is_named(folder):
         OxfordPets(dataset_cfg(file))
 
 
-def test_a_dataset_folder_that_is_a_file_is_named(tmp_path):
-    (tmp_path / "oxford_pets").touch()
-    with pytest.raises(UserError, match=f"no folder {tmp_path / 'oxford_pets'}"):
-        OxfordPets(dataset_cfg(tmp_path))
+@pytest.mark.parametrize("below", ["", "images"])
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [(None, "is a file"), ("nowhere", "is a broken link"), ("", "is a broken link")],
+    ids=["file", "link to nothing", "loop"],
+)
+def test_what_stands_in_place_of_a_folder_is_named(folder, tmp_path, below, target, words):
+    path = folder / below
+    path.rename(tmp_path / "elsewhere")
+    if target is None:
+        path.touch()
+    else:
+        path.symlink_to(tmp_path / target if target else path)
+    assert message_of(tmp_path).startswith(f"OxfordPets: {path} {words}; ")
+    assert "rename it" not in message_of(tmp_path)
+
+
+def message_of(root, reader=OxfordPets) -> str:
+    with pytest.raises(UserError) as error:
+        reader(dataset_cfg(root, shots=1))
+    (line,) = error.value.problems
+    return line
+
+
+def test_only_a_folder_is_offered_for_renaming(tmp_path):
+    (tmp_path / "oxford-pets").touch()
+    assert "rename it" not in message_of(tmp_path)
+
+
+@pytest.mark.parametrize("reader", [OxfordPets, Fashion20], ids=lambda reader: reader.__name__)
+def test_a_root_that_is_the_datasets_own_folder_is_named(tmp_path, reader):
+    root = tmp_path / reader.dataset_dir
+    root.mkdir()
+    line = message_of(root, reader)
+    assert f"no folder {root / reader.dataset_dir}; --root is the dataset's own folder" in line
+    assert f"own folder: give {tmp_path}; set --root" in line
+
+
+def close(monkeypatch, folder):
+    """Let the folder, or file, be one that this user may not open."""
+    access, stat, plain_open = os.access, os.stat, builtins.open
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def is_below(path):
+        return str(path).startswith(f"{folder}{os.sep}")
+
+    def closed_access(path, mode, **options):
+        return str(path) != str(folder) and not is_below(path) and access(path, mode, **options)
+
+    def closed_stat(path, **options):
+        return refuse(path) if is_below(path) else stat(path, **options)
+
+    def closed_open(path, *args, **options):
+        return refuse(path) if str(path) == str(folder) else plain_open(path, *args, **options)
+
+    monkeypatch.setattr(os, "access", closed_access)
+    monkeypatch.setattr(os, "stat", closed_stat)
+    monkeypatch.setattr(builtins, "open", closed_open)
+
+
+@pytest.mark.parametrize("below", ["", "oxford_pets", "oxford_pets/images"])
+def test_a_closed_folder_is_to_be_made_readable(folder, monkeypatch, below):
+    root = folder.parent
+    closed = root / below
+    close(monkeypatch, closed)
+    expected = f"OxfordPets: {closed} cannot be opened (Permission denied); make it readable"
+    assert message_of(root) == expected
+
+
+def test_a_closed_list_is_to_be_made_readable(tmp_path, monkeypatch):
+    path = tmp_path / "variants.txt"
+    path.touch()
+    close(monkeypatch, path)
+    with pytest.raises(UserError, match=r"variants.txt cannot be opened .*; make it readable"):
+        read_lines(str(path), "get it again")

@@ -12,6 +12,8 @@ from datasets.__main__ import run
 from datasets.eurosat import EuroSAT
 from datasets.fashion20 import Fashion20
 from datasets.general10 import General10
+from datasets.kaggle_flower import KaggleFlower
+from datasets.plant6 import Plant6
 from tests.support import class_tree
 from tests.support.dataset_tree import read, small_lists, write_tree
 from tests.support.foreign_cache import write_foreign_cache
@@ -96,3 +98,18 @@ def test_a_draw_with_an_unknown_label_is_refused(tmp_path):
     path = write_task_cache(folder, "eurosat/2750", rows)
     with pytest.raises(UserError, match=f"{path} lacks the class lake"):
         read(tmp_path, General10, tasks="task2", shots=2)
+
+
+def test_a_dataset_of_softcpts_split_file_has_the_draw_of_its_task_when_read_alone(tmp_path):
+    folder = tmp_path / "kaggle_flower_recognition"
+    class_tree.write_classes(folder / "flowers", ["daisy", "rose"])
+    assert run(["prepare", "KaggleFlower", "--make-split", "--root", str(tmp_path)]) == 0
+    lists = json.loads((folder / "split_dk_kaggle_flower.json").read_text())
+    rows = [(path, label) for path, (label,), _ in lists["train"][::-1]][:6]
+    write_task_cache(folder, "kaggle_flower_recognition/flowers", rows)
+    joint = read(tmp_path, Plant6, tasks="task1", shots=2)
+    alone = read(tmp_path, KaggleFlower, shots=2)
+    images = [item.impath for item in joint.train_x]
+    assert images == [str(folder / "flowers" / path) for path, _ in rows]
+    assert [item.impath for item in alone.train_x] == images
+    assert [item.impath for item in alone.val] == [item.impath for item in joint.val] == images[:1]
