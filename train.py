@@ -233,11 +233,19 @@ def serve(descriptor: int) -> list[str] | None:
     command line, in the process itself None at the end."""
     import socket
 
+    import torch
+
     import datasets  # noqa: F401
     import trainers  # noqa: F401
     from dassl.utils.serving import JobServer
 
-    return JobServer(socket.socket(fileno=descriptor), keep_weights).serve()
+    # OpenMP's threads do not survive a fork, and a fork that waits for them waits for ever: this
+    # process loads weights with one thread, and so starts none.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    job = JobServer(socket.socket(fileno=descriptor), keep_weights).serve()
+    torch.set_num_threads(threads)
+    return job
 
 
 def keep_weights(argv: list[str]) -> None:

@@ -6,7 +6,8 @@ import torch
 
 from tests.support import command
 
-WORDS = "--demo --cfg maple_dept --datasets demo_digits --seeds 2 OPTIM.MAX_EPOCH 1"
+# one worker, so that it has all cores: forks must bear several threads
+WORDS = "--demo --jobs-per-gpu 1 --cfg maple_dept --datasets demo_digits --seeds 2 OPTIM.MAX_EPOCH 1"
 CHANGING = {"seconds", "peak_memory_mb"}
 
 
