@@ -10,6 +10,7 @@ from datasets.checking.findings import Report, counted, first_few
 from datasets.checking.folders import Tree, check_folder, check_image_folders, report_empty
 from datasets.checking.listed import at
 from datasets.fewshot import CACHES
+from datasets.image_folder import is_image
 from datasets.imagenet import ImageNet
 from datasets.imagenet_v2 import ImageNetV2
 from datasets.wnid_folders import WnidFolders, difference
@@ -133,6 +134,10 @@ def _check_classes(
         line = f"{folder} has {len(folders):,} class folders, not {len(expected):,}; {what}"
         report.wrong(f"{line}; labels are places among them: unpack the images again")
     images = {name: _images(report, tree, split, name) for name in folders}
+    other = [f"{name}/{file}" for name in folders for file in images[name] if not is_image(file)]
+    if other:
+        line = f"{counted(len(other), 'file')} in class folders of {folder} with no image's ending"
+        report.wrong(f"{line}: {first_few(other)}; a run takes them as images: remove them", other)
     count = sum(map(len, images.values()))
     report.counts[split or "test"] = count
     bare = [name for name, files in images.items() if not files]

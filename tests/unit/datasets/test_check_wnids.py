@@ -103,6 +103,17 @@ def test_an_empty_file_and_a_folder_among_images_are_named(imagenet, capsys):
     assert f"1 empty file (0 bytes): train/{WNIDS[0]}/{WNIDS[0]}_0.jpg" in empty
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_file_in_a_class_folder_that_is_no_image_is_named(imagenet, capsys, split):
+    folder = imagenet / "images" / split
+    put(folder / WNIDS[3] / "Thumbs.db")
+    first, *_ = found_in(capsys, imagenet.parent).of("wrong")
+    assert first == (
+        f"1 file in class folders of {folder} with no image's ending: {WNIDS[3]}/Thumbs.db; a run "
+        "takes them as images: remove them"
+    )
+
+
 def test_a_missing_val_folder_is_named(imagenet, capsys):
     shutil.rmtree(imagenet / "images" / "val")
     found = found_in(capsys, imagenet.parent)
