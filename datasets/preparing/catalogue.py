@@ -1,4 +1,7 @@
-"""What datasets are made of: which files are published, where, and what they become."""
+"""What datasets are made of: which files are published, where, and what they become.
+
+Where the checksums come from: see `datasets.published`.
+"""
 
 import json
 from collections.abc import Mapping

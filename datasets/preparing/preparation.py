@@ -189,7 +189,8 @@ class Preparation:
         paths = ", ".join(str(self.folder / target) for target in missing)
         for file in part.files:
             for path in self.sources.present(file):
-                self._say(f"would do: {path} becomes {paths}")
+                condition = f" if its {file.checksum.name} is right" if file.checksum else ""
+                self._say(f"would do: {path} becomes {paths}{condition}")
                 return
         for file in filter(self.sources.is_offered, part.files):
             self._say(f"would do: {file.url} is downloaded and becomes {paths}")
@@ -237,7 +238,7 @@ class Preparation:
 
     def _val_classes(self, part: Part) -> list[str]:
         assert part.sorted_by is not None
-        found = self.sources.obtain((part.sorted_by,))
+        found = self.sources.obtain((part.sorted_by,), by_hand=False)
         if found is None:
             needed = f"sorting validation images into classes needs {part.sorted_by.name}"
             advice = f"get it from {part.page} and give its folder by --from"

@@ -47,42 +47,55 @@ class Sources:
         """Whether it can be downloaded."""
         return bool(file.url and file.checksum)
 
-    def obtain(self, files: tuple[PublishedFile, ...]) -> tuple[PublishedFile, Path] | None:
-        """The first of some files that is there with its checksum, else that can be downloaded."""
+    def obtain(
+        self, files: tuple[PublishedFile, ...], *, by_hand: bool = True
+    ) -> tuple[PublishedFile, Path] | None:
+        """The first of some files that is there with its checksum, else that can be downloaded.
+
+        What was found and is not used, and what could not be downloaded, is added to `faults`: with
+        a remedy if there is none; `by_hand` says whether unpacking it by hand is one.
+        """
+        wrong, failed = [], []
         for file in files:
             for path in self.present(file):
-                if self._is_good(file, path):
+                fault = self._fault(file, path)
+                if not fault:
+                    self.faults += wrong
                     return file, path
-        for file in files:
-            if self.is_offered(file):
+                wrong.append(fault)
+        for file in filter(self.is_offered, files):
+            try:
                 fetched = self._download(file)
-                if fetched is not None:
-                    return file, fetched
+            except downloads.DownloadError as error:
+                failed.append(str(error))
+            else:
+                self.faults += wrong + failed
+                return file, fetched
+        remedy = "fetch it again"
+        if by_hand:
+            remedy += f", or put what it holds into {self.root / self.folder} yourself"
+        self.faults += [f"{fault}: {remedy}" for fault in wrong] + failed
         return None
 
-    def _is_good(self, file: PublishedFile, path: Path) -> bool:
+    def _fault(self, file: PublishedFile, path: Path) -> str:
+        """Why a file that is there is not used; "" if it is."""
         if file.checksum is None:
-            return True
+            return ""
         try:
             found = file.checksum.of(path)
         except OSError as error:
-            self.faults.append(f"{path} cannot be read: {error.strerror}; not used")
-            return False
-        if found != file.checksum.digest:
-            self.faults.append(
-                f"{path}: its {file.checksum.name} is {found}, that of the published file "
-                f"{file.checksum.digest}; not used, fetch it again"
-            )
-        return found == file.checksum.digest
+            return f"{path} cannot be read ({error.strerror}); not used"
+        if found == file.checksum.digest:
+            return ""
+        return (
+            f"{path}: its {file.checksum.name} is {found}, that of the published file "
+            f"{file.checksum.digest}; not used"
+        )
 
-    def _download(self, file: PublishedFile) -> Path | None:
+    def _download(self, file: PublishedFile) -> Path:
         assert file.checksum is not None
         remedy = "free the space or give another --root"
-        try:
-            return downloads.fetch(file.url, self.target(file), file.checksum, remedy=remedy)
-        except downloads.DownloadError as error:
-            self.faults.append(str(error))
-        return None
+        return downloads.fetch(file.url, self.target(file), file.checksum, remedy=remedy)
 
     def how_to_get(self, part: Part) -> str:
         """What the user does to get a part that is not there."""

@@ -10,20 +10,20 @@ def prepare(*words, **env):
 
 
 def test_fetched_archives_become_datasets(tmp_path):
-    given = write_files(
-        tmp_path / "given", files_of("FGVCAircraft") | files_of("ImageNetA") | files_of("ImageNetR")
-    )
+    (sketches,) = files_of("ImageNetSketch").values()
+    files = files_of("FGVCAircraft") | {"imagenet-sketch.zip": sketches}
+    given = write_files(tmp_path / "given", files)
     root = tmp_path / "my data"
     root.mkdir()
-    words = ["fgvc_aircraft", "imagenet_a", "ImageNetR", "--root", root, "--from", given]
+    words = ["fgvc_aircraft", "ImageNetSketch", "--root", root, "--from", given]
     done = prepare(*words)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[-1] == (
-        f"check with: python -m datasets check --root '{root}' FGVCAircraft ImageNetA ImageNetR"
+        f"check with: python -m datasets check --root '{root}' FGVCAircraft ImageNetSketch"
     )
     assert "FGVCAircraft: can be read; train, val, test: 1, 1, 1" in lines
-    assert "ImageNetR: can be read; train, val, test: 200, 0, 200" in lines
+    assert "ImageNetSketch: can be read; train, val, test: 1,000, 0, 1,000" in lines
     again = prepare("fgvc_aircraft", DATA=str(root))
     assert again.returncode == 0
     assert again.stdout.startswith("FGVCAircraft: variants.txt, images_variant_train.txt, ")
@@ -39,13 +39,13 @@ def test_what_is_missing_is_a_line_each_and_code_2(tmp_path):
 
 
 def test_a_hostile_archive_is_one_line(tmp_path):
-    hostile = tar_bytes({"imagenet-a/n01498041/1.jpg": b"", "../../escaped": b"!"})
-    given = write_files(tmp_path / "given", {"imagenet-a.tar": hostile})
-    done = prepare("imagenet_a", "--root", tmp_path, "--from", given)
+    hostile = tar_bytes({"fgvc-aircraft-2013b/data/variants.txt": b"", "../../escaped": b"!"})
+    given = write_files(tmp_path / "given", {"fgvc-aircraft-2013b.tar.gz": hostile})
+    done = prepare("fgvc_aircraft", "--root", tmp_path, "--from", given)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"error: ImageNetA: {given / 'imagenet-a.tar'} is refused: its member '../../escaped' lies "
-        "outside of it; get the published one"
+        f"error: FGVCAircraft: {given / 'fgvc-aircraft-2013b.tar.gz'} is refused: its member "
+        "'../../escaped' lies outside of it; get the published one"
     )
     assert not list(tmp_path.rglob("escaped"))
 

@@ -18,6 +18,7 @@ from dassl.utils.errors import UserError
 from datasets import published
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
+from downloads import ALGORITHMS
 from tests.support import dataset_tree
 from tests.support.archives import tar_bytes, zip_bytes
 
@@ -175,8 +176,9 @@ def catalogue_of(
         for file in [*entry["files"], *([entry["sorted_by"]] if "sorted_by" in entry else [])]:
             if "url" in file:
                 file["url"] = f"{url}/{file['file']}"
-            if "md5" in file and file["file"] in files:
-                file["md5"] = hashlib.md5(files[file["file"]]).hexdigest()
+            for algorithm in ALGORITHMS.keys() & file.keys():
+                if file["file"] in files:
+                    file[algorithm] = hashlib.new(algorithm, files[file["file"]]).hexdigest()
     of_published = published.sizes
 
     def sizes(name: str):

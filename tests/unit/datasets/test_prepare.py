@@ -7,6 +7,7 @@ from datasets.checking.names import PUBLISHED
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
 from datasets.preparing.preparation import Options
+from downloads import ALGORITHMS
 from tests.support.archives import tar_bytes, write
 from tests.support.file_server import serving
 from tests.support.published_files import (
@@ -23,7 +24,16 @@ from tests.support.published_files import (
     write_files,
 )
 
-DOWNLOADED = ("Caltech101", "OxfordPets", "OxfordFlowers", "DescribableTextures", "EuroSAT")
+DOWNLOADED = {  # number of test images in the small archive
+    "Caltech101": 2,
+    "OxfordPets": 2,
+    "OxfordFlowers": 2,
+    "DescribableTextures": 2,
+    "EuroSAT": 2,
+    "ImageNetV2": 1000,
+    "ImageNetA": 200,
+    "ImageNetR": 200,
+}
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLISHED if name != "ImageNet"])
@@ -53,7 +63,7 @@ def test_what_has_a_link_and_a_checksum_is_downloaded(tmp_path, name, monkeypatc
         prepare([name], Options(tmp_path), catalogue_of(files, server.url, monkeypatch))
         prepare([name], Options(tmp_path), catalogue_of(files, server.url, monkeypatch))
     assert sorted(path for path, _ in server.requests) == sorted(served(files))
-    assert len(read(tmp_path, name).test) == 2
+    assert len(read(tmp_path, name).test) == DOWNLOADED[name]
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"check with: python -m datasets check --root {tmp_path} {name}"
 
@@ -92,20 +102,34 @@ def test_a_link_that_is_gone_says_where_else_to_get_it(tmp_path, monkeypatch):
     assert (tmp_path / "oxford_pets" / "split_zhou_OxfordPets.json").is_file()
 
 
-def test_a_fetched_file_with_another_checksum_is_named_and_left_as_it_is(tmp_path, monkeypatch):
-    files = files_of("SUN397")
+@pytest.mark.parametrize(
+    ("name", "file", "algorithm"),
+    [
+        ("SUN397", "SUN397.tar.gz", "MD5"),
+        ("StanfordCars", "cars_train.tgz", "SHA-256"),
+        ("ImageNetSketch", "ImageNet-Sketch.zip", "SHA-256"),
+    ],
+)
+def test_a_fetched_file_with_another_checksum_is_named_and_left_as_it_is(
+    tmp_path, monkeypatch, name, file, algorithm
+):
+    files, reader = files_of(name), DATASET_REGISTRY.get(name)
     given = write_files(tmp_path / "given", files)
-    other = tar_bytes({"SUN397/a/abbey/sun_1.jpg": b""}, mode="w:gz")
-    (given / "SUN397.tar.gz").write_bytes(other)
+    other = tar_bytes({f"{reader.images}/sun_1.jpg": b""}, mode="w:gz")
+    (given / file).write_bytes(other)
     root = tmp_path / "data"
     root.mkdir()
     catalogue = catalogue_of(files, NOWHERE, monkeypatch)
-    md5 = catalogue.table["SUN397"][0]["files"][0]["md5"]
-    lines = problems_of(["SUN397"], Options(root, given), catalogue)
-    assert lines[0].startswith(f"SUN397: {given / 'SUN397.tar.gz'}: its MD5 is ")
-    assert lines[0].endswith(f"that of the published file {md5}; not used, fetch it again")
-    assert (given / "SUN397.tar.gz").read_bytes() == other
-    assert not (root / "sun397" / "SUN397").exists()
+    (checksum,) = [c for c in map(catalogue.table[name][0]["files"][0].get, ALGORITHMS) if c]
+    lines = problems_of([name], Options(root, given), catalogue)
+    assert len(lines) == 2 and f"get {file}" in lines[1]
+    assert lines[0].startswith(f"{name}: {given / file}: its {algorithm} is ")
+    assert lines[0].endswith(
+        f", that of the published file {checksum}; not used: fetch it again, or put what it holds "
+        f"into {root / reader.dataset_dir} yourself"
+    )
+    assert (given / file).read_bytes() == other
+    assert not (root / reader.dataset_dir / next(iter(catalogue.table[name][0]["takes"]))).exists()
 
 
 def test_a_fetched_file_with_another_checksum_is_replaced_by_a_download(
@@ -118,7 +142,9 @@ def test_a_fetched_file_with_another_checksum_is_replaced_by_a_download(
     with serving(served(files)) as server:
         catalogue = catalogue_of(files, server.url, monkeypatch)
         prepare(["OxfordFlowers"], Options(root, given), catalogue)
-    assert f"{given / '102flowers.tgz'}: its MD5 is" in capsys.readouterr().out
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "its MD5 is" in line]
+    assert line.startswith(f"OxfordFlowers: {given / '102flowers.tgz'}: its MD5 is")
+    assert line.endswith("; not used")
     assert len(read(root, "OxfordFlowers").test) == 2
 
 
@@ -139,8 +165,15 @@ def test_a_fetched_file_with_another_checksum_is_replaced_by_a_download(
         (
             "ImageNetSketch",
             "images; get ImageNet-Sketch.zip or imagenet-sketch.zip from https://github.com/"
-            "HaohanWang/ImageNet-Sketch (nobody publishes a checksum of it, so it is not "
-            "downloaded for you) and give its folder by --from",
+            "HaohanWang/ImageNet-Sketch (its link on Google Drive wants a confirmation in the "
+            "browser) and give its folder by --from",
+        ),
+        (
+            "FGVCAircraft",
+            "images; get fgvc-aircraft-2013b.tar.gz from https://www.robots.ox.ac.uk/~vgg/data/"
+            "fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz (its folder data is fgvc_aircraft) "
+            "(nobody publishes a checksum of it, so it is not downloaded for you) and give its "
+            "folder by --from",
         ),
         (
             "PlantVillage",
@@ -157,28 +190,38 @@ def test_what_is_not_downloaded_comes_with_path_file_page_and_reason(tmp_path, n
     assert lines[0].startswith(f"{name}: no {tmp_path / reader.dataset_dir}/{line}")
 
 
+def test_the_table_says_why_a_file_with_a_checksum_is_not_downloaded():
+    for name, entries in Catalogue.published().table.items():
+        for entry in entries:
+            files = entry["files"]
+            if ALGORITHMS.keys() & set().union(*files) and not any("url" in file for file in files):
+                assert entry.get("note"), name
+
+
 def test_every_missing_thing_of_every_dataset_has_its_line(tmp_path, capsys):
-    names = ["UCF101", "ImageNetA", "ImageNetR"]
+    names = ["UCF101", "FGVCAircraft", "ImageNetSketch"]
     catalogue = Catalogue(Catalogue.published().table, NOWHERE)
     lines = problems_of(names, Options(tmp_path), catalogue)
     assert [line.partition(":")[0] for line in lines] == [
         *["UCF101"] * 3,  # images; the split file cannot be fetched, and is missing
-        "ImageNetA",
-        "ImageNetR",
+        "FGVCAircraft",
+        "ImageNetSketch",
     ]
     assert capsys.readouterr().out.splitlines()[-1].endswith(f"{tmp_path} {' '.join(names)}")
 
 
 @pytest.mark.parametrize("found", ["imagenet-a (1).tar", "Imagenet-A.tar", "imagenet-a.tar.part"])
-def test_a_name_that_is_nearly_the_published_one_is_pointed_at(tmp_path, found):
+def test_a_name_that_is_nearly_the_published_one_is_pointed_at(tmp_path, monkeypatch, found):
     given = write_files(tmp_path / "given", {found: b"", "imagenet-r.tar": b""})
-    (line,) = problems_of(["ImageNetA"], Options(tmp_path, given), Catalogue.published())
+    catalogue = catalogue_of({}, NOWHERE, monkeypatch)
+    _, line = problems_of(["ImageNetA"], Options(tmp_path, given), catalogue)
     assert line.endswith(f"; {given / found} is there: rename it to imagenet-a.tar if it is that")
 
 
-def test_the_archive_of_another_dataset_is_not_pointed_at(tmp_path):
+def test_the_archive_of_another_dataset_is_not_pointed_at(tmp_path, monkeypatch):
     given = write_files(tmp_path / "given", {"imagenet-r.tar": b""})
-    (line,) = problems_of(["ImageNetA"], Options(tmp_path, given), Catalogue.published())
+    catalogue = catalogue_of({}, NOWHERE, monkeypatch)
+    _, line = problems_of(["ImageNetA"], Options(tmp_path, given), catalogue)
     assert "is there" not in line
 
 

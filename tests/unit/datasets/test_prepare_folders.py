@@ -40,11 +40,13 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_bad_archive_is_one_line_and_leaves_nothing(tmp_path, what):
-    given = write_files(tmp_path / "given", {"imagenet-a.tar": HOSTILE[what]})
+def test_a_bad_archive_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, what):
+    files = {"imagenet-a.tar": HOSTILE[what]}
+    given = write_files(tmp_path / "given", files)
     root = tmp_path / "data"
     root.mkdir()
-    (line,) = problems_of(["ImageNetA"], Options(root, given), Catalogue.published())
+    catalogue = catalogue_of(files, NOWHERE, monkeypatch)
+    (line,) = problems_of(["ImageNetA"], Options(root, given), catalogue)
     assert line.startswith(f"ImageNetA: {given / 'imagenet-a.tar'} is ")
     assert set(tree(root)) == {"imagenet-adversarial/classnames.txt"}
     assert [path.name for path in (root / "imagenet-adversarial").iterdir() if path.is_dir()] == []
@@ -126,9 +128,11 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path):
     assert (tmp_path / "fgvc_aircraft" / "variants.txt").read_bytes() == own
 
 
-def test_class_names_are_written_once_and_others_are_kept(tmp_path, capsys):
-    given = write_files(tmp_path / "given", files_of("ImageNetA"))
-    prepare(["ImageNetA"], Options(tmp_path, given), Catalogue.published())
+def test_class_names_are_written_once_and_others_are_kept(tmp_path, monkeypatch, capsys):
+    files = files_of("ImageNetA")
+    given = write_files(tmp_path / "given", files)
+    catalogue = catalogue_of(files, NOWHERE, monkeypatch)
+    prepare(["ImageNetA"], Options(tmp_path, given), catalogue)
     path = tmp_path / "imagenet-adversarial" / "classnames.txt"
     lines = path.read_text().splitlines()
     assert (len(lines), lines[0], lines[999]) == (1000, "n01440764 tench", "n15075141 toilet paper")
@@ -136,7 +140,7 @@ def test_class_names_are_written_once_and_others_are_kept(tmp_path, capsys):
     expected = [names[wnid] for wnid in published.wnids("ImageNetA")]
     assert read(tmp_path, "ImageNetA").classnames == expected
     path.write_text(path.read_text().replace("tench", "a fish"))
-    prepare(["ImageNetA"], Options(tmp_path, given), Catalogue.published())
+    prepare(["ImageNetA"], Options(tmp_path, given), catalogue)
     assert "tench" not in path.read_text()
     assert f"{path} is not the published one; delete it" in capsys.readouterr().out
 
@@ -203,30 +207,6 @@ def test_images_that_the_split_file_does_not_name_are_told(tmp_path, monkeypatch
     assert "found there: n02085620-Chihuahua_1.jpg" in line
 
 
-def test_a_dry_run_tells_everything_and_does_nothing(tmp_path, monkeypatch, capsys):
-    files = files_of("OxfordPets")
-    given = write_files(tmp_path / "given", {"images.tar.gz": files["images.tar.gz"]})
-    root = tmp_path / "data"
-    (root / "caltech101" / "101_ObjectCategories" / "Faces").mkdir(parents=True)
-    catalogue = catalogue_of(files, NOWHERE, monkeypatch)
-    prepare(["OxfordPets", "Caltech101"], Options(root, given, dry_run=True), catalogue)
-    images, split = (root / "oxford_pets" / n for n in ("images", "split_zhou_OxfordPets.json"))
-    out = capsys.readouterr().out
-    assert f"OxfordPets: would do: {given / 'images.tar.gz'} becomes {images}\n" in out
-    link = f"{NOWHERE}/splits/split_zhou_OxfordPets.json"
-    assert f"OxfordPets: would do: {link} is downloaded and becomes {split}\n" in out
-    assert f"would do: {root / 'caltech-101'} becomes a symbolic link to caltech101\n" in out
-    assert "Caltech101: 101_ObjectCategories: there\n" in out
-    assert tree(root) == {} and not (root / "oxford_pets").exists()
-    assert not os.path.lexists(root / "caltech-101")
-
-
-def test_a_dry_run_names_what_will_be_missing(tmp_path):
-    options = Options(tmp_path, dry_run=True)
-    lines = problems_of(["UCF101"], options, Catalogue.published())
-    assert len(lines) == 1 and "get UCF-101-midframes.zip from" in lines[0]
-
-
 def test_everything_there_needs_no_write_access(tmp_path, monkeypatch):
     files = files_of("EuroSAT")
     given = write_files(tmp_path / "given", files)
@@ -250,16 +230,6 @@ def test_a_root_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
     options = Options(tmp_path / "data", given)
     (line,) = problems_of(["FGVCAircraft"], options, Catalogue.published())
     assert line.startswith(f"FGVCAircraft: {tmp_path / 'data' / 'fgvc_aircraft'}")
-
-
-def test_a_dry_run_takes_a_link_to_be_made_for_made(tmp_path, monkeypatch, capsys):
-    write_files(tmp_path / "food-101" / "food-101" / "images" / "apple_pie", {"1.jpg": b""})
-    write_files(tmp_path / "food-101", split_file("Food101"))
-    catalogue = catalogue_of(files_of("Food101"), NOWHERE, monkeypatch)
-    prepare(["Food101"], Options(tmp_path, dry_run=True), catalogue)
-    out = capsys.readouterr().out
-    assert "images becomes a symbolic link to food-101/images" in out
-    assert "downloaded" not in out
 
 
 def test_calls_at_the_same_time_wait_for_each_other(tmp_path, monkeypatch):

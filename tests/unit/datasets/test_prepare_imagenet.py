@@ -256,6 +256,7 @@ def test_a_train_archive_of_something_else_leaves_nothing(root, tmp_path, what):
             mode="w:gz",
         ),
     ],
+    ids=["no archive", "of something else", "no table"],
 )
 def test_a_development_kit_that_cannot_be_read_is_one_line(tmp_path, content):
     path = tmp_path / KIT
