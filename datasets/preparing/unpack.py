@@ -1,7 +1,8 @@
 """Unpacks archives as far as a dataset needs them; nothing that an archive holds leaves the folder.
 
 torchvision's extract_archive is not used: it takes a zip file's links, devices and absolute paths
-as they come, writes straight into the place that readers look at, and shows no progress.
+as they come, writes straight into the place that readers look at, and shows no progress. tarfile's
+own filters, which Python has from 3.11.4 on, let links through, and zip files have none.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from tqdm import tqdm
@@ -139,15 +140,15 @@ def unpack_tar(
     with tarfile.open(fileobj=file, tarinfo=_StrictHeader) as tar:
         for member in tar:
             name = _checked(member.name, archive)
-            tarfile.data_filter(member, str(folder))  # refuses devices and what we may have missed
             place = _place(name, takes)
             if member.issym() or member.islnk():
                 _copy_link(member, name, place, archive, takes, folder)
+            elif not (member.isreg() or member.isdir()):
+                raise ArchiveError(f"{archive} is refused: {name} is a link or device")
             elif place is not None and member.isdir():
                 (folder / place).mkdir(parents=True, exist_ok=True)
             elif place is not None:
-                member = member.replace(name=place, deep=False)
-                tar.extract(member, folder, set_attrs=False, filter="data")
+                _write(tar.extractfile(member), folder / place)
             seen.add(name.partition("/")[0])
             progress()
         while tar.fileobj is not None and tar.fileobj.read(1 << 20):
@@ -169,17 +170,24 @@ def _unpack_zip(
             if place is not None and info.is_dir():
                 (folder / place).mkdir(parents=True, exist_ok=True)
             elif place is not None:
-                (folder / place).parent.mkdir(parents=True, exist_ok=True)
-                with content.open(info) as source, (folder / place).open("wb") as target:
-                    shutil.copyfileobj(source, target)
+                _write(content.open(info), folder / place)
             progress(info.compress_size)
     return {name.partition("/")[0] for _, name in members}
+
+
+def _write(source: IO[bytes] | None, path: Path) -> None:
+    """Write a member; it gets no owner, time or mode of the archive's."""
+    assert source is not None  # as of every regular member
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
 
 
 def _checked(name: str, archive: Path) -> str:
     """The path of a member, without needless dots and slashes; "" for the top itself."""
     parts = PurePosixPath(name)
-    if parts.parts and not (is_relative(name) and is_relative(name.replace("\\", "/"))):
+    inside = is_relative(name) and is_relative(name.replace("\\", "/"))
+    if parts.parts and (not inside or PureWindowsPath(name).drive):
         raise ArchiveError(
             f"{archive} is refused: its member {name!r} lies outside of it; get the published one"
         )
@@ -226,8 +234,6 @@ def in_one_line(archive: Path, folder: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except tarfile.FilterError as error:
-        raise ArchiveError(f"{archive} is refused: {error}") from None
     except _FAULTS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise ArchiveError(

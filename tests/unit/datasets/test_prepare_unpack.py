@@ -42,6 +42,26 @@ def test_what_is_asked_for_is_unpacked_under_its_new_name(tmp_path, folder, name
     assert archive.read_bytes() == before
 
 
+def test_a_python_whose_tarfile_has_no_filters_unpacks_as_well(tmp_path, folder, monkeypatch):
+    for name in ("FilterError", "data_filter", "tar_filter", "fully_trusted_filter"):
+        monkeypatch.delattr(tarfile, name)  # as before Python 3.11.4
+    unpack(write(tmp_path / "set.tar.gz", FILES), TAKES, folder)
+    assert (folder / "list.txt").read_bytes() == b"x"
+    (tmp_path / "cut.tar").write_bytes(tar_bytes(FILES)[:1000])
+    with pytest.raises(ArchiveError, match="is damaged or no archive"):
+        unpack(tmp_path / "cut.tar", TAKES, folder)
+
+
+def test_what_is_unpacked_gets_neither_mode_nor_owner_nor_time(tmp_path, folder):
+    one = member("set/list.txt", mode=0o4777, uid=12345, mtime=1)
+    (tmp_path / "set.tar").write_bytes(tar_bytes({}, [one]))
+    unpack(tmp_path / "set.tar", {"list.txt": ["set/list.txt"]}, folder)
+    found, usual = (folder / "list.txt").stat(), folder / "usual"
+    usual.touch()
+    assert (found.st_mode, found.st_uid) == (usual.stat().st_mode, usual.stat().st_uid)
+    assert found.st_mtime > 1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_may_start_with_the_folder_itself(tmp_path, folder, name):
     unpack(write(tmp_path / name, {f"./{path}": b for path, b in FILES.items()}), TAKES, folder)
@@ -97,7 +117,13 @@ def test_a_wrong_bit_in_a_zip_is_found(tmp_path, folder):
         unpack(archive, TAKES, folder)
 
 
-OUTSIDE = ["../escaped", "set/images/../../../escaped", "/tmp/escaped", "set\\..\\..\\escaped"]
+OUTSIDE = [
+    "../escaped",
+    "set/images/../../../escaped",
+    "/tmp/escaped",
+    "set\\..\\..\\escaped",
+    "C:/escaped",
+]
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
