@@ -48,9 +48,12 @@ class ImageNet(WnidFolders):
 
     def _wnids(self) -> list[str]:
         """The class folders, sorted, which train and val have to agree on."""
-        remedy = f"sort them into a folder for each wnid, as {SORTER} does"
+        remedies = {
+            "train": f"sort them into a folder for each wnid, as {SORTER} does",
+            "val": f"run {self.prepare_command}, which sorts them into a folder for each wnid",
+        }
         train, val = (
-            self.class_folders(os.path.join(self.image_dir, split), remedy)
+            self.class_folders(os.path.join(self.image_dir, split), remedies[split])
             for split in self.image_folders
         )
         if train != val:

@@ -85,7 +85,8 @@ def read_lists_file(path: str) -> dict[str, Any]:
             content = json.load(file)
     except FileNotFoundError as error:
         raise MissingFileError(f"no split file {path}") from error
-    except (OSError, ValueError) as error:
+    # a deeply nested file ends in RecursionError
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFileError(f"{path} cannot be read as JSON ({error}); get it again") from error
     if not isinstance(content, dict) or not all(
         isinstance(content.get(name), list) for name in SPLITS

@@ -3,6 +3,7 @@ classnames.txt with the name of each.
 """
 
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +12,6 @@ from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import Item
 from datasets.text_lists import read_table
 
-NAMES_URL = "https://drive.google.com/file/d/1-61f_ol79pViBFDG_IDlUQSwoLcn2XXF/view?usp=sharing"
 _SHOWN = 3  # folders named in an error
 
 
@@ -56,7 +56,14 @@ class WnidFolders(ListedDataset):
         Raises:
             MissingFileError, BadFileError: see `text_lists.read_table`.
         """
-        return read_table(self.names_file, f"get it from {NAMES_URL}")
+        first = "delete it and " if os.path.lexists(self.names_file) else ""
+        return read_table(self.names_file, f"{first}run {self.prepare_command}, which writes it")
+
+    @property
+    def prepare_command(self) -> str:
+        """The command that writes classnames.txt, and sorts the validation images of ImageNet."""
+        root = shlex.quote(os.path.dirname(self.dataset_dir))
+        return f"python -m datasets prepare {type(self).__name__} --root {root}"
 
     def check_names(self, names: Iterable[str], wnids: Sequence[str], folder: str) -> None:
         """Check that classnames.txt has a line for each class folder and no more.
@@ -70,7 +77,7 @@ class WnidFolders(ListedDataset):
         raise BadFileError(
             f"{self.names_file} has {len(lines)} lines for {len(wnids)} class folders in {folder}; "
             f"{difference('the folders', wnids, 'the lines', lines)}; each folder needs its line: "
-            f"get the file from {NAMES_URL}"
+            f"for the published file delete this one and run {self.prepare_command}"
         )
 
     def class_folders(self, folder: str, remedy: str) -> list[str]:

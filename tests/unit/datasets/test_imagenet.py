@@ -4,6 +4,7 @@ where the file system lists in sorted order.
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,10 @@ def test_a_cache_of_other_images_or_classes_is_refused(folder, rows, message):
     assert str(path) in str(error.value) and len(error.value.problems) == 1
 
 
+def prepare_of(folder) -> str:
+    return f"python -m datasets prepare ImageNet --root {folder.parent}"
+
+
 def message_of(folder) -> str:
     """The one-line error that the folder gives."""
     with pytest.raises(UserError) as error:
@@ -142,7 +147,19 @@ def test_a_flat_val_is_named_with_the_remedy(folder):
             image.rename(val / image.name)
         (val / wnid).rmdir()
     message = message_of(folder)
-    assert f"no class folders in {val}, but 5 files; sort them into a folder" in message
+    assert message.endswith(
+        f"no class folders in {val}, but 5 files; run {prepare_of(folder)}, which sorts them into "
+        "a folder for each wnid"
+    )
+
+
+def test_a_flat_train_is_named_with_the_script_that_sorts_it(folder):
+    train = folder / "images" / "train"
+    shutil.rmtree(train)
+    train.mkdir()
+    (train / "n01440764.tar").touch()
+    message = message_of(folder)
+    assert f"no class folders in {train}, but 1 files; sort them into a folder" in message
     assert "extract_ILSVRC.sh" in message
 
 
@@ -159,10 +176,12 @@ def test_a_folder_of_one_side_only_is_named(folder, short):
     assert "unpack both again" in message
 
 
-def test_missing_class_names_are_named_with_their_link(folder):
+def test_missing_class_names_are_named_with_the_command_that_writes_them(folder):
     (folder / "classnames.txt").unlink()
     message = message_of(folder)
-    assert f"no list {folder / 'classnames.txt'}; get it from https://drive.google.com" in message
+    assert message == (
+        f"no list {folder / 'classnames.txt'}; run {prepare_of(folder)}, which writes it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +198,8 @@ def test_class_names_that_do_not_fit_the_folders_are_named(folder, change, expec
     path = folder / "classnames.txt"
     path.write_text("\n".join(change(path.read_text().splitlines())))
     message = message_of(folder)
-    for part in (str(path), "drive.google.com", *expected):
+    assert "delete this one and run" in message or "delete it and run" in message
+    for part in (str(path), prepare_of(folder), *expected):
         assert part in message
 
 

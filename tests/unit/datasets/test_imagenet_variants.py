@@ -129,11 +129,14 @@ def test_a_missing_images_folder_is_named_with_the_link(tmp_path, dataset):
     assert "https://github.com/" in message
 
 
-def test_missing_class_names_are_named_with_their_link(tmp_path, dataset):
-    images = write(tmp_path, dataset)
+def test_missing_class_names_are_named_with_the_command_that_writes_them(tmp_path, dataset):
+    root = tmp_path / "my data"
+    images = write(root, dataset)
     (images.parent / "classnames.txt").unlink()
-    message = message_of(tmp_path, dataset)
-    assert f"no list {images.parent / 'classnames.txt'}; get it from https://drive" in message
+    assert message_of(root, dataset) == (
+        f"no list {images.parent / 'classnames.txt'}; run python -m datasets prepare "
+        f"{dataset.__name__} --root '{root}', which writes it"
+    )
 
 
 def test_images_outside_of_class_folders_are_named(tmp_path, dataset):

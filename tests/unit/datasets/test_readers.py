@@ -231,6 +231,7 @@ def test_a_class_with_fewer_images_than_shots_is_a_warning(tmp_path, capsys):
     ("content", "message"),
     [
         ('{"train": [', "cannot be read as JSON"),
+        ('{"train": ' + "[" * 100_000, "cannot be read as JSON"),
         ('{"train": [], "val": []}', "needs the lists train, val and test"),
         ('{"train": [["a.jpg", "0", "cat"]], "val": [], "test": []}', r"train\[0\]"),
         ('{"train": [["../a.jpg", 0, "cat"]], "val": [], "test": []}', r"train\[0\]"),
