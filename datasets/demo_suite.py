@@ -68,7 +68,6 @@ class ShapeDataset(DrawnDataset):
     """
 
     template = "a photo of a {}."
-    task_name = "shape recognition"
 
     @property
     def class_ids(self) -> list[str]:
@@ -82,6 +81,7 @@ class DemoShapes(ShapeDataset):
 
     dataset_dir = "demo_shapes"
     split_file = "split_zhou_DemoShapes.json"
+    task_name = "shape recognition"
     renderer = shapes
 
 
