@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from runner.errors import UserError, did_you_mean
+from runner.grid import TEST, VALIDATION, Axis
 from runner.modes import MODES
+from runner.options import option_problems, read_grid, read_modes, split_words
 from runner.slurm_options import read_words
 
 DESCRIPTION = "Run experiments over datasets, seeds and GPUs, resume what was stopped, tally."
@@ -29,17 +31,10 @@ examples:
   python parallel_runner.py --cfg all --demo
   python parallel_runner.py --cfg promptsrc --mode xd --data ~/data
   python parallel_runner.py --cfg maple_dept --data ~/data --seeds 1 2 OPTIM.MAX_EPOCH 20
+  python parallel_runner.py --cfg coop --demo --mode b2n xd --grid OPTIM.LR=0.002,0.02
 """
 WITH_DOTS = ("--data", "--weights", "--slurm-args")  # flags whose value may have one
-KEY = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
-# Set by the runner for every job: as an option they would contradict the folder of the run.
-TAKEN = {
-    "DATASET.NAME": "--datasets",
-    "DATASET.NUM_SHOTS": "--shots",
-    "DATASET.ROOT": "--data",
-    "DATASET.SUBSAMPLE_CLASSES": "--mode",
-    "TRAINER.NAME": "--cfg",
-}
+GRID = re.compile(r"[A-Za-z_][\w.]*=")
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Arguments:
     """The command line, checked."""
 
     cfg: tuple[str, ...]
-    mode: str
+    modes: tuple[str, ...]
     data: str
     datasets: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -66,6 +61,9 @@ class Arguments:
     list_names: bool
     debug: bool
     options: tuple[str, ...]
+    grid: tuple[Axis, ...] = ()
+    rank_by: str = VALIDATION
+    expanded: tuple[str, ...] = ()  # experiments that `--cfg all` stands for
     together: str = ""  # what to call the experiments as a whole
 
 
@@ -124,7 +122,21 @@ def _add_what_to_run(run: argparse._ArgumentGroup) -> None:
         help="experiments, see --list; `all`: every method and its DePT variant",
     )
     run.add_argument(
-        "--mode", choices=tuple(MODES), default="", help="protocol; default: the entry's"
+        "--mode", nargs="+", default=[], metavar="M", help="protocols; default: the entry's"
+    )
+    run.add_argument(
+        "--grid",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=A,B",
+        help="sweep: every combination of these values, in place of the entry's grid",
+    )
+    run.add_argument(
+        "--rank-by",
+        choices=[VALIDATION, TEST],
+        default=VALIDATION,
+        help="images whose accuracy orders a grid's points; default: val",
     )
     run.add_argument("--datasets", nargs="+", default=[], metavar="D", help="default: the mode's")
     run.add_argument(
@@ -168,14 +180,14 @@ def parse(argv: Sequence[str]) -> Arguments:
             names = [flag for action in parser._actions for flag in action.option_strings]
             raise UserError(f"{name}: no such flag{did_you_mean(name, names)}")
         raise UserError(f"{word}: stands alone; options are KEY VALUE, keys have a dot")
-    problems = _option_problems(options)
+    problems = option_problems(options)
     if problems:
         raise UserError(problems)
     arguments = Arguments(
-        cfg=_words(known.cfg),
-        mode=known.mode,
+        cfg=split_words(known.cfg),
+        modes=read_modes(known.mode),
         data=known.data,
-        datasets=_words(known.datasets),
+        datasets=split_words(known.datasets),
         seeds=_numbers("--seeds", known.seeds, least=0),
         shots=_numbers("--shots", known.shots, least=1),
         gpus=_numbers("--gpus", known.gpus, least=0, repeat=True),
@@ -192,6 +204,8 @@ def parse(argv: Sequence[str]) -> Arguments:
         list_names=known.list,
         debug=known.debug,
         options=tuple(options),
+        grid=read_grid(known.grid),
+        rank_by=known.rank_by,
     )
     if not arguments.cfg and not arguments.list_names:
         raise UserError("--cfg is missing: name an experiment; --list shows them")
@@ -228,9 +242,11 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     Raises:
         UserError: that word stands where a flag needs its value.
     """
+    in_grid = False
     for place, word in enumerate(argv):
         before = argv[place - 1] if place else ""
-        if "." in word and not word.startswith("-") and before not in WITH_DOTS:
+        in_grid = (in_grid or before == "--grid") and GRID.match(word) is not None
+        if "." in word and not word.startswith("-") and not in_grid and before not in WITH_DOTS:
             if expected := _expected(before):
                 raise UserError(
                     f"{before}: expects {expected}, but {word} has a dot and so begins the KEY "
@@ -245,36 +261,16 @@ def _expected(flag: str) -> str:
     for action in build_parser()._actions:
         if flag in action.option_strings and action.nargs != 0:
             several = action.nargs == "+"
+            if flag == "--mode":
+                return " or ".join(MODES)
+            if flag == "--grid":
+                return "KEY=a,b,c"
             if action.choices:
                 return " or ".join(action.choices)
             if flag in ("--cfg", "--datasets"):
                 return "names"
             return "whole numbers" if several else "a whole number"
     return ""
-
-
-def _option_problems(options: Sequence[str]) -> list[str]:
-    problems = [
-        f"{word}: flags stand before the KEY VALUE options" for word in options if word[:2] == "--"
-    ]
-    if problems:
-        return problems
-    for key in options[::2]:
-        if key in ("OUTPUT_DIR", "SEED"):
-            problems.append(f"{key}: set by the runner for every run; use --seeds for seeds")
-        elif key in TAKEN:
-            problems.append(f"{key}: set by the runner for every run; use {TAKEN[key]}")
-        elif not KEY.fullmatch(key) and key not in ("USE_CUDA", "VERBOSE", "VERSION"):
-            problems.append(f"{key}: not a key; options are KEY VALUE, as OPTIM.LR 0.002")
-    if not problems and len(options) % 2:
-        problems.append(f"{options[-1]}: has no value; options are KEY VALUE")
-    return problems
-
-
-def _words(values: Sequence[str]) -> tuple[str, ...]:
-    """Split at commas and drop repetitions."""
-    words = [word.strip() for value in values for word in value.split(",")]
-    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _numbers(

@@ -9,6 +9,7 @@ from runner.archive import Archive, checkpoint_id, misplaced
 from runner.errors import UserError
 from runner.experiment import Experiment, trainer_yaml
 from runner.files import shown
+from runner.grid import NO_POINT, Point
 from runner.jobkey import job_key, weights_id
 from runner.jobs import ANY, Job
 from runner.modes import Mode
@@ -52,6 +53,7 @@ class JobBuilder:
         options: KEY VALUE words of the command line, which win over the entry's.
         archive: checkpoints to evaluate in place of training.
         absent: takes the names of runs whose checkpoint is not in the archive.
+        point: of a grid, whose options win over all others.
     """
 
     experiment: Experiment
@@ -61,6 +63,7 @@ class JobBuilder:
     demo: bool = False
     archive: Archive | None = None
     absent: list[str] = field(default_factory=list)
+    point: Point = NO_POINT
 
     @property
     def tests_only(self) -> bool:
@@ -124,10 +127,12 @@ class JobBuilder:
         _, opts = entry.settings(self.mode.name, run.shots, run.trained_on)
         cfg = self.cfg(run.shots, run.trained_on)
         yamls = [dataset_yaml(place.repo, run.dataset), trainer_yaml(place.repo, entry, cfg)]
-        name = f"{entry.name} {run.dataset}{self._shots(run)} seed{run.seed} {kind} {subset}"
+        owner = "/".join(filter(None, [entry.name, self.point.folder]))
+        name = f"{owner} {run.dataset}{self._shots(run)} seed{run.seed} {kind} {subset}"
         options = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", subset]
         options += [*opts, *(entry.demo_opts if self.demo else ()), *self.options]
-        root = place.outputs / entry.name
+        options += self.point.options
+        root = place.outputs / owner
         model, training = (needs.folder, needs.key) if needs else (None, "")
         if self.archive:
             root /= f"weights-{self.archive.name}"
@@ -148,7 +153,7 @@ class JobBuilder:
         words = self._words(run, kind, yamls, root / path, model)
         job = Job(
             name=name,
-            experiment=entry.name,
+            experiment=owner,
             kind=kind,
             column=ANY if entry.zero_shot and self.mode.table == "shots" else column,
             dataset=run.dataset,

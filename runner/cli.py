@@ -17,7 +17,7 @@ from runner.errors import UserError
 from runner.execute import launch_and_report
 from runner.experiment import Experiment, read_experiment
 from runner.files import shown
-from runner.jobs import Job, Study
+from runner.jobs import Job, Study, jobs_of
 from runner.launcher import in_use
 from runner.modes import DEFAULT_MODE
 from runner.plan import Selection, plan
@@ -79,16 +79,24 @@ def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
 def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig) -> Arguments:
     """Put the experiments that `all` stands for in its place, without those that do not have the
     mode."""
-    mode = arguments.mode or DEFAULT_MODE
+    modes = arguments.modes or (DEFAULT_MODE,)
     entries = [read_experiment(name, get_config(name)) for name in names]
-    named = [entry.name for entry in entries if entry.in_all and mode in entry.modes]
-    if not named:
-        raise UserError(f"--cfg all: no experiment has --mode {mode}")
-    left = [entry.name for entry in entries if entry.in_all and mode not in entry.modes]
-    if left:
-        print(f"--cfg all: without {', '.join(left)}: no --mode {mode}", file=sys.stderr)
+    entries = [entry for entry in entries if entry.in_all]
+    for mode in modes:
+        left = [entry.name for entry in entries if mode not in entry.modes]
+        if len(left) == len(entries):
+            raise UserError(f"--cfg all: no experiment has --mode {mode}")
+        if left:
+            print(f"--cfg all: without {', '.join(left)}: no --mode {mode}", file=sys.stderr)
+    named = [entry.name for entry in entries if not set(modes).isdisjoint(entry.modes)]
     cfg = [each for name in arguments.cfg for each in (named if name == ALL else [name])]
-    return replace(arguments, cfg=tuple(dict.fromkeys(cfg)), mode=mode, together=ALL)
+    return replace(
+        arguments,
+        cfg=tuple(dict.fromkeys(cfg)),
+        modes=modes,
+        together=ALL,
+        expanded=tuple(name for name in named if name not in arguments.cfg),
+    )
 
 
 def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple[str, ...]) -> int:
@@ -103,7 +111,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
     if problems:
         raise UserError(problems)
     studies = _plan(arguments, repo, root, experiments, command)
-    jobs = [job for study in studies for job in study.jobs]
+    jobs = jobs_of(studies)
     _say_absent(arguments, studies)
     if arguments.dry_run:
         _print_commands(jobs, arguments)
@@ -142,11 +150,13 @@ def _plan(
         train_command=command,
     )
     chosen = Selection(
-        mode=arguments.mode,
+        modes=arguments.modes,
+        expanded=arguments.expanded,
         datasets=arguments.datasets,
         seeds=arguments.seeds,
         shots=arguments.shots,
         options=arguments.options,
+        grid=arguments.grid,
         demo=arguments.demo,
         weights=arguments.weights,
         dry_run=arguments.dry_run,

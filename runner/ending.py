@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.files import atomic_write, shown
-from runner.jobs import Job, Study
+from runner.grid import VALIDATION
+from runner.jobs import Job, Study, jobs_of
 from runner.results import RunResult, mistake_in, tail
 from runner.schedule import USER_MISTAKE, Failure, Outcome
 from runner.scores import Measured, measure
@@ -15,38 +16,79 @@ from runner.tally import accuracy_csv, base_to_new_csv, shots_csv
 
 
 def write_tables(
-    studies: Sequence[Study], results: Mapping[str, RunResult], *, together: str = ""
+    studies: Sequence[Study],
+    results: Mapping[str, RunResult],
+    *,
+    together: str = "",
+    rank_by: str = VALIDATION,
 ) -> None:
-    """Print the comparison, write a CSV per study and the picture, and say where they lie.
+    """Print the comparison of each mode, or the ranking of each grid, write a CSV per study and the
+    picture, and say where they lie.
 
     Nothing is printed or written for a study without any result.
 
     Args:
         together: name of the folder that takes what compares several studies.
+        rank_by: images whose accuracy ranks the points of a grid.
     """
-    from runner.report import write_picture
-    from runner.table import ranking_csv, render
-
     every = [(study, measure(study, results)) for study in studies]
     measured = [(study, found) for study, found in every if found.scores]
-    if measured:
-        mode = measured[0][0].mode
-        summaries = [_summary(study, found) for study, found in measured]
-        print(f"\n{render(mode, summaries)}\n")
-        for study, found in measured:
-            for path, text in _csv_files(study, found):
-                atomic_write(path, text)
-                print(f"table:   {shown(path)}")
-        place = _joint_path([study for study, _ in measured], together)
-        if len(measured) > 1:
-            atomic_write(place.with_suffix(".csv"), ranking_csv(summaries))
-            print(f"table:   {shown(place.with_suffix('.csv'))}")
-        write_picture(place.with_suffix(".png"), mode, summaries)
-        print(f"picture: {shown(place.with_suffix('.png'))}")
-    missing = [job.name for study in studies for job in study.jobs if job.name not in results]
+    groups: dict[tuple[str, Path | None], list[tuple[Study, Measured]]] = {}
+    for study, found in every:
+        groups.setdefault((study.mode.name, study.ranking), []).append((study, found))
+    for (_, ranking), group in groups.items():
+        known = [(study, found) for study, found in group if found.scores]
+        if ranking and known:
+            _write_grid(ranking, group, results, rank_by)
+        elif known:
+            _write_comparison(known, together)
+    missing = [job.name for job in jobs_of(studies) if job.name not in results]
     missing += [name for study in studies for name in study.absent]
     if missing and measured:
         print(f"missing: {', '.join(missing)}")
+
+
+def _write_comparison(measured: Sequence[tuple[Study, Measured]], together: str) -> None:
+    from runner.report import write_picture
+    from runner.table import ranking_csv, render
+
+    mode = measured[0][0].mode
+    summaries = [_summary(study, found) for study, found in measured]
+    print(f"\n{render(mode, summaries)}\n")
+    _write_tables(measured)
+    place = _joint_path([study for study, _ in measured], together)
+    if len(measured) > 1:
+        atomic_write(place.with_suffix(".csv"), ranking_csv(summaries))
+        print(f"table:   {shown(place.with_suffix('.csv'))}")
+    write_picture(place.with_suffix(".png"), mode, summaries)
+    print(f"picture: {shown(place.with_suffix('.png'))}")
+
+
+def _write_grid(
+    path: Path,
+    measured: Sequence[tuple[Study, Measured]],
+    results: Mapping[str, RunResult],
+    rank_by: str,
+) -> None:
+    from runner.ranking import grid_csv, rank, render_grid
+
+    studies = [study for study, _ in measured]
+    summaries = [_summary(study, found) for study, found in measured]
+    ranking = rank(studies, summaries, results, rank_by)
+    label = studies[0].label.replace(f"/{studies[0].point.folder}", "")
+    print(f"\n{label}, --mode {studies[0].mode.name}:\n\n{render_grid(ranking)}\n")
+    _write_tables(measured)
+    if ranking.by_test:
+        path = path.with_name(f"{path.stem}-chosen-on-test.csv")
+    atomic_write(path, grid_csv(ranking))
+    print(f"ranking: {shown(path)}")
+
+
+def _write_tables(measured: Sequence[tuple[Study, Measured]]) -> None:
+    for study, found in measured:
+        for path, text in _csv_files(study, found) if found.scores else ():
+            atomic_write(path, text)
+            print(f"table:   {shown(path)}")
 
 
 def _summary(study: Study, found: Measured) -> Summary:

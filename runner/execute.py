@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from runner import ending
 from runner.arguments import Arguments
 from runner.gpus import choose_gpus, find_gpus, make_slots
-from runner.jobs import Job, Study
+from runner.jobs import Job, Study, jobs_of
 from runner.launcher import Launcher, LocalLauncher
 from runner.progress import Progress
 from runner.results import RunResult
@@ -24,7 +24,7 @@ def launch_and_report(
 
     `train_command`: how the jobs' commands begin.
     """
-    jobs = [job for study in studies for job in study.jobs]
+    jobs = jobs_of(studies)
     to_run = [job for job in jobs if found[job.name][0] is not Standing.DONE]
     results = {name: result for name, (_, result) in found.items() if result}
     results = {name: results[name] for name in results if found[name][0] is Standing.DONE}
@@ -37,7 +37,9 @@ def launch_and_report(
         outcome, code = _launch(arguments, jobs, to_run, results, launcher)
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
-    ending.write_tables(studies, outcome.results, together=arguments.together)
+    ending.write_tables(
+        studies, outcome.results, together=arguments.together, rank_by=arguments.rank_by
+    )
     ending.print_failures(outcome)
     if outcome.stopped:
         left = len(jobs) - len(outcome.results)

@@ -7,9 +7,11 @@ from typing import Any
 
 from runner import demo
 from runner.errors import UserError, did_you_mean
+from runner.grid import Axis, read_axes
 from runner.modes import DATASET_LISTS, DEFAULT_MODE, MODES, SETTINGS_MODES
+from runner.options import key_problem
 
-SECTIONS = frozenset({"data", "train", "mode", "modes", "in_all", "dept"})
+SECTIONS = frozenset({"data", "train", "mode", "modes", "in_all", "dept", "grid"})
 DATA_KEYS = frozenset({"root", "source_dataset", *DATASET_LISTS})
 TRAIN_KEYS = frozenset(
     {"trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "demo_opts"}
@@ -41,6 +43,7 @@ class Experiment:
     source: str
     datasets: Mapping[str, tuple[str, ...]]
     cases: tuple[Mapping[str, Any], ...] = field(default=())
+    grid: tuple[Axis, ...] = ()
 
     def settings(self, mode: str, shots: int, dataset: str) -> tuple[str, tuple[str, ...]]:
         """Return YAML name and options of one run: of the entry, then of the cases that hold."""
@@ -86,6 +89,7 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
         source=data.get("source_dataset", ""),
         datasets={key: tuple(data.get(key, ())) for key in DATASET_LISTS},
         cases=tuple(train.get("cases", ())),
+        grid=tuple(read_axes(config.get("grid", {}))[0]),
         **flags,
     )
 
@@ -113,6 +117,9 @@ def _problems(config: Mapping[str, Any]) -> list[str]:
     for key in ("opts", "demo_opts"):
         if len(train.get(key, ())) % 2:
             problems.append(f"train.{key} must be KEY VALUE words; their number is odd")
+    axes, wrong = read_axes(config.get("grid", {}))
+    problems += wrong
+    problems += [f"grid.{line}" for axis in axes if (line := key_problem(axis.key, swept=True))]
     modes = config.get("modes", list(MODES))
     problems += [f"modes: {mode}: no such mode" for mode in modes if mode not in MODES]
     mode = config.get("mode")

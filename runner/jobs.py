@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.grid import NO_POINT, Point
 from runner.modes import Mode
 
 ANY = "any"  # column of a run whose accuracy stands in every column: zero-shot at any shots
@@ -16,7 +18,7 @@ class Job:
 
     Attributes:
         name: unique over the plan, readable: `maple_dept dtd seed1 train`.
-        experiment: name in configs.py.
+        experiment: name in configs.py, and the point of a grid behind a slash.
         kind: `train` (whose last test counts) or `test` (evaluation only).
         column: which accuracy the job gives to the tally: one of its study's columns, or ANY.
         folder: its output folder.
@@ -49,6 +51,8 @@ class Study:
         source: the dataset that xd and dg train on.
         csv: the table; `csv_by_column` has one more for each column of a table by shots.
         absent: names of the runs that cannot be, since the archive lacks their checkpoint.
+        point: the values of a grid that all its jobs have.
+        ranking: the table that ranks it among the other points of its grid; None without a grid.
     """
 
     name: str
@@ -63,3 +67,10 @@ class Study:
     source: str = ""
     csv_by_column: dict[str, Path] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+    point: Point = NO_POINT
+    ranking: Path | None = None
+
+
+def jobs_of(studies: Iterable[Study]) -> list[Job]:
+    """Return the jobs of all studies, one that several share once."""
+    return list({job.name: job for study in studies for job in study.jobs}.values())

@@ -117,7 +117,7 @@ def summarise(
                 if rows and all((row, column, seed) in scores for row in rows)
             ]
             if values:
-                cells[line.name, column] = _spread(values)
+                cells[line.name, column] = spread(values)
         if "new" in columns and rows:
             _add_harmonic(cells, line.name, rows, seeds, scores)
     measures = BASE_TO_NEW if "base" in columns else tuple(columns)
@@ -140,16 +140,17 @@ def _add_harmonic(
     ]
     if both:
         of_means = harmonic_mean(cells[name, "base"].mean, cells[name, "new"].mean)
-        cells[name, "H"] = Spread(of_means, _spread(both).std, len(both))
+        cells[name, "H"] = Spread(of_means, spread(both).std, len(both))
         single = [
             mean([harmonic_mean(*(scores[row, c, seed] for c in ("base", "new"))) for row in rows])
             for seed in seeds
             if all((row, c, seed) in scores for row in rows for c in ("base", "new"))
         ]
-        cells[name, MEAN_OF_H] = _spread(single)
+        cells[name, MEAN_OF_H] = spread(single)
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def spread(values: Sequence[float]) -> Spread:
+    """Return mean and population standard deviation."""
     middle = mean(values)
     variance = mean([(value - middle) ** 2 for value in values])
     return Spread(middle, math.sqrt(variance), len(values))

@@ -26,7 +26,7 @@ def render(mode: Mode, summaries: Sequence[Summary]) -> str:
             cells = (_cell(summary, line, measure) for measure in measures)
             rows.append([name, *label, *cells])
     headers = ["dataset", *(["experiment"] if several else []), *measures]
-    return f"{_tabulate(rows, headers, measures)}\n\n{_legend(mode, summaries)}"
+    return f"{tabulated(rows, headers, measures)}\n\n{_legend(mode, summaries)}"
 
 
 def render_ranking(mode: Mode, summaries: Sequence[Summary]) -> str:
@@ -37,7 +37,7 @@ def render_ranking(mode: Mode, summaries: Sequence[Summary]) -> str:
         [experiment_name(each), *(_cell(each, line, measure) for _, line, measure in columns)]
         for each in ranked(summaries)
     ]
-    text = _tabulate(rows, headers, headers[1:])
+    text = tabulated(rows, headers, headers[1:])
     return f"{text}\n\n{_legend(mode, summaries)}"
 
 
@@ -111,7 +111,8 @@ def _names(summary: Summary) -> set[str]:
     return {line.name for line in summary.lines}
 
 
-def _tabulate(rows: Sequence[Sequence[str]], headers: Sequence[str], numbers: Sequence[str]) -> str:
+def tabulated(rows: Sequence[Sequence[str]], headers: Sequence[str], numbers: Sequence[str]) -> str:
+    """Return a table as text; the columns `numbers` are set to the right."""
     from tabulate import tabulate
 
     align = ["right" if header in numbers else "left" for header in headers]

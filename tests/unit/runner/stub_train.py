@@ -3,7 +3,10 @@
 STUB_RULES is a JSON list of rules; the first whose `match` stands in the output folder's path
 holds: seconds (sleep), ends (wait until so many runs have ended), file (wait until it is there),
 exit (code, after printing `says`), fails (only the first so many times), ignore_term, child (start
-a process that sleeps), no_result, accuracy, split_note, task_split_notes (dataset -> note).
+a process that sleeps), no_result, accuracy, val_accuracy, split_note, task_split_notes (dataset ->
+note).
+Also record (more keys of result.json), alone (out of memory while another run is there).
+With STUB_SERVES it takes --serve as train.py does.
 STUB_LOG takes a JSON line per start and end of a run. Datasets of TASKS leave a metric per task.
 """
 
@@ -52,7 +55,25 @@ def wait(rule: dict) -> None:
         time.sleep(0.02)
 
 
-def main() -> int:
+def has_company() -> bool:
+    lines = [json.loads(line) for line in Path(os.environ["STUB_LOG"]).read_text().splitlines()]
+    ended = {line["pid"] for line in lines if line["event"] == "end"}
+    return any(line["pid"] not in {*ended, os.getpid()} for line in lines)
+
+
+def serve(descriptor: int) -> list[str] | None:
+    import socket
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+    from dassl.utils.serving import JobServer
+
+    return JobServer(socket.socket(fileno=descriptor), lambda argv: None).serve()
+
+
+def main(argv: list[str] | None = None) -> int:
+    if argv is None and "--serve" in sys.argv and os.environ.get("STUB_SERVES"):
+        words = serve(int(sys.argv[-1]))
+        return 0 if words is None else main(words)
     parser = argparse.ArgumentParser()
     for flag in ("root", "trainer", "dataset-config-file", "config-file", "output-dir", "job-key"):
         parser.add_argument(f"--{flag}")
@@ -61,7 +82,7 @@ def main() -> int:
     parser.add_argument("--load-epoch", type=int)
     parser.add_argument("--eval-only", action="store_true")
     parser.add_argument("opts", nargs=argparse.REMAINDER)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     out = Path(args.output_dir)
     out.mkdir(parents=True, exist_ok=True)
     (out / "result.json").unlink(missing_ok=True)
@@ -74,6 +95,8 @@ def main() -> int:
         (out / "child.pid").write_text(str(child.pid))
     note("start", str(out))
     wait(rule)
+    if rule.get("alone") and has_company():
+        rule = {"exit": 1, "says": "torch.OutOfMemoryError: CUDA out of memory. Tried to"}
     note("end", str(out))
     if "exit" in rule and earlier_starts(str(out)) < rule.get("fails", 1000):
         print(rule.get("says", "broken"), file=sys.stderr)
@@ -96,8 +119,11 @@ def main() -> int:
     if not rule.get("no_result"):
         content = {"format": 1, "accuracy": accuracy, "tasks": tasks or None}
         content["split_note"] = rule.get("split_note")
-        text = json.dumps({**content, "job_key": args.job_key})
-        (out / "result.json").write_text(text)
+        if options.get("TEST.VALIDATE_AT_END") == "True" and not args.eval_only:
+            content["val_accuracy"] = rule.get("val_accuracy", 80.0 + args.seed)
+        text = json.dumps({**content, **rule.get("record", {}), "job_key": args.job_key})
+        (out / "result.json.new").write_text(text)
+        (out / "result.json.new").replace(out / "result.json")  # whole or not at all
     return 0
 
 

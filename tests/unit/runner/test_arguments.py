@@ -81,7 +81,23 @@ def test_a_path_with_a_dot_is_no_option(flag):
         ),
         (
             ["--cfg", "coop", "--mode", "xx"],
-            "--mode: invalid choice: 'xx' (choose from b2n, xd, dg, fs, fs-b2n, mt)",
+            "--mode xx: no such mode; did you mean xd?",
+        ),
+        (
+            ["--cfg", "coop", "--grid", "OPTIM.LR", "0.1"],
+            "--grid: expects KEY=a,b,c, but OPTIM.LR has a dot and so begins the KEY VALUE options",
+        ),
+        (
+            ["--cfg", "coop", "--grid", "OPTIM.LR="],
+            "--grid OPTIM.LR=: must be KEY=a,b,c, as OPTIM.LR=0.002,0.02",
+        ),
+        (
+            ["--cfg", "coop", "--grid", "DATASET.NUM_SHOTS=1,2"],
+            "--grid DATASET.NUM_SHOTS: set by the runner for every run; use --shots",
+        ),
+        (
+            ["--cfg", "coop", "--grid", "A.B=1", "A.B=2"],
+            "--grid A.B: given twice",
         ),
         (
             ["--cfg", "coop", "--demo", "--data", "x"],
