@@ -149,6 +149,13 @@ class SimpleTrainer(TrainerBase):
         if self.val_loader is None:
             logger.warning("Warning: TEST.VALIDATE_AT_END: there are no validation images")
             return
+        data = getattr(getattr(self, "dm", None), "dataset", None)
+        if data and {item.impath for item in data.val} & {item.impath for item in data.test}:
+            logger.warning(
+                "Warning: TEST.VALIDATE_AT_END: the validation images are test images; nothing may "
+                "be chosen by them"
+            )
+            return
         self.val_accuracy = self.test("val")
 
     @torch.no_grad()

@@ -82,6 +82,18 @@ def test_registration(images, tmp_path):
         Early()
 
 
+def test_test_images_are_no_validation_images(images, tmp_path, capsys):
+    """As in ImageNet, whose readers name one list twice."""
+    trainer = start(make_config(images, tmp_path, OPTIONS))
+    trainer.validate_at_end()
+    assert 0 <= trainer.val_accuracy <= 100
+    trainer.val_accuracy = None
+    trainer.dm.dataset._val = trainer.dm.dataset.test
+    trainer.validate_at_end()
+    assert trainer.val_accuracy is None
+    assert "the validation images are test images" in capsys.readouterr().out
+
+
 def test_val_is_the_test_set_where_there_is_none(images, tmp_path, capsys):
     trainer = start(make_config(images, tmp_path, OPTIONS))
     trainer.val_loader = None
