@@ -1,6 +1,7 @@
 """ImageNet (ILSVRC2012): 1000 classes, a folder of images each."""
 
 import os
+from collections.abc import Collection
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
@@ -38,7 +39,7 @@ class ImageNet(WnidFolders):
                 in their classes; a class has no image; a folder cannot be listed.
         """
         names = self.read_names()
-        wnids = self._wnids()
+        wnids = self._wnids(names)
         self.check_names(names, wnids, os.path.join(self.image_dir, "train"))
         train, test = (
             self.list_images(split, wnids, [names[wnid] for wnid in wnids])
@@ -46,14 +47,14 @@ class ImageNet(WnidFolders):
         )
         return {"train": train, "val": test, "test": test}
 
-    def _wnids(self) -> list[str]:
+    def _wnids(self, names: Collection[str]) -> list[str]:
         """The class folders, sorted, which train and val have to agree on."""
         remedies = {
             "train": f"sort them into a folder for each wnid, as {SORTER} does",
             "val": f"run {self.prepare_command}, which sorts them into a folder for each wnid",
         }
         train, val = (
-            self.class_folders(os.path.join(self.image_dir, split), remedies[split])
+            self.class_folders(os.path.join(self.image_dir, split), names, remedies[split])
             for split in self.image_folders
         )
         if train != val:

@@ -1,5 +1,7 @@
 """ImageNetV2: ten new test images for each of ImageNet's 1000 classes."""
 
+from collections.abc import Sequence
+
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets.listed_dataset import Lists
 from datasets.wnid_folders import ImageNetVariant
@@ -21,8 +23,9 @@ class ImageNetV2(ImageNetVariant):
         """See `ImageNetVariant`; the classes are the lines of classnames.txt, in their order."""
         names = self.read_names()
         self._wnids = list(names)
-        found = self.class_folders(self.image_dir, f"unpack the archive again: {self.images_url}")
         folders = [str(line) for line in range(len(names))]
+        remedy = f"unpack the archive again: {self.images_url}"
+        found = self.class_folders(self.image_dir, folders, remedy)
         self.check_names(folders, found, self.image_dir)
         items = self.list_images("", folders, list(names.values()))
         return {"train": items, "val": [], "test": items}
@@ -30,3 +33,13 @@ class ImageNetV2(ImageNetVariant):
     def wnid_of(self, folder: str) -> str:
         """The wnid of a numbered folder: that of its line."""
         return self._wnids[int(folder)]
+
+    def is_class_name(self, folder: str) -> bool:
+        """Whether a folder is a number, written as the lines are counted: 7, not 0007."""
+        return folder.isdecimal() and folder == str(int(folder))
+
+    def stray_remedy(self, stray: Sequence[str]) -> str:
+        """Numbers with zeros in front are to be renamed."""
+        if all(name.isdecimal() for name in stray):
+            return f"name them by their numbers, as {int(stray[0])} for {stray[0]}"
+        return super().stray_remedy(stray)

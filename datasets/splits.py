@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, MissingFileError
 from dassl.utils.files import atomic_write
+from datasets.folders import LEGIBLE
 
 logger = logging.getLogger(__name__)
 
@@ -78,13 +79,15 @@ def read_lists_file(path: str) -> dict[str, Any]:
 
     Raises:
         MissingFileError: there is no such file.
-        BadFileError: it is no JSON, or lacks a list.
+        BadFileError: it cannot be opened, is no JSON, or lacks a list.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             content = json.load(file)
     except FileNotFoundError as error:
         raise MissingFileError(f"no split file {path}") from error
+    except PermissionError as error:
+        raise BadFileError(f"{path} cannot be opened (Permission denied); {LEGIBLE}") from error
     # a deeply nested file ends in RecursionError
     except (OSError, ValueError, RecursionError) as error:
         raise BadFileError(f"{path} cannot be read as JSON ({error}); get it again") from error
@@ -161,9 +164,17 @@ def check_images(
         f"{where}: {len(missing):,} of {len(paths):,} listed images are not in {image_dir}: {first}"
     )
     if len(missing) == len(paths):
-        present = sorted(os.listdir(image_dir))[:1] if os.path.isdir(image_dir) else []
-        line += f"; found there: {present[0] if present else 'nothing'}"
+        line += f"; found there: {_first_entry(image_dir)}"
     raise MissingFileError(f"{line}; {remedy}")
+
+
+def _first_entry(folder: str) -> str:
+    try:
+        return min(os.listdir(folder), default="nothing")
+    except FileNotFoundError:
+        return "nothing"
+    except OSError as error:
+        return f"what cannot be listed ({error.strerror})"
 
 
 def read_split(filepath: str, path_prefix: str) -> tuple[list[Datum], list[Datum], list[Datum]]:

@@ -3,11 +3,13 @@ classnames.txt with the name of each.
 """
 
 import os
+import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from dassl.utils.errors import BadFileError
+from datasets import published
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import Item
 from datasets.text_lists import read_table
@@ -74,17 +76,27 @@ class WnidFolders(ListedDataset):
         if set(names) == set(wnids):
             return
         lines = list(names)
+        write = f"delete this one and run {self.prepare_command}"
+        if set(wnids) - set(lines):
+            remedy = f"each folder needs its line: for the published file {write}"
+        else:
+            remedy = f"unpack the images of each class there: {self.images_url}"
+            if set(self.read_names()) != set(published.wnids("ImageNet") or ()):
+                remedy += f"; or, for the published {os.path.basename(self.names_file)}, {write}"
         raise BadFileError(
             f"{self.names_file} has {len(lines)} lines for {len(wnids)} class folders in {folder}; "
-            f"{difference('the folders', wnids, 'the lines', lines)}; each folder needs its line: "
-            f"for the published file delete this one and run {self.prepare_command}"
+            f"{difference('the folders', wnids, 'the lines', lines)}; {remedy}"
         )
 
-    def class_folders(self, folder: str, remedy: str) -> list[str]:
+    def class_folders(self, folder: str, known: Collection[str], remedy: str) -> list[str]:
         """Names of the folders in a folder, sorted; files beside them are skipped.
 
+        Args:
+            known: the class folders that classnames.txt tells of.
+            remedy: what to do if there are no folders.
+
         Raises:
-            BadFileError: there is none; `remedy` says what to do.
+            BadFileError: there is none, or one that is neither known nor named as a class.
         """
         names = self._visible(folder)
         found = [name for name in names if os.path.isdir(os.path.join(folder, name))]
@@ -93,7 +105,21 @@ class WnidFolders(ListedDataset):
                 f"{type(self).__name__}: no class folders in {folder}, but {len(names):,} files; "
                 f"{remedy}"
             )
+        stray = [name for name in found if name not in known and not self.is_class_name(name)]
+        if stray:
+            raise BadFileError(
+                f"{type(self).__name__}: {folder} has folders that are no classes: "
+                f"{_first_few(stray)}; {self.stray_remedy(stray)}"
+            )
         return found
+
+    def is_class_name(self, folder: str) -> bool:
+        """Whether a folder is named as those of classes are: n01440764."""
+        return re.fullmatch(r"n\d+", folder) is not None
+
+    def stray_remedy(self, stray: Sequence[str]) -> str:
+        """What to do with folders that are not named so."""
+        return "move them to another place"
 
     def list_images(self, below: str, folders: Sequence[str], names: Sequence[str]) -> list[Item]:
         """All images of class folders, which count the labels; images of a class by file name.
@@ -159,7 +185,8 @@ class ImageNetVariant(WnidFolders):
                 image.
         """
         names = self.read_names()
-        wnids = self.class_folders(self.image_dir, f"unpack the archive again: {self.images_url}")
+        remedy = f"unpack the archive again: {self.images_url}"
+        wnids = self.class_folders(self.image_dir, names, remedy)
         known = names if self.complete else [wnid for wnid in names if wnid in set(wnids)]
         self.check_names(known, wnids, self.image_dir)
         items = self.list_images("", wnids, [names[wnid] for wnid in wnids])
@@ -171,6 +198,9 @@ def difference(first: str, ones: Iterable[str], second: str, others: Iterable[st
     parts = []
     for name, alone in ((first, set(ones) - set(others)), (second, set(others) - set(ones))):
         if alone:
-            more = ", ..." if len(alone) > _SHOWN else ""
-            parts.append(f"only in {name}: {', '.join(sorted(alone)[:_SHOWN])}{more}")
+            parts.append(f"only in {name}: {_first_few(sorted(alone))}")
     return ", ".join(parts)
+
+
+def _first_few(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -165,7 +165,7 @@ def test_a_split_file_that_may_not_be_read_is_named(pets, monkeypatch, capsys):
 
     monkeypatch.setattr("datasets.splits.open", Forbidden, raising=False)
     text = only(check(capsys, pets.parent, "OxfordPets"), "wrong")
-    assert "split_zhou_OxfordPets.json cannot be read" in text
+    assert "split_zhou_OxfordPets.json cannot be opened (Permission denied); make it readable" in text
     assert "Permission denied" in text
 
 

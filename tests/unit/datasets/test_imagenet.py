@@ -176,6 +176,23 @@ def test_a_folder_of_one_side_only_is_named(folder, short):
     assert "unpack both again" in message
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_folder_that_is_no_class_is_to_be_moved(folder, split):
+    (folder / "images" / split / "__MACOSX").mkdir()
+    assert message_of(folder) == (
+        f"ImageNet: {folder / 'images' / split} has folders that are no classes: __MACOSX; "
+        "move them to another place"
+    )
+
+
+def test_folders_of_any_name_are_classes_if_they_have_their_lines(folder):
+    for split in ("train", "val"):
+        (folder / "images" / split / WNIDS[0]).rename(folder / "images" / split / "a_tench")
+    path = folder / "classnames.txt"
+    path.write_text(path.read_text().replace(f"{WNIDS[0]} tench", "a_tench tench"))
+    assert read(folder).class_ids == ["a_tench", *WNIDS[1:]]
+
+
 def test_missing_class_names_are_named_with_the_command_that_writes_them(folder):
     (folder / "classnames.txt").unlink()
     message = message_of(folder)

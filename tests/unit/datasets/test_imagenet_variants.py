@@ -5,6 +5,7 @@ import os
 import pytest
 
 from dassl.utils.errors import UserError
+from datasets import published
 from datasets.imagenet import ImageNet
 from datasets.imagenet_a import ImageNetA
 from datasets.imagenet_r import ImageNetR
@@ -150,17 +151,42 @@ def test_images_outside_of_class_folders_are_named(tmp_path, dataset):
 
 def test_a_folder_without_a_line_is_named(tmp_path, dataset):
     images = write(tmp_path, dataset)
-    (images / "n99").mkdir()
+    name = "99" if dataset is ImageNetV2 else "n99"
+    (images / name).mkdir()
     message = message_of(tmp_path, dataset)
-    assert "only in the folders: n99; each folder needs its line" in message
+    assert f"only in the folders: {name}; each folder needs its line" in message
 
 
 @pytest.mark.parametrize("complete", [ImageNetV2, ImageNetSketch])
-def test_a_missing_class_folder_is_named(tmp_path, complete):
+def test_a_missing_class_folder_is_to_be_unpacked(tmp_path, complete, monkeypatch):
     images = write(tmp_path, complete)
     gone = images / classes_of(complete)[0][2]
     gone.rename(tmp_path / "gone")
-    assert f"only in the lines: {gone.name};" in message_of(tmp_path, complete)
+    remedy = f"only in the lines: {gone.name}; unpack the images of each class there: "
+    line = message_of(tmp_path, complete)
+    assert f"11 class folders in {images}; {remedy}{complete.images_url}; or, for the p" in line
+    monkeypatch.setattr(published, "wnids", lambda name: WNIDS)
+    assert message_of(tmp_path, complete).endswith(remedy + complete.images_url)
+
+
+def test_folders_that_are_no_classes_are_to_be_moved(tmp_path, dataset):
+    images = write(tmp_path, dataset)
+    for name in ("__MACOSX", "notes"):
+        (images / name).mkdir()
+    assert message_of(tmp_path, dataset) == (
+        f"{dataset.__name__}: {images} has folders that are no classes: __MACOSX, notes; "
+        "move them to another place"
+    )
+
+
+def test_numbers_with_zeros_in_front_are_to_be_renamed(tmp_path):
+    images = write(tmp_path, ImageNetV2)
+    for folder in list(images.iterdir()):
+        folder.rename(images / f"{int(folder.name):04d}")
+    assert message_of(tmp_path, ImageNetV2) == (
+        f"ImageNetV2: {images} has folders that are no classes: 0000, 0001, 0002, ...; "
+        "name them by their numbers, as 0 for 0000"
+    )
 
 
 def test_an_empty_class_folder_is_named(tmp_path, dataset):

@@ -168,6 +168,27 @@ def test_a_closed_folder_is_to_be_made_readable(folder, monkeypatch, below):
     assert message_of(root) == expected
 
 
+def test_a_closed_split_file_is_to_be_made_readable(folder, monkeypatch):
+    path = folder / OxfordPets.split_file
+    close(monkeypatch, path)
+    expected = f"{path} cannot be opened (Permission denied); make it readable"
+    assert message_of(folder.parent) == expected
+
+
+def test_images_that_are_missing_from_a_folder_that_cannot_be_listed_are_named(folder, monkeypatch):
+    listdir = os.listdir
+    for image in (folder / "images").iterdir():
+        image.unlink()
+
+    def refuse(path):
+        if path == str(folder / "images"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert "found there: what cannot be listed (Permission denied);" in message_of(folder.parent)
+
+
 def test_a_closed_list_is_to_be_made_readable(tmp_path, monkeypatch):
     path = tmp_path / "variants.txt"
     path.touch()

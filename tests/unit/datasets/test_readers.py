@@ -246,6 +246,13 @@ def test_a_malformed_split_file_is_named(tmp_path, content, message):
     assert str(folder / OxfordPets.split_file) in str(error.value)
 
 
+def test_a_split_file_with_a_byte_order_mark_is_read(tmp_path):
+    folder = write_tree(tmp_path, OxfordPets, small_lists())
+    text = (folder / OxfordPets.split_file).read_text()
+    (folder / OxfordPets.split_file).write_text(text, encoding="utf-8-sig")
+    assert as_rows(read(tmp_path).train_x, str(folder / "images")) == small_lists()["train"]
+
+
 def test_an_unknown_subset_is_an_error(tmp_path):
     write_tree(tmp_path, OxfordPets, small_lists())
     with pytest.raises(UserError, match="'half'; use all, base or new"):
