@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from runner import slurm_client
+from runner.errors import UserError
 from runner.files import shown
 from runner.jobs import Job
-from runner.launcher import STARTED_ELSEWHERE, Command, State, Status
+from runner.launcher import OTHER_SETTINGS, Command, State, Status
 from runner.slurm_arrays import Array, Arrays
 from runner.slurm_batch import Chain, Element, Place, Task, make_batch
 from runner.slurm_options import Options, resources
@@ -35,25 +36,28 @@ def make_launcher(
     jobs: Sequence[Job],
     results: Path,
     options: Options,
-    seconds: Mapping[Path, float] | None = None,
+    seconds: Callable[[Sequence[str]], float | None] = lambda argv: None,
 ) -> "SlurmLauncher":
     """Return a launcher for jobs and those that need them.
 
     Args:
         results: folder of slurm.json.
-        seconds: by console, how long jobs have taken before.
+        seconds: how long a command has taken before, if that is known.
 
     Raises:
         UserError: SLURM's commands are not here.
     """
     slurm_client.require_client()
-    known = seconds or {}
-    interval = float(os.environ.get("PROMPTLAB_SLURM_INTERVAL") or INTERVAL)
+    given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or str(INTERVAL)
+    try:
+        interval = float(given)
+    except ValueError as error:
+        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: must be seconds") from error
     return SlurmLauncher(
         results,
         make_chains(jobs),
         options,
-        seconds=lambda task: known.get(task.console),
+        seconds=lambda task: seconds(task.argv),
         interval=interval,
     )
 
@@ -162,7 +166,7 @@ class SlurmLauncher:
             if found and found[1].task.argv == command.argv:
                 self._following[number] = found
                 adopted += not found[0].own
-            elif refused := STARTED_ELSEWHERE if found else _refusal(command):
+            elif refused := OTHER_SETTINGS if found else _refusal(command):
                 self._statuses[number] = Status(State.GONE, refused)
             else:
                 continue

@@ -273,7 +273,8 @@ def test_a_run_that_is_queued_with_other_settings_is_left_alone(lab, cluster):
     lab.rules = [{"match": "train_base", "file": "go"}]
     assert lab.interrupt_after(1, *ONE, *SLURM).returncode == 130
     other = lab.run(*ONE, *SLURM, "OPTIM.LR", "0.1")
-    assert other.returncode == 1 and "already running elsewhere" in other.stdout
+    assert other.returncode == 1 and "of other settings" in other.stdout
+    assert len(cluster.arrays()) == 1
     fresh = lab.run(*ONE, *SLURM, "--fresh")
     assert fresh.returncode == 2
     assert "coop dtd seed1 train base is with SLURM; `scancel 100_0` before --fresh" in fresh.stderr
@@ -283,11 +284,13 @@ def test_a_local_runner_and_an_element_do_not_run_the_same_at_once(lab, cluster)
     lab.rules = [{"match": "train_base", "file": "go"}]
     local = lab.start(*ONE)
     wait_until(lambda: lab.events("start"))
-    done = lab.run(*ONE, *SLURM)
-    assert done.returncode == 1 and "already running elsewhere" in done.stdout
+    slurm = lab.start(*ONE, *SLURM)
+    wait_until(lambda: [*(lab.path / "results/slurm").glob("*/marks/0.ended")])
     (lab.path / "go").touch()
-    local.communicate(timeout=60)
-    assert local.returncode == 0
+    out, err = local.communicate(timeout=60)
+    assert local.returncode == 0, out + err
+    slurm.communicate(timeout=60)
+    assert len(lab.events("start")) == 2
 
 
 def test_an_array_that_cannot_start_says_why(lab, cluster):
