@@ -54,7 +54,11 @@ def _launch(
     results: dict[str, RunResult],
     launcher: Launcher,
 ) -> tuple[Outcome, int]:
-    progress = Progress(to_run, width=launcher.width)
+    progress = Progress(
+        to_run,
+        width=launcher.width,
+        done=[(job, results[job.name]) for job in jobs if job.name in results],
+    )
     with stop_signals() as stop:
         scheduler = Scheduler(launcher, progress, stop, retries=arguments.retries)
         try:
