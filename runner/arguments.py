@@ -33,6 +33,7 @@ examples:
   python parallel_runner.py --cfg maple_dept --data ~/data --seeds 1 2 OPTIM.MAX_EPOCH 20
   python parallel_runner.py --cfg coop --demo --mode b2n xd --grid OPTIM.LR=0.002,0.02
 """
+AUTO = 0  # --jobs-per-gpu auto
 WITH_DOTS = ("--data", "--weights", "--slurm-args")  # flags whose value may have one
 GRID = re.compile(r"[A-Za-z_][\w.]*=")
 
@@ -48,7 +49,8 @@ class Arguments:
     seeds: tuple[int, ...]
     shots: tuple[int, ...]
     gpus: tuple[int, ...]
-    jobs_per_gpu: int | None
+    jobs_per_gpu: int | None  # 0 (AUTO): as many as fit
+    job_timeout: int | None  # minutes
     retries: int
     isolated: bool
     launcher: str
@@ -98,7 +100,11 @@ def build_parser() -> argparse.ArgumentParser:
     where.add_argument(
         "--jobs-per-gpu",
         metavar="N",
-        help="default: 1; without a GPU: number of CPU workers, default the cores",
+        help="default: 1; auto: as many as its free memory takes, by what runs have needed; "
+        "without a GPU: number of CPU workers, default the cores",
+    )
+    where.add_argument(
+        "--job-timeout", metavar="MIN", help="end a run after so many minutes; it has failed"
     )
     where.add_argument(
         "--isolated",
@@ -191,7 +197,10 @@ def parse(argv: Sequence[str]) -> Arguments:
         seeds=_numbers("--seeds", known.seeds, least=0),
         shots=_numbers("--shots", known.shots, least=1),
         gpus=_numbers("--gpus", known.gpus, least=0, repeat=True),
-        jobs_per_gpu=_number("--jobs-per-gpu", known.jobs_per_gpu, least=1),
+        jobs_per_gpu=AUTO
+        if known.jobs_per_gpu == "auto"
+        else _number("--jobs-per-gpu", known.jobs_per_gpu, least=1),
+        job_timeout=_number("--job-timeout", known.job_timeout, least=1),
         retries=_number("--retries", known.retries, least=0) or 0,
         isolated=known.isolated,
         launcher=known.launcher,

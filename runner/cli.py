@@ -21,8 +21,8 @@ from runner.jobs import Job, Study, jobs_of
 from runner.launcher import in_use
 from runner.modes import DEFAULT_MODE
 from runner.plan import Selection, plan
-from runner.schedule import Standing, Survey, survey
 from runner.slurm_arrays import queued_consoles
+from runner.standing import Standing, Survey, survey
 
 GetConfig = Callable[[str], Mapping[str, Any]]
 
@@ -123,7 +123,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         _delete_folders(jobs, studies[0].csv.parent.parent)
         found = survey(jobs)
     _refuse_other_settings(studies, found)
-    return launch_and_report(arguments, studies, found, command)
+    return launch_and_report(arguments, studies, found, command, _place("outputs", arguments))
 
 
 def _say_absent(arguments: Arguments, studies: Sequence[Study]) -> None:
@@ -141,12 +141,11 @@ def _plan(
     experiments: Sequence[Experiment],
     command: tuple[str, ...],
 ) -> list[Study]:
-    below = ("demo",) if arguments.demo else ()
     place = Workspace(
         repo=repo,
         data=_data_root(arguments, root),
-        outputs=Path("outputs", *below).absolute(),
-        results=Path("results", *below).absolute(),
+        outputs=_place("outputs", arguments),
+        results=_place("results", arguments),
         train_command=command,
     )
     chosen = Selection(
@@ -162,6 +161,10 @@ def _plan(
         dry_run=arguments.dry_run,
     )
     return plan(experiments, place, chosen)
+
+
+def _place(name: str, arguments: Arguments) -> Path:
+    return Path(name, *(("demo",) if arguments.demo else ())).absolute()
 
 
 def _data_root(arguments: Arguments, from_configs: str) -> str:
@@ -201,12 +204,29 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
     ]
     if busy:
         raise UserError(busy)
-    for job in jobs:
+    there = [job for job in jobs if job.folder.exists()]
+    for line in _deletions(there):
+        print(line, flush=True)
+    for job in there:
         try:
-            if job.folder.exists():
-                shutil.rmtree(job.folder)
+            shutil.rmtree(job.folder)
         except OSError as error:
             raise UserError(f"cannot delete {shown(job.folder)}: {error.strerror}") from error
+
+
+def _deletions(jobs: Sequence[Job]) -> list[str]:
+    """Say what --fresh deletes: how many runs of each experiment, and below which folders."""
+    lines = []
+    for experiment in dict.fromkeys(job.experiment for job in jobs):
+        ours = [job for job in jobs if job.experiment == experiment]
+        places = [
+            os.path.commonpath([job.folder for job in ours if job.kind == kind])
+            for kind in dict.fromkeys(job.kind for job in ours)
+        ]
+        below = ", ".join(shown(Path(place)) for place in dict.fromkeys(places))
+        runs = "1 run" if len(ours) == 1 else f"{len(ours)} runs"
+        lines.append(f"--fresh: deletes {runs} of {experiment} in {below}")
+    return lines
 
 
 def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:
@@ -216,9 +236,13 @@ def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:
         if other:
             first = ", ".join(shown(job.folder) for job in other[:_SHOWN])
             more = ", ..." if len(other) > _SHOWN else ""
+            keys = [result.key for job in other if (result := found[job.name][1])]
+            why = "were made with other options, YAML or weights"
+            if not any(keys):
+                why = "have no job key, so are of another program, an older version or by hand"
             problems.append(
-                f"{study.label}: {len(other)} of {len(study.jobs)} runs were made with other "
-                f"options, YAML or weights: {first}{more}; move or delete "
+                f"{study.label}: {len(other)} of {len(study.jobs)} runs {why}: {first}{more}; "
+                "move or delete "
                 f"{'it' if len(other) == 1 else 'them'}, or --fresh to delete all planned runs"
             )
     if problems:

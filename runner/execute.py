@@ -1,28 +1,43 @@
 """Run the jobs of a plan that are not done, then tally."""
 
+import math
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from runner import ending
-from runner.arguments import Arguments
-from runner.gpus import choose_gpus, find_gpus, make_slots
+from runner import ending, times
+from runner.arguments import AUTO, Arguments
+from runner.errors import UserError
+from runner.files import shown
+from runner.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
 from runner.jobs import Job, Study, jobs_of
 from runner.launcher import Launcher, LocalLauncher
 from runner.progress import Progress
 from runner.results import RunResult
-from runner.schedule import USER_MISTAKE, Outcome, Scheduler, Standing, Survey, survey
+from runner.schedule import USER_MISTAKE, Outcome, Scheduler
 from runner.slurm import make_launcher
 from runner.slurm_options import Options
-from runner.starters import Isolated, Warm
+from runner.standing import Standing, Survey, survey
+from runner.starters import Isolated
 from runner.stop import stop_signals
+from runner.times import Times
+from runner.warm import Warm
 
 
 def launch_and_report(
-    arguments: Arguments, studies: Sequence[Study], found: Survey, train_command: Sequence[str]
+    arguments: Arguments,
+    studies: Sequence[Study],
+    found: Survey,
+    train_command: Sequence[str],
+    outputs: Path,
 ) -> int:
     """Run what is not done, print and write the tables, and return the exit code: 0 done, 1 a run
     failed, 2 all were refused, 128 + signal when stopped.
 
-    `train_command`: how the jobs' commands begin.
+    Args:
+        train_command: how the jobs' commands begin.
+        outputs: folder that all their folders lie in.
     """
     jobs = jobs_of(studies)
     to_run = [job for job in jobs if found[job.name][0] is not Standing.DONE]
@@ -31,10 +46,12 @@ def launch_and_report(
     outcome = Outcome(results=results)
     code = 0
     if to_run:
-        launcher, where = _launcher(arguments, studies, to_run, train_command)
+        _require_writable(to_run)
+        known = _times(outputs, jobs, found)
+        launcher, where = _launcher(arguments, studies, to_run, train_command, known)
         head = f"{_jobs(len(jobs))}: {len(results)} done{_from_logs(results)}, {len(to_run)} to run"
         print(f"{head} {where}", flush=True)
-        outcome, code = _launch(arguments, jobs, to_run, results, launcher)
+        outcome, code = _launch(arguments, jobs, to_run, results, launcher, known)
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
     ending.write_tables(
@@ -53,14 +70,16 @@ def _launch(
     to_run: Sequence[Job],
     results: dict[str, RunResult],
     launcher: Launcher,
+    known: Times,
 ) -> tuple[Outcome, int]:
     progress = Progress(
         to_run,
         width=launcher.width,
         done=[(job, results[job.name]) for job in jobs if job.name in results],
+        expected=lambda job: known.seconds(job.argv),
     )
     with stop_signals() as stop:
-        scheduler = Scheduler(launcher, progress, stop, retries=arguments.retries)
+        scheduler = Scheduler(launcher, progress, stop, known, retries=arguments.retries)
         try:
             outcome = scheduler.run(to_run)
         finally:
@@ -79,16 +98,61 @@ def _launcher(
     studies: Sequence[Study],
     to_run: Sequence[Job],
     train_command: Sequence[str],
+    known: Times,
 ) -> tuple[Launcher, str]:
     """Return the launcher and where it runs, in words."""
     if arguments.launcher == "slurm":
         options = Options(arguments.slurm_args, arguments.max_jobs, arguments.jobs_per_gpu or 1)
-        return make_launcher(to_run, studies[0].csv.parent.parent, options), "by SLURM"
+        results = studies[0].csv.parent.parent
+        return make_launcher(to_run, results, options, seconds=known.seconds), "by SLURM"
     machine = find_gpus()
     gpus = choose_gpus(machine, arguments.gpus)
+    free = free_memory(machine, gpus)
+    peaks = [peak for job in to_run if (peak := known.memory(job.argv)) is not None]
+    gpus, lines = with_room(gpus, free, need_mb(min(peaks)) if peaks else None)
+    for line in lines:
+        print(line)
     slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
-    starter = Isolated() if arguments.isolated else Warm(train_command, slots[0].environment)
-    return LocalLauncher(slots, starter), _where(gpus, len(slots), machine.why_none)
+    fitting = bool(gpus) and arguments.jobs_per_gpu == AUTO
+    # A fork of a process that has its threads is safe on Linux alone.
+    cold = arguments.isolated or not sys.platform.startswith("linux")
+    launcher = LocalLauncher(
+        slots,
+        Isolated() if cold else Warm(train_command, slots[0].environment),
+        rooms={f"GPU {gpu}": free.get(gpu) for gpu in gpus} if fitting else None,
+        limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
+    )
+    return launcher, _where(gpus, len(slots), machine.why_none, fitting=fitting)
+
+
+def _times(outputs: Path, jobs: Sequence[Job], found: Survey) -> Times:
+    """Return what runs have cost, those that are done already included."""
+    known = Times(outputs / times.FILE)
+    for job in jobs:
+        standing, result = found[job.name]
+        counted = standing is Standing.DONE and result and not result.from_log
+        if counted and not known.knows(job.argv):
+            known.learn(job.argv, job.folder)
+    return known
+
+
+def _require_writable(jobs: Sequence[Job]) -> None:
+    """Refuse before anything runs an output folder that is a file or may not be written.
+
+    Raises:
+        UserError: one line per folder.
+    """
+    problems = {}
+    for folder in dict.fromkeys(each for job in jobs for each in (job.folder, job.console.parent)):
+        place = next(
+            each for each in (folder, *folder.parents) if each.exists() or each.is_symlink()
+        )
+        if not place.is_dir():
+            problems[place] = f"{shown(place)}: is a file, not a folder for results; move it away"
+        elif not os.access(place, os.W_OK | os.X_OK):
+            problems[place] = f"{shown(place)}: may not be written; change its permissions or owner"
+    if problems:
+        raise UserError(list(problems.values()))
 
 
 def _exit_code(outcome: Outcome) -> int:
@@ -98,9 +162,11 @@ def _exit_code(outcome: Outcome) -> int:
     return USER_MISTAKE if mistakes and not outcome.results else 1
 
 
-def _where(gpus: Sequence[str], num_slots: int, why_none: str) -> str:
+def _where(gpus: Sequence[str], num_slots: int, why_none: str, *, fitting: bool) -> str:
     if gpus:
         each = f", {num_slots // len(gpus)} at a time on each" if num_slots > len(gpus) else ""
+        if fitting:
+            each = f", as many at a time as fit, at most {num_slots // len(gpus)} on each"
         return f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''} ({', '.join(gpus)}){each}"
     return f"on {num_slots} CPU worker{'s' if num_slots > 1 else ''} (no GPU: {why_none})"
 

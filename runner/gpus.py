@@ -10,13 +10,20 @@ from pathlib import Path
 
 from runner.errors import UserError
 
+# What a run takes of a GPU besides its tensors, MiB: the CUDA context and the code of its kernels
+# and libraries; and how much more than its tensors the allocator holds.
+CONTEXT_MB = 700.0
+SLACK = 1.2
+
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one job at a time: a name and what it adds to the job's environment."""
+    """A place for one job at a time: a name and what it adds to the job's environment; slots of one
+    device share its memory."""
 
     name: str
     environment: Mapping[str, str]
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,16 +88,66 @@ def choose_gpus(machine: Machine, indices: Sequence[int]) -> tuple[str, ...]:
     return tuple(machine.gpus[index] for index in indices)
 
 
+def free_memory(machine: Machine, gpus: Sequence[str]) -> dict[str, float]:
+    """Return the free MiB of each GPU of which nvidia-smi says it."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return {}
+    words = ["--query-gpu=index,uuid,name,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run([program, *words], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
+    rows = [[word.strip() for word in line.split(",")] for line in answer.stdout.splitlines()]
+    rows = [row for row in rows if len(row) == 4 and row[3].isdigit()]
+    free = {}
+    order = {**os.environ, **machine.environment}.get("CUDA_DEVICE_ORDER")
+    same_numbers = order == "PCI_BUS_ID" or len({name for _, _, name, _ in rows}) == 1
+    for index, uuid, _, number in rows:
+        for gpu in gpus:
+            # CUDA takes the beginning of a UUID as well.
+            if (gpu == index and same_numbers) or (not gpu.isdigit() and uuid.startswith(gpu)):
+                free[gpu] = float(number)
+    return free
+
+
+def need_mb(peak: float) -> float:
+    """Return the MiB of a GPU to count on for a run whose tensors took `peak`."""
+    return peak * SLACK + CONTEXT_MB
+
+
+def with_room(
+    gpus: Sequence[str], free: Mapping[str, float], least: float | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the GPUs that can take a run, and a line for each that others have filled.
+
+    Args:
+        least: MiB that the smallest of the runs needs; None if that is not known.
+
+    Raises:
+        UserError: none is left.
+    """
+    needed = CONTEXT_MB if least is None else least
+    full = [gpu for gpu in gpus if free.get(gpu, needed) < needed]
+    why = "CUDA itself takes" if least is None else "a run has needed"
+    lines = [f"GPU {gpu}: {free[gpu]:.0f} MiB free, {why} about {needed:.0f}" for gpu in full]
+    if gpus and len(full) == len(gpus):
+        raise UserError([f"{line}; wait, or name another one with --gpus" for line in lines])
+    return tuple(gpu for gpu in gpus if gpu not in full), [f"{line}; left out" for line in lines]
+
+
 def make_slots(
     machine: Machine, gpus: Sequence[str], *, jobs_per_gpu: int | None, num_jobs: int
 ) -> list[Slot]:
-    """Return the slots: `jobs_per_gpu` (default 1) on each GPU, or that many CPU workers (default
-    one per core, no more than jobs and free gigabytes), which share the cores evenly."""
+    """Return the slots: `jobs_per_gpu` (default 1; 0: as many as there are cores for) on each GPU,
+    or that many CPU workers (default one per core, no more than jobs and free gigabytes), which
+    share the cores evenly."""
     if gpus:
+        number = 1 if jobs_per_gpu is None else jobs_per_gpu or _most_per_gpu(len(gpus), num_jobs)
         return [
-            Slot(f"GPU {gpu}", {**machine.environment, "CUDA_VISIBLE_DEVICES": gpu})
-            for _ in range(jobs_per_gpu or 1)
-            for gpu in gpus
+            Slot(name, {**machine.environment, "CUDA_VISIBLE_DEVICES": gpu}, name)
+            for _ in range(number)
+            for gpu, name in ((gpu, f"GPU {gpu}") for gpu in gpus)
         ]
     cores = count_cores()
     workers = jobs_per_gpu or max(1, min(cores, num_jobs, free_gigabytes()))
@@ -98,7 +155,12 @@ def make_slots(
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": str(max(1, cores // workers)),
     }
-    return [Slot(f"CPU worker {number}", environment) for number in range(workers)]
+    return [Slot(f"CPU worker {number}", environment, "the CPU") for number in range(workers)]
+
+
+def _most_per_gpu(num_gpus: int, num_jobs: int) -> int:
+    """A run keeps one core busy with what it asks of the GPU."""
+    return max(1, min(count_cores(), num_jobs) // num_gpus)
 
 
 def free_gigabytes() -> int:

@@ -11,21 +11,24 @@ import math
 import shlex
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from runner.errors import UserError
 from runner.gpus import Slot
+from runner.places import Need, Places, Taken
 from runner.results import STARTED
 from runner.slurm_holder import holder_file
-from runner.starters import Isolated, Process, Starter, signal_group
+from runner.starters import Isolated, Process, Starter
 
 STARTED_ELSEWHERE = -1000  # exit code of a command whose console another process still holds
 CANNOT_START = -1001
 DONE_ELSEWHERE = -1002  # what `Command.refuse` may answer
 OTHER_SETTINGS = -1003
+TIMED_OUT = -1004
 
 
 class State(enum.Enum):
@@ -46,20 +49,28 @@ class Command:
         priority: place in the line, the lowest first.
         refuse: asked right before the start; an answer other than 0 is the exit code of a command
             that is not started after all.
+        need: the MiB of a GPU that it takes, as far as that is known by now.
     """
 
     argv: tuple[str, ...]
     console: Path
     priority: int = 0
     refuse: Callable[[], int] | None = None
+    need: Need = lambda: None
 
 
 @dataclass(frozen=True)
 class Status:
-    """State of a command; exit code once it is gone (negative: killed by that signal)."""
+    """State of a command; exit code once it is gone (negative: killed by that signal), and if it
+    shared its device with others, how to have fewer there from now on: a call that says so."""
 
     state: State
     exit_code: int | None = None
+    narrow: Callable[[], str] | None = None
+
+
+_PENDING = Status(State.PENDING)
+_RUNNING = Status(State.RUNNING)
 
 
 class Launcher(Protocol):
@@ -88,8 +99,10 @@ class Launcher(Protocol):
 @dataclass
 class _Running:
     process: Process
-    slot: Slot
+    taken: Taken
     console: BinaryIO
+    since: float
+    told_at: float = math.inf  # that its time is over
 
 
 class LocalLauncher:
@@ -102,13 +115,25 @@ class LocalLauncher:
     leaves_running = False
 
     def __init__(
-        self, slots: Sequence[Slot], starter: Starter | None = None, *, grace: float = 10.0
+        self,
+        slots: Sequence[Slot],
+        starter: Starter | None = None,
+        *,
+        rooms: Mapping[str, float | None] | None = None,
+        limit: float = math.inf,
+        grace: float = 10.0,
     ):
-        """`starter`: makes the processes, by default isolated ones; `grace`: seconds between
-        SIGTERM and SIGKILL."""
+        """
+        Args:
+            starter: makes the processes, by default isolated ones.
+            rooms: free MiB of the devices that take as many commands at once as fit.
+            limit: seconds after which a command is ended.
+            grace: seconds between SIGTERM and SIGKILL.
+        """
         self.width = len(slots)
         self._starter = starter or Isolated()
-        self._free = list(slots)
+        self._places = Places(slots, rooms)
+        self._limit = limit
         self._grace = grace
         self._next_id = 0
         self._pending: list[tuple[int, int, Command]] = []
@@ -123,18 +148,20 @@ class LocalLauncher:
         # Start before looking who has ended: between two polls the caller may put a more urgent
         # command in, or withdraw one, before a slot that has come free is filled.
         statuses: dict[int, Status] = {}
-        while self._pending and self._free:
+        while self._pending and (taken := self._places.take(self._pending[0][2].need)):
             _, number, command = heapq.heappop(self._pending)
             try:
-                refused = self._start(number, command)
+                refused = self._start(number, command, taken)
             except OSError as error:
                 reason = error.strerror or error
                 raise UserError(f"cannot write {command.console}: {reason}") from error
             if refused:
+                self._places.give_back(taken)
                 statuses[number] = Status(State.GONE, refused)
+        self._end_overdue()
         statuses |= self._reap()
-        statuses |= {number: Status(State.PENDING) for _, number, _ in self._pending}
-        statuses |= {number: Status(State.RUNNING) for number in self._running}
+        statuses |= {number: _PENDING for _, number, _ in self._pending}
+        statuses |= {number: _RUNNING for number in self._running}
         return statuses
 
     def withdraw(self, number: int) -> bool:
@@ -146,9 +173,11 @@ class LocalLauncher:
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         self._pending.clear()
-        self._end(signal.SIGTERM, time.monotonic() + self._grace, hurry)
-        self._end(signal.SIGKILL)
-        self._starter.close()
+        try:
+            self._end(signal.SIGTERM, time.monotonic() + self._grace, hurry)
+            self._end(signal.SIGKILL)
+        finally:
+            self._starter.close()
 
     def _end(
         self,
@@ -157,17 +186,22 @@ class LocalLauncher:
         hurry: Callable[[], bool] = lambda: False,
     ) -> None:
         """Send everything a signal and wait until it has ended, at most up to the deadline."""
-        told: set[int] = set()
+        for run in self._running.values():
+            run.process.end(number)
         while self._running and time.monotonic() < deadline and not hurry():
-            for run in self._running.values():
-                pid = run.process.pid
-                if pid is not None and pid not in told:
-                    signal_group(pid, number)
-                    told.add(pid)
             self._reap()
             time.sleep(0.02)
 
-    def _start(self, number: int, command: Command) -> int:
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for run in self._running.values():
+            if now - run.since > self._limit and run.told_at == math.inf:
+                run.process.end(signal.SIGTERM)
+                run.told_at = now
+            elif now - run.told_at > self._grace:
+                run.process.end(signal.SIGKILL)
+
+    def _start(self, number: int, command: Command, taken: Taken) -> int:
         """Start a command; return 0, or the exit code that stands for the refusal."""
         command.console.parent.mkdir(parents=True, exist_ok=True)
         console = command.console.open("ab")
@@ -185,7 +219,7 @@ class LocalLauncher:
             return refused
         # A process that a cluster has lost sight of may still think that this run is its own.
         holder_file(command.console).unlink(missing_ok=True)
-        slot = self._free.pop(0)
+        slot = taken.slot
         header = f"$ {shlex.join(command.argv)}\n{STARTED}{time.strftime('%F %T')}, {slot.name}\n"
         console.write(header.encode())
         console.flush()
@@ -194,9 +228,8 @@ class LocalLauncher:
         except OSError as error:
             console.write(f"{error}\n".encode())
             console.close()
-            self._free.insert(0, slot)
             return CANNOT_START
-        self._running[number] = _Running(process, slot, console)
+        self._running[number] = _Running(process, taken, console, time.monotonic())
         return 0
 
     def _reap(self) -> dict[int, Status]:
@@ -204,9 +237,11 @@ class LocalLauncher:
         for number, run in list(self._running.items()):
             if not run.process.ended():
                 continue
-            gone[number] = Status(State.GONE, run.process.exit_code)
+            code = run.process.exit_code if run.told_at == math.inf else TIMED_OUT
+            narrow = partial(self._places.narrow, run.taken) if run.taken.most > 1 else None
+            gone[number] = Status(State.GONE, code, narrow)
             run.console.close()
-            self._free.append(run.slot)
+            self._places.give_back(run.taken)
             del self._running[number]
         return gone
 

@@ -114,10 +114,11 @@ def read_log(folder: Path, *, kind: str) -> RunResult | None:
     return None if accuracy is None else RunResult(accuracy, None, True, tuple(tasks))
 
 
-def set_aside(folder: Path) -> None:
-    """Rename a result that no longer holds, so that nothing counts it and nothing is lost."""
+def set_aside(folder: Path, *, logs: bool = True) -> None:
+    """Rename a result that no longer holds, so that nothing counts it and nothing is lost; `logs`:
+    those beside it as well."""
     stamp = time.strftime("%Y-%m-%d-%H-%M-%S")
-    for path in [folder / "result.json", *folder.glob("log.txt*")]:
+    for path in [folder / "result.json", *(folder.glob("log.txt*") if logs else ())]:
         if path.is_file():
             path.rename(path.with_name(f"old-{path.name}-{stamp}"))
 

@@ -1,40 +1,38 @@
 """Run jobs over a launcher: dependencies, retries, and what is done by its files."""
 
-import enum
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from runner.gpus import need_mb
 from runner.jobs import Job
 from runner.launcher import (
     DONE_ELSEWHERE,
     OTHER_SETTINGS,
     STARTED_ELSEWHERE,
+    TIMED_OUT,
     Command,
     Launcher,
     State,
     Status,
+    in_use,
 )
-from runner.mistakes import Mistakes
-from runner.results import RunResult, read_log, read_result, set_aside
+from runner.mistakes import Mistakes, out_of_memory
+from runner.order import followers, priorities
+from runner.results import RunResult, read_result, set_aside
+from runner.standing import Standing, Survey
 from runner.stop import StopRequest
+from runner.times import Times
 
 USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
-TICK = 0.05
-
-
-class Standing(enum.Enum):
-    """What lies in a job's folder."""
-
-    DONE = "done"
-    TO_RUN = "to run"
-    OTHER = "result of other settings"
-
-
-Survey = Mapping[str, tuple[Standing, RunResult | None]]
-"""By job name: what its folder holds, and the result that counts, if any."""
+FINAL = (USER_MISTAKE, OTHER_SETTINGS)
+FIRST_PAUSE = 2.0  # seconds before the first retry; each pause is twice the one before
+LONGEST_PAUSE = 60.0
+ELSEWHERE = 0.5  # seconds between two looks at jobs that other processes run
+TICK = 0.02
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,9 @@ class Watcher(Protocol):
     def finished(self, job: Job, result: RunResult, seconds: float | None) -> None:
         """A job has left its result; `seconds` is None where another runner has run it."""
 
+    def elsewhere(self, job: Job) -> None:
+        """A job waits for another process that runs it."""
+
     def failed(self, failure: Failure, *, retry: bool) -> None:
         """A job has ended without a result; `retry`: it will be run again."""
 
@@ -93,45 +94,35 @@ class Watcher(Protocol):
         """Running jobs are about to be ended."""
 
 
-def survey(jobs: Sequence[Job]) -> Survey:
-    """Return for each job, by name, what its folder holds.
-
-    A test whose training must run is to run as well, whatever lies there.
-    """
-    found: dict[str, tuple[Standing, RunResult | None]] = {}
-    for job in jobs:
-        standing, result = _look(job)
-        if job.needs and found[job.needs.name][0] is Standing.TO_RUN and standing is Standing.DONE:
-            standing, result = Standing.TO_RUN, None
-        found[job.name] = (standing, result)
-    return found
-
-
-def _look(job: Job) -> tuple[Standing, RunResult | None]:
-    result = read_result(job.folder)
-    if result is None and not (job.folder / "result.json").exists() and not job.console.exists():
-        # Only a run that this runner never started may count by its log alone: ours leave
-        # result.json, and without it they did not end.
-        result = read_log(job.folder, kind=job.kind)
-    if result is None:
-        return Standing.TO_RUN, None
-    if result.from_log or result.key == job.key:
-        return Standing.DONE, result
-    return Standing.OTHER, result
-
-
 class Scheduler:
     """Feeds a launcher; a test becomes ready when its own training is done."""
 
-    def __init__(self, launcher: Launcher, watcher: Watcher, stop: StopRequest, *, retries: int):
+    def __init__(
+        self,
+        launcher: Launcher,
+        watcher: Watcher,
+        stop: StopRequest,
+        times: Times,
+        *,
+        retries: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ):
         self._launcher = launcher
         self._watcher = watcher
         self._stop = stop
+        self._times = times
         self._retries = retries
+        self._clock = clock
+        self._sleep = sleep
         self._mistakes = Mistakes()
-        self._tries: dict[str, int] = {}
+        self._outcome = Outcome()
+        self._tries: Counter[str] = Counter()
         self._submitted: dict[int, Job] = {}
         self._running: dict[int, float] = {}
+        self._resting: list[tuple[float, Job]] = []  # from when on it may be tried again
+        self._elsewhere: dict[str, Job] = {}
+        self._next_look = 0.0
 
     def run(self, jobs: Sequence[Job]) -> Outcome:
         """Run the jobs and return how they ended; returns early when a stop is asked for.
@@ -139,80 +130,145 @@ class Scheduler:
         The launcher is left without a running command, whatever happens here, unless it is one
         that leaves them running.
         """
-        self._priority = {job.name: number for number, job in enumerate(jobs)}
-        waiting = {job.name: job for job in jobs}
-        for job in waiting.values():
-            if job.needs and job.needs.name in waiting:
-                set_aside(job.folder)  # belongs to the model that is about to be replaced
-        outcome = Outcome()
+        self._priority = priorities(jobs, self._times)
+        self._followers = followers(jobs)
+        following = {job.name for each in self._followers.values() for job in each}
+        for job in jobs:
+            _make_way(job, replaced=job.name in following)
         try:
-            while not self._stop.count:
-                self._submit_ready(waiting, outcome)
-                if not self._submitted:
-                    break
-                self._take(self._launcher.poll(), outcome)
-                self._give_up_hopeless(waiting, outcome)
+            for job in jobs:
+                if job.name not in following:
+                    self._submit(job)
+            while not self._stop.count and (self._submitted or self._resting or self._elsewhere):
+                self._submit_rested()
+                self._look_elsewhere()
+                # A place that has come free is filled by the next poll: at once.
+                ended = self._take(self._launcher.poll())
                 self._watcher.tick()
-                time.sleep(TICK)
-            outcome.stopped = bool(self._stop.count)
+                if not ended:
+                    self._sleep(TICK)
+            self._outcome.stopped = bool(self._stop.count)
         finally:
             if self._stop.count and not self._launcher.leaves_running:
                 self._watcher.stopping()
-            self._launcher.cancel(self._stop.hurry)
-        return outcome
-
-    def _submit_ready(self, waiting: dict[str, Job], outcome: Outcome) -> None:
-        lost = {failure.job.name for failure in outcome.failures}
-        unfinished = {*waiting, *(job.name for job in self._submitted.values())}
-        for name, job in list(waiting.items()):
-            needs = job.needs.name if job.needs else ""
-            if needs in lost:
-                outcome.blocked.append(waiting.pop(name))
-            elif needs not in unfinished:
-                self._submit(waiting.pop(name))
-
-    def _give_up_hopeless(self, waiting: dict[str, Job], outcome: Outcome) -> None:
-        for number, job in list(self._submitted.items()):
-            if self._mistakes.covers(job) and self._launcher.withdraw(number):
-                outcome.hopeless.append(self._submitted.pop(number))
-        for name, job in list(waiting.items()):
-            if self._mistakes.covers(job):
-                outcome.hopeless.append(waiting.pop(name))
+            try:
+                self._launcher.cancel(self._stop.hurry)
+            finally:
+                self._times.save()
+        return self._outcome
 
     def _submit(self, job: Job) -> None:
-        self._tries[job.name] = self._tries.get(job.name, 0) + 1
-        refuse = partial(_refusal, job)
-        command = Command(job.argv, job.console, self._priority[job.name], refuse)
+        self._tries[job.name] += 1
+        command = Command(
+            job.argv,
+            job.console,
+            self._priority[job.name],
+            partial(_refusal, job),
+            partial(self._need, job),
+        )
         self._submitted[self._launcher.submit(command)] = job
 
-    def _take(self, statuses: Mapping[int, Status], outcome: Outcome) -> None:
-        for number, status in statuses.items():
-            job = self._submitted[number]
-            if status.state is State.RUNNING and number not in self._running:
-                self._running[number] = time.monotonic()
-                self._watcher.started(job)
-            elif status.state is State.GONE:
-                seconds = time.monotonic() - self._running.pop(number, time.monotonic())
-                del self._submitted[number]
-                self._settle(job, status.exit_code, seconds, outcome)
+    def _need(self, job: Job) -> float | None:
+        peak = self._times.memory(job.argv)
+        return None if peak is None else need_mb(peak)
 
-    def _settle(self, job: Job, code: int | None, seconds: float, outcome: Outcome) -> None:
-        result = read_result(job.folder)
+    def _submit_rested(self) -> None:
+        now = self._clock()
+        for due, job in [entry for entry in self._resting if entry[0] <= now]:
+            self._resting.remove((due, job))
+            self._submit(job)
+
+    def _look_elsewhere(self) -> None:
+        """Take in what other processes have finished, and start again what they have left."""
+        if not self._elsewhere or self._clock() < self._next_look:
+            return
+        self._next_look = self._clock() + ELSEWHERE
+        for name, job in list(self._elsewhere.items()):
+            if not in_use(job.console):
+                del self._elsewhere[name]
+                if _refusal(job) == DONE_ELSEWHERE:
+                    self._settle(job, Status(State.GONE, DONE_ELSEWHERE), 0.0)
+                else:
+                    self._submit(job)
+
+    def _take(self, statuses: Mapping[int, Status]) -> bool:
+        """Take in where the commands stand; return whether one has ended."""
+        ended = False
+        for number, status in statuses.items():
+            if status.state is State.RUNNING and number not in self._running:
+                self._running[number] = self._clock()
+                self._watcher.started(self._submitted[number])
+            elif status.state is State.GONE:
+                now = self._clock()
+                job = self._submitted.pop(number)
+                self._settle(job, status, now - self._running.pop(number, now))
+                ended = True
+        return ended
+
+    def _settle(self, job: Job, status: Status, seconds: float) -> None:
+        code, result = status.exit_code, read_result(job.folder)
         elsewhere = code == DONE_ELSEWHERE
         if (elsewhere or not code) and result and result.key == job.key:
-            outcome.results[job.name] = result
+            self._outcome.results[job.name] = result
+            self._times.learn(job.argv, job.folder, None if elsewhere else seconds)
             self._watcher.finished(job, result, None if elsewhere else seconds)
-            return
-        failure = Failure(job, _reason(code), code)
-        final = code in (USER_MISTAKE, STARTED_ELSEWHERE, OTHER_SETTINGS)
-        retry = not final and self._tries[job.name] <= self._retries and not self._stop.count
+            for follower in self._followers.get(job.name, ()):
+                self._submit(follower)
+        elif code == STARTED_ELSEWHERE:
+            self._tries[job.name] -= 1
+            self._elsewhere[job.name] = job
+            self._watcher.elsewhere(job)
+        else:
+            self._fail(job, status)
+
+    def _fail(self, job: Job, status: Status) -> None:
+        code = status.exit_code
+        reason, pause = _reason(code), 0.0
+        if out_of_memory(code, job.console) and status.narrow:
+            reason = f"{reason}, out of memory beside others: {status.narrow()}"
+            self._tries[job.name] -= 1
+            retry = True
+        else:
+            retry = code not in FINAL and self._tries[job.name] <= self._retries
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._tries[job.name] - 1))
+        retry = retry and not self._stop.count
+        failure = Failure(job, reason, code)
         self._watcher.failed(failure, retry=retry)
         if retry:
-            self._submit(job)
+            self._resting.append((self._clock() + pause, job))
         else:
-            outcome.failures.append(failure)
+            self._outcome.failures.append(failure)
+            self._drop_followers(job, self._outcome.blocked)
         if code == USER_MISTAKE:
             self._mistakes.note(job)
+            self._give_up_hopeless()
+
+    def _give_up_hopeless(self) -> None:
+        for number, job in list(self._submitted.items()):
+            if self._mistakes.covers(job) and self._launcher.withdraw(number):
+                del self._submitted[number]
+                self._outcome.hopeless.append(job)
+                self._drop_followers(job, self._outcome.hopeless)
+        for entry in [entry for entry in self._resting if self._mistakes.covers(entry[1])]:
+            self._resting.remove(entry)
+            self._outcome.hopeless.append(entry[1])
+            self._drop_followers(entry[1], self._outcome.hopeless)
+
+    def _drop_followers(self, job: Job, place: list[Job]) -> None:
+        for follower in self._followers.pop(job.name, ()):
+            place.append(follower)
+            self._drop_followers(follower, place)
+
+
+def _make_way(job: Job, *, replaced: bool) -> None:
+    """Rename what lies where a job will leave its result; `replaced`: the model that it tested is
+    about to be."""
+    if in_use(job.console):
+        return
+    if replaced:
+        set_aside(job.folder)
+    elif (job.folder / "result.json").exists() and read_result(job.folder) is None:
+        set_aside(job.folder, logs=False)  # cut short, or of another program
 
 
 def _refusal(job: Job) -> int:
@@ -224,8 +280,8 @@ def _refusal(job: Job) -> int:
 
 
 def _reason(code: int | None) -> str:
-    if code == STARTED_ELSEWHERE:
-        return "already running elsewhere: another process holds its console file"
+    if code == TIMED_OUT:
+        return "ended, since it ran longer than --job-timeout"
     if code == OTHER_SETTINGS:
         return "its folder holds a result of other settings, made since this runner started"
     if code in (0, None, DONE_ELSEWHERE):

@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,9 +79,13 @@ class JobServer:
                 os.setpgid(pid, pid)
             os.close(output)
             self._running[pid] = request["id"]
-            self._send({"id": request["id"], "pid": pid})
             return None
         os.setpgid(0, 0)
+        # The job itself says so: were this process killed right now, nobody else would, and the
+        # other side, which learns of the loss once all ends are closed, would start it again.
+        if not self._send({"id": request["id"], "pid": os.getpid()}):
+            os._exit(1)  # who asked for it has gone
+        _offer_to_the_kernel()
         os.dup2(output, 1)
         os.dup2(output, 2)
         for file in (output, *self._files):
@@ -115,3 +120,9 @@ class JobServer:
         except OSError:
             return False
         return True
+
+
+def _offer_to_the_kernel() -> None:
+    """Where memory runs out, a job is to be killed before the process that all others come from."""
+    with contextlib.suppress(OSError):  # there is none but on Linux
+        Path("/proc/self/oom_score_adj").write_text("500")

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from runner import schedule
 from tests.unit.runner.lab import alive
 
 ONE = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
@@ -133,7 +134,8 @@ def test_a_run_without_a_result_has_failed(lab):
     assert "ended without a whole result.json" in done.stdout
 
 
-def test_retries_run_a_failed_job_again_but_not_a_mistake_of_the_user(lab):
+def test_retries_run_a_failed_job_again_but_not_a_mistake_of_the_user(lab, monkeypatch):
+    monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
     lab.rules = [{"match": "train_base/CoOp/dtd", "exit": 1, "fails": 2}]
     assert lab.run(*ONE, "--retries", "2").returncode == 0
     assert len(lab.events("start")) == 4

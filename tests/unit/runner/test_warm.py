@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.starters import Warm, signal_group
+from runner.starters import signal_group
+from runner.warm import Warm
 
 REPO = Path(__file__).resolve().parents[3]
 SERVER = f"""

@@ -1,0 +1,46 @@
+"""What lies in the folders of jobs: done, to be run, or of other settings."""
+
+import enum
+from collections.abc import Mapping, Sequence
+
+from runner.jobs import Job
+from runner.results import RunResult, read_log, read_result
+
+
+class Standing(enum.Enum):
+    """What lies in a job's folder."""
+
+    DONE = "done"
+    TO_RUN = "to run"
+    OTHER = "result of other settings"
+
+
+Survey = Mapping[str, tuple[Standing, RunResult | None]]
+"""By job name: what its folder holds, and the result that counts, if any."""
+
+
+def survey(jobs: Sequence[Job]) -> Survey:
+    """Return for each job, by name, what its folder holds.
+
+    A test whose training must run is to run as well, whatever lies there.
+    """
+    found: dict[str, tuple[Standing, RunResult | None]] = {}
+    for job in jobs:
+        standing, result = _look(job)
+        if job.needs and found[job.needs.name][0] is Standing.TO_RUN and standing is Standing.DONE:
+            standing, result = Standing.TO_RUN, None
+        found[job.name] = (standing, result)
+    return found
+
+
+def _look(job: Job) -> tuple[Standing, RunResult | None]:
+    result = read_result(job.folder)
+    if result is None and not (job.folder / "result.json").exists() and not job.console.exists():
+        # Only a run that this runner never started may count by its log alone: ours leave
+        # result.json, and without it they did not end.
+        result = read_log(job.folder, kind=job.kind)
+    if result is None:
+        return Standing.TO_RUN, None
+    if result.from_log or result.key == job.key:
+        return Standing.DONE, result
+    return Standing.OTHER, result

@@ -1,0 +1,271 @@
+"""The scheduler over a launcher that only pretends, by a clock that only pretends."""
+
+import json
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from runner.jobs import Job
+from runner.launcher import CANNOT_START, DONE_ELSEWHERE, TIMED_OUT, State, Status
+from runner.schedule import Scheduler
+from runner.stop import StopRequest
+from runner.times import Times
+
+OUT_OF_MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+@dataclass
+class World:
+    """Jobs, a clock, and a launcher that starts `width` commands and ends them at each poll.
+
+    Attributes:
+        ends: by job name, exit codes or statuses of its tries; 0 after them.
+        begun: job names with the time of each start.
+    """
+
+    path: Path
+    width: int = 1
+    ends: dict[str, list] = field(default_factory=dict)
+    says: dict[str, str] = field(default_factory=dict)
+    begun: list[tuple[str, float]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    now: float = 0.0
+    leaves_running: bool = False
+
+    def __post_init__(self):
+        self.times = Times(self.path / "times.json")
+        self.jobs: list[Job] = []
+        self.waiting: dict[int, object] = {}
+        self.running: dict[int, object] = {}
+
+    def job(self, name, needs=None, dataset="", seconds=None):
+        kind = "test" if needs else "train"
+        argv = ["train.py", "--trainer", "T", "--config-file", "y.yaml"]
+        argv += ["--dataset-config-file", f"{dataset or name}.yaml"]
+        argv += ["--eval-only"] if needs else []
+        folder = self.path / name.replace(" ", "/")
+        console = self.path / f"{name}.txt"
+        argv = (*argv, "--job-key", name)
+        job = Job(name, "exp", kind, "", dataset or name, 1, folder, console, name, argv, needs)
+        self.jobs.append(job)
+        if seconds is not None:
+            self.times.learn(argv, self.path / "nowhere", seconds)
+        return job
+
+    def run(self, *, retries=0):
+        scheduler = Scheduler(
+            self,
+            self,
+            StopRequest(),
+            self.times,
+            retries=retries,
+            clock=lambda: self.now,
+            sleep=self.sleep,
+        )
+        return scheduler.run(self.jobs)
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    # The launcher.
+    def submit(self, command):
+        number = len(self.waiting) + len(self.running) + len(self.begun) + 1000
+        self.waiting[number] = command
+        return number
+
+    def poll(self):
+        before = dict(self.running)
+        for number, command in sorted(self.waiting.items(), key=lambda item: item[1].priority):
+            if len(self.running) < self.width:
+                self.running[number] = self.waiting.pop(number)
+                self.begun.append((self.name(command), round(self.now, 1)))
+        ended = {number: self.end(self.running.pop(number)) for number in before}
+        return ended | {number: Status(State.RUNNING) for number in self.running}
+
+    def end(self, command):
+        name = self.name(command)
+        end = self.ends[name].pop(0) if self.ends.get(name) else 0
+        command.console.write_text(self.says.get(name, ""))
+        status = end if isinstance(end, Status) else Status(State.GONE, end)
+        if status.exit_code == 0:
+            folder = next(job.folder for job in self.jobs if job.name == name)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "result.json").write_text(json.dumps({"accuracy": 1.0, "job_key": name}))
+        return status
+
+    def name(self, command):
+        return command.argv[-1]
+
+    def withdraw(self, number):
+        return self.waiting.pop(number, None) is not None
+
+    def cancel(self, hurry):
+        self.waiting.clear()
+        self.running.clear()
+
+    # The watcher.
+    def started(self, job):
+        pass
+
+    def finished(self, job, result, seconds):
+        self.told.append(f"{job.name} done")
+
+    def elsewhere(self, job):
+        self.told.append(f"{job.name} elsewhere")
+
+    def failed(self, failure, *, retry):
+        self.told.append(f"{failure.job.name}: {failure.reason}{', again' if retry else ''}")
+
+    def tick(self):
+        assert self.now < 1000, "it does not end"
+
+    def stopping(self):
+        pass
+
+    @property
+    def order(self):
+        return [name for name, _ in self.begun]
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def test_the_longest_chain_goes_first_and_its_tests_before_what_is_new(world):
+    short = world.job("short", seconds=10)
+    long = world.job("long", seconds=60)
+    middle = world.job("middle", seconds=40)
+    for training, seconds in ((short, 40), (long, 5), (middle, 1)):
+        world.job(f"{training.name} test", training, dataset=training.name, seconds=seconds)
+    world.run()
+    assert world.order == ["long", "long test", "short", "short test", "middle", "middle test"]
+
+
+def test_without_any_record_the_order_is_that_of_the_plan(world):
+    for name in ("c", "a", "b"):
+        world.job(name)
+    for training in list(world.jobs):
+        world.job(f"{training.name} test", training)
+    world.run()
+    assert world.order == ["c", "c test", "a", "a test", "b", "b test"]
+
+
+def test_a_training_without_a_record_is_taken_for_as_long_as_its_like(world):
+    world.job("unknown")
+    world.job("long", seconds=90)
+    world.job("short", seconds=10)
+    world.run()
+    assert world.order == ["long", "unknown", "short"]
+
+
+def test_pauses_before_retries_grow_up_to_a_minute(world):
+    world.job("bad")
+    world.ends["bad"] = [1] * 8
+    assert not world.run(retries=8).failures
+    starts = [now for _, now in world.begun]
+    pauses = [round(later - sooner) for sooner, later in pairwise(starts)]
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_while_a_job_pauses_its_place_is_used(world):
+    world.job("bad", seconds=100)
+    for number in range(3):
+        world.job(f"good {number}", seconds=1)
+    world.ends["bad"] = [1]
+    world.run(retries=1)
+    assert world.order == ["bad", "good 0", "good 1", "good 2", "bad"]
+
+
+def test_retries_come_to_an_end_and_the_tests_are_named(world):
+    training = world.job("bad")
+    test = world.job("bad test", training)
+    world.ends["bad"] = [7, 7, 7]
+    outcome = world.run(retries=2)
+    assert [(failure.job, failure.exit_code) for failure in outcome.failures] == [(training, 7)]
+    assert outcome.blocked == [test]
+    assert world.told == ["bad: exit code 7, again"] * 2 + ["bad: exit code 7"]
+
+
+@pytest.mark.parametrize("code, starts", [(2, 1), (1, 3), (-11, 3), (TIMED_OUT, 3)])
+def test_a_mistake_of_the_user_is_not_tried_again(world, code, starts):
+    world.job("bad")
+    world.ends["bad"] = [code] * 9
+    assert len(world.run(retries=2).failures) == 1
+    assert len(world.begun) == starts
+
+
+def test_out_of_memory_beside_others_is_tried_again_with_fewer_and_does_not_count(world):
+    world.job("big")
+    narrowed = []
+
+    def narrow():
+        narrowed.append(1)
+        return "GPU 0 takes 1 at a time from now on"
+
+    world.ends["big"] = [Status(State.GONE, 1, narrow)] * 3
+    world.says["big"] = OUT_OF_MEMORY
+    assert not world.run(retries=0).failures
+    assert len(narrowed) == 3 and world.now < 2
+    assert world.told[0] == (
+        "big: exit code 1, out of memory beside others: GPU 0 takes 1 at a time from now on, again"
+    )
+
+
+@pytest.mark.parametrize(
+    "code, says",
+    [
+        (1, OUT_OF_MEMORY),
+        (1, "RuntimeError: [enforce fail] can't allocate memory"),
+        (1, "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"),
+        (-9, ""),
+    ],
+)
+def test_out_of_memory_alone_counts_as_a_failure(world, code, says):
+    world.job("big")
+    world.ends["big"] = [code] * 2
+    world.says["big"] = says
+    assert len(world.run(retries=1).failures) == 1
+
+
+def test_another_failure_beside_others_counts(world):
+    world.job("bad")
+    world.ends["bad"] = [Status(State.GONE, 1, lambda: pytest.fail("no reason to"))]
+    world.says["bad"] = "ValueError: memory of a better day"
+    assert len(world.run().failures) == 1
+
+
+def test_a_full_disk_is_not_tried_on_the_rest(world):
+    for number in range(6):
+        world.job(f"run {number}")
+        world.ends[f"run {number}"] = [2]
+        folder = world.jobs[-1].folder
+        world.says[f"run {number}"] = f"error: {folder}/result.json: No space left on device\n"
+    outcome = world.run()
+    assert len(outcome.failures) == 2 and len(outcome.hopeless) == 4
+
+
+def test_one_mistake_in_folders_of_different_names_is_one_mistake(world):
+    for number in range(6):
+        world.job(f"run {number}")
+        world.ends[f"run {number}"] = [2]
+        world.says[f"run {number}"] = f"error: {world.jobs[-1].folder}/a.pth: no such file\n"
+    assert len(world.run().failures) == 2
+
+
+def test_a_job_that_another_runner_did_meanwhile_lets_its_tests_go_on(world):
+    training = world.job("train")
+    world.job("train test", training)
+    training.folder.mkdir()
+    world.ends["train"] = [Status(State.GONE, DONE_ELSEWHERE)]
+    (training.folder / "result.json").write_text('{"accuracy": 5.0, "job_key": "train"}')
+    outcome = world.run()
+    assert outcome.results["train"].accuracy == 5.0 and world.order == ["train", "train test"]
+
+
+def test_what_could_not_be_started_is_a_failure(world):
+    world.job("bad")
+    world.ends["bad"] = [CANNOT_START]
+    assert world.run().failures[0].reason == "could not be started"
