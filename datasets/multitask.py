@@ -27,7 +27,6 @@ class TaskInfo:
         template: hand-written prompt, with {} for the class name.
         dataset: the row of the task in tables: its file in configs/datasets, where it has one.
         split_note: what its split file says of who made it; "" of a published one.
-        split_note: "" of a published split, else what its file says of who made it.
     """
 
     name: str
