@@ -1,7 +1,6 @@
 """Datasets of SoftCPT's repository that are class folders, and whose split nobody publishes."""
 
 import random
-import shlex
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ from datasets.split_dataset import SplitFileDataset
 from datasets.split_making import cut_classes, list_folders, made_by, new_split_file
 from datasets.splits import SPLITS
 from datasets.task_splits import TaskItem, write_task_split
+from datasets.wording import prepare_command
 
 
 class ClassFolders(SplitFileDataset):
@@ -73,5 +73,4 @@ class ClassFolders(SplitFileDataset):
 
 def make_it(dataset: str, root: str) -> str:
     """What to do without the split file of a dataset of which none is published."""
-    command = f"python -m datasets prepare {dataset} --root {shlex.quote(root)} --make-split"
-    return f"none is published: make one by {command}"
+    return f"none is published: make one by {prepare_command(dataset, root)} --make-split"

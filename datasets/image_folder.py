@@ -3,7 +3,6 @@
 import logging
 import os
 import posixpath
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, UserError
 from datasets.fewshot import CACHES, TASK_CACHES
 from datasets.listed_dataset import Lists
-from datasets.own_data import CUT_SEED, OwnDataset, check_folder, cut_own, first_few
+from datasets.own_data import CUT_SEED, OwnDataset, check_folder, cut_own
 from datasets.split_making import made_by, new_split_file
 from datasets.splits import (
     SPLITS,
@@ -22,6 +21,7 @@ from datasets.splits import (
     write_split,
 )
 from datasets.text_lists import read_lines
+from datasets.wording import first_few, prepare_command
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +71,7 @@ class ImageFolder(OwnDataset):
         if parts:
             return list_parts(self.dataset_dir, parts)
         items = list_classes(self.dataset_dir, class_folders(self.dataset_dir))
-        root = shlex.quote(self.dataset_dir)
-        command = f"python -m datasets prepare ImageFolder --root {root} --make-split"
+        command = f"{prepare_command('ImageFolder', self.dataset_dir)} --make-split"
         return self.cut(items, f"it changes with the images; `{command}` writes it to {SPLIT_FILE}")
 
     @classmethod

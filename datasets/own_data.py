@@ -12,12 +12,12 @@ from datasets.folders import is_folder
 from datasets.listed_dataset import ListedDataset, Lists, TaskPlace
 from datasets.split_making import cut_classes
 from datasets.splits import Item, by_label, check_images, is_relative
+from datasets.wording import first_few
 
 logger = logging.getLogger(__name__)
 
 CUT_SEED = 1
 _MIN_CUT = 4  # the smallest class that leaves images for train, val and test
-_SHOWN = 3  # names in a message
 
 
 class OwnDataset(ListedDataset):
@@ -152,8 +152,3 @@ def cut_own(items: Sequence[Item], where: str, seed: int = CUT_SEED) -> Lists:
             f"{_MIN_CUT}: {listed}; add some, or say yourself which are for train and test"
         )
     return cut_classes(ordered, where, shuffle=random.Random(seed).shuffle)
-
-
-def first_few(names: Sequence[str]) -> str:
-    """The first names of a list, with dots for more."""
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,6 +1,5 @@
 """The reader of every dataset that CoOp publishes a split file of."""
 
-import shlex
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +13,7 @@ from datasets.split_making import (
     new_split_file,
 )
 from datasets.splits import write_split
+from datasets.wording import prepare_command
 
 SECOND_SOURCE = "https://github.com/linzhiqiu/cross_modal_adaptation (folder splits)"
 
@@ -32,11 +32,10 @@ class PublishedSplit(SplitFileDataset):
     @property
     def remedy(self) -> str:
         """Where the split file is published, and what makes another one."""
-        command = f"python -m datasets prepare {type(self).__name__} --root"
+        command = prepare_command(type(self).__name__, self.root)
         return (
-            f"get it from {self.split_url} or {SECOND_SOURCE}, or by "
-            f"{command} {shlex.quote(self.root)} (with --make-split that makes one of your own, "
-            "whose numbers are not comparable)"
+            f"get it from {self.split_url} or {SECOND_SOURCE}, or by {command} (with --make-split "
+            "that makes one of your own, whose numbers are not comparable)"
         )
 
     @classmethod

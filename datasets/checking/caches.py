@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from datasets.cache_fit import check_fit
-from datasets.checking.findings import Report, counted, first_few
+from datasets.checking.findings import Report
 from datasets.checking.folders import is_folder
 from datasets.checking.lists import is_published_draw
 from datasets.fewshot import (
@@ -20,6 +20,7 @@ from datasets.fewshot import (
 )
 from datasets.json_caches import read_json_cache, source_sha256
 from datasets.listed_dataset import Lists
+from datasets.wording import counted, first_few
 
 _NAME = re.compile(r"shot_(\d+)-seed_(\d+)\.(pkl|json)")
 _FOREIGN = ("preprocessed.pkl", "preprocessed_mt.pkl")

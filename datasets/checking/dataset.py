@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.checking.findings import Report, counted, first_few
+from datasets.checking.findings import Report
 from datasets.checking.images import Decoder
 from datasets.checking.listed import check_official_lists, check_own, check_split_dataset
 from datasets.checking.suites import check_fashion20, check_joint_caches
@@ -18,6 +18,7 @@ from datasets.listed_dataset import ListedDataset
 from datasets.multitask import JointDataset
 from datasets.split_dataset import SplitFileDataset
 from datasets.wnid_folders import WnidFolders
+from datasets.wording import counted, first_few
 
 
 def check_dataset(name: str, root: Path, folder: str = "") -> Report:

@@ -8,7 +8,6 @@ from typing import Any
 from dassl.utils.errors import MissingFileError, UserError
 
 OK, MISSING, WRONG, WARNING = "ok", "missing", "wrong", "warning"
-_SHOWN = 3  # files named in a line
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,3 @@ class Report:
         finding = Finding(level, text.removeprefix(f"{self.name}: "), list(paths))
         if finding not in self.findings:  # a file that concerns several tasks is told once
             self.findings.append(finding)
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 image", "7,349 images"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def first_few(names: Sequence[str]) -> str:
-    """The first three in words: "a, b, c, ..."."""
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from datasets.checking.findings import Report, counted, first_few
+from datasets.checking.findings import Report
 from datasets.checking.names import yaml_stems
+from datasets.wording import counted, first_few
 
 # other names of the folders, besides those that differ in letter case, blanks, dots and dashes
 _OTHER_NAMES = {

@@ -7,11 +7,12 @@ from itertools import combinations, product
 
 from dassl.utils.errors import UserError
 from datasets import published
-from datasets.checking.findings import Report, counted, first_few
+from datasets.checking.findings import Report
 from datasets.classes import check_classes
 from datasets.fewshot import draw_lists
 from datasets.listed_dataset import Lists
 from datasets.splits import SPLITS, Item
+from datasets.wording import counted, first_few
 
 PUBLISHED_DRAWS = tuple(product((1, 2, 4, 8, 16), (1, 2, 3)))  # shots, seed
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from datasets.checking import lists as list_checks
 from datasets.checking.caches import check_task_caches
-from datasets.checking.findings import Report, first_few
+from datasets.checking.findings import Report
 from datasets.checking.folders import Tree, check_files, check_folder, check_image_folders
 from datasets.checking.listed import at
 from datasets.class_folders import make_it
@@ -15,6 +15,7 @@ from datasets.listed_dataset import Lists, TaskPlace
 from datasets.multitask import JointDataset, TaskInfo
 from datasets.splits import SPLITS, Item
 from datasets.task_splits import TaskSplit, load_task_split
+from datasets.wording import first_few
 
 DRAWN = ("train", "val")
 

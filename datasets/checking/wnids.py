@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dassl.utils.errors import UserError
 from datasets import published
 from datasets.checking.caches import check_caches
-from datasets.checking.findings import Report, counted, first_few
+from datasets.checking.findings import Report
 from datasets.checking.folders import Tree, check_folder, check_image_folders, report_empty
 from datasets.checking.listed import at
 from datasets.fewshot import CACHES
@@ -14,6 +14,7 @@ from datasets.image_folder import is_image
 from datasets.imagenet import ImageNet
 from datasets.imagenet_v2 import ImageNetV2
 from datasets.wnid_folders import WnidFolders, difference
+from datasets.wording import counted, first_few
 
 _VAL_IMAGES = 50  # of each class of ImageNet
 _V2_IMAGES = 10
