@@ -73,11 +73,12 @@ def _hint(root: str, folder: str) -> str:
     if root.endswith(below):
         above = root.removesuffix(below) or os.sep
         return f"; --root is the dataset's own folder: give {above}"
-    near = difflib.get_close_matches(os.path.basename(folder), _subfolders(root), n=1)
+    near = difflib.get_close_matches(os.path.basename(folder), subfolders(root), n=1)
     return f"; {os.path.join(root, near[0])} is there: rename it" if near else ""
 
 
-def _subfolders(folder: str) -> list[str]:
+def subfolders(folder: str) -> list[str]:
+    """Names of the folders in a folder, sorted; none where it cannot be listed."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:

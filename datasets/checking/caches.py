@@ -8,7 +8,6 @@ from typing import Any
 
 from datasets.cache_fit import check_fit
 from datasets.checking.findings import Report
-from datasets.checking.folders import is_folder
 from datasets.checking.lists import is_published_draw
 from datasets.fewshot import (
     CACHES,
@@ -96,7 +95,7 @@ def _check_folder(
     compare: bool = True,
 ) -> None:
     """Findings on all caches of a folder: each bad one, and how many are good."""
-    if not is_folder(folder):
+    if not os.path.isdir(folder):
         if os.path.islink(folder) and not os.path.exists(folder):
             report.wrong(f"{folder} is a broken link; {REMEDY}")
         elif os.path.lexists(folder):

@@ -9,6 +9,7 @@ from typing import Any
 
 from datasets.checking.findings import Report
 from datasets.checking.names import yaml_stems
+from datasets.folders import subfolders
 from datasets.wording import counted, first_few
 
 # other names of the folders, besides those that differ in letter case, blanks, dots and dashes
@@ -35,28 +36,13 @@ def near_folder(root: str, reader: type) -> str | None:
     folder: str = reader.dataset_dir  # type: ignore[attr-defined]
     names = (folder, reader.__name__, yaml_stems().get(reader.__name__, ""))
     wanted = {_plain(name) for name in (*names, *_OTHER_NAMES.get(folder, ())) if name}
-    near = [name for name in _subfolders(root) if _plain(name) in wanted]
+    near = [name for name in subfolders(root) if _plain(name) in wanted]
     return near[0] if near else None
-
-
-def _subfolders(folder: str) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(folder) if is_folder(os.path.join(folder, name)))
-    except OSError:
-        return []
 
 
 def images_url(reader: Any) -> str:
     """Where the images of a dataset are published, for messages."""
     return getattr(reader, "images_url", "") or "not published"
-
-
-def is_folder(path: str) -> bool:
-    """os.path.isdir for any path: False too for a loop of links or an unprintable name."""
-    try:
-        return os.path.isdir(path)
-    except (OSError, ValueError):
-        return False
 
 
 def check_folder(report: Report, root: str, reader: Any) -> bool:
@@ -65,7 +51,7 @@ def check_folder(report: Report, root: str, reader: Any) -> bool:
     source = f"images: {images_url(reader)}"
     if getattr(reader, "split_url", ""):
         source += f"; split file: {reader.split_url}"
-    if is_folder(folder):
+    if os.path.isdir(folder):
         return _can_list(report, folder)
     if os.path.lexists(folder):
         kind = "a link to nothing" if os.path.islink(folder) else "a file, not a folder"
@@ -87,7 +73,7 @@ def check_image_folders(report: Report, reader: Any, image_dir: str) -> bool:
     good = True
     for below in getattr(reader, "image_folders", ()) or ("",):
         path = os.path.normpath(os.path.join(image_dir, below))
-        if is_folder(path):
+        if os.path.isdir(path):
             good = _can_list(report, path) and good
             continue
         good = False
@@ -104,11 +90,11 @@ def _misplaced(folder: str, images: str) -> str:
     """A hint at images that lie a folder too deep, or whose folder has another name."""
     if images == ".":
         return ""
-    for name in _subfolders(folder):
-        if is_folder(os.path.join(folder, name, images)):
+    for name in subfolders(folder):
+        if os.path.isdir(os.path.join(folder, name, images)):
             return f"; {os.path.join(folder, name, images)} is there: move it"
     parent, last = os.path.split(os.path.join(folder, images))
-    for name in _subfolders(parent):
+    for name in subfolders(parent):
         if _plain(name) == _plain(last):
             return f"; {os.path.join(parent, name)} is there: rename it"
     return ""

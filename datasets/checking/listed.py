@@ -17,7 +17,6 @@ from datasets.checking.folders import (
     check_files,
     check_folder,
     check_image_folders,
-    is_folder,
 )
 from datasets.fgvc_aircraft import FGVCAircraft
 from datasets.listed_dataset import ListedDataset, Lists, TaskPlace
@@ -96,7 +95,7 @@ def check_own(report: Report, reader: type[ListedDataset]) -> None:
     """
     root, below = os.path.split(report.folder)
     found = at(reader, root, folder=below)
-    if not is_folder(report.folder):
+    if not os.path.isdir(report.folder):
         report.missing(f"no folder {report.folder}; give it by --root, and --folder below it")
         return
     with _told(report):
@@ -202,7 +201,7 @@ def _hint_at_split(report: Report, found: SplitFileDataset) -> None:
         return
     stem, extension = os.path.splitext(os.path.basename(found.source))
     for folder in (found.dataset_dir, found.image_dir, os.path.dirname(found.dataset_dir)):
-        for name in sorted(os.listdir(folder)) if is_folder(folder) else ():
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
             path = os.path.join(folder, name)
             if name.lower().startswith(stem.lower()) and extension in name and path != found.source:
                 report.warn(f"{path} looks like the split file: rename it to {found.source}")

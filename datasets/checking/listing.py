@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets import published
+from datasets.checking.folders import images_url
 from datasets.checking.lists import SUITE_CLASSES
 from datasets.checking.names import PUBLISHED, suite_members, yaml_stems
 from datasets.demo_suite import DemoDataset, DemoSuite
@@ -150,7 +151,7 @@ def _url(name: str, reader: Any, group: str) -> str:
         return "you"
     if suite_members(name):
         return "see its members"
-    return getattr(reader, "images_url", "") or "not published"
+    return images_url(reader)
 
 
 def _cells(row: Row) -> list[str]:
