@@ -39,7 +39,7 @@ class ClassFolders(SplitFileDataset):
                 or there is a split file.
         """
         folder = root / cls.dataset_dir
-        file = new_split_file(folder, cls.task_split_file or f"split_dk_{cls.__name__}.json")
+        file = new_split_file(folder, cls.task_split_name())
         images = folder / cls.images
         shuffle = random.Random(seed).shuffle
         cuts = [

@@ -39,11 +39,15 @@ class SplitFileDataset(ListedDataset):
     listed_by = "the split file"
     split_note: str = ""
 
+    @classmethod
+    def task_split_name(cls) -> str:
+        """The name of SoftCPT's split file."""
+        return cls.task_split_file or f"split_dk_{cls.__name__}.json"
+
     @property
     def task_source(self) -> str:
         """SoftCPT's split file, which need not be there."""
-        name = self.task_split_file or f"split_dk_{type(self).__name__}.json"
-        return os.path.join(self.dataset_dir, name)
+        return os.path.join(self.dataset_dir, self.task_split_name())
 
     @property
     def source(self) -> str:

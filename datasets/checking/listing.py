@@ -129,8 +129,7 @@ def _lists(name: str, reader: Any) -> str:
     if suite_members(name):
         return ", ".join(suite_members(name))
     if issubclass(reader, SplitFileDataset):
-        own: str = reader.split_file or reader.task_split_file
-        return own or f"split_dk_{name}.json"
+        return reader.split_file or reader.task_split_name()
     if issubclass(reader, Fashion20):
         return f"{reader.split_file}, task_info.csv"
     if issubclass(reader, WnidFolders):
