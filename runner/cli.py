@@ -19,6 +19,8 @@ from runner.experiment import Experiment, read_experiment
 from runner.files import shown
 from runner.jobs import Job, Study, jobs_of
 from runner.launcher import in_use
+from runner.letter import mail_at_end
+from runner.mail import take_mailbox
 from runner.modes import DEFAULT_MODE
 from runner.plan import Selection, plan
 from runner.slurm_arrays import queued_consoles
@@ -100,6 +102,7 @@ def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig)
 
 
 def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple[str, ...]) -> int:
+    mailbox = take_mailbox(os.environ)
     problems, experiments, root = [], [], ""
     for name in arguments.cfg:
         try:
@@ -123,7 +126,17 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         _delete_folders(jobs, studies[0].csv.parent.parent)
         found = survey(jobs)
     _refuse_other_settings(studies, found)
-    return launch_and_report(arguments, studies, found, command, _place("outputs", arguments))
+    with mail_at_end(None if _all_done(found) else mailbox, _title(arguments, studies)) as letter:
+        outputs = _place("outputs", arguments)
+        letter.code = launch_and_report(arguments, studies, found, command, outputs, letter)
+    return letter.code
+
+
+def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
+    """Return what was run, in a few words: `coop maple, b2n`."""
+    names = arguments.together or " ".join(arguments.cfg)
+    modes = " ".join(dict.fromkeys(study.mode.name for study in studies))
+    return f"{names if len(names) <= 60 else names[:57] + '...'}, {modes}"
 
 
 def _say_absent(arguments: Arguments, studies: Sequence[Study]) -> None:

@@ -13,6 +13,7 @@ from runner.files import shown
 from runner.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
 from runner.jobs import Job, Study, jobs_of
 from runner.launcher import Launcher, LocalLauncher
+from runner.letter import Letter
 from runner.progress import Progress
 from runner.results import RunResult
 from runner.schedule import USER_MISTAKE, Outcome, Scheduler
@@ -31,6 +32,7 @@ def launch_and_report(
     found: Survey,
     train_command: Sequence[str],
     outputs: Path,
+    letter: Letter,
 ) -> int:
     """Run what is not done, print and write the tables, and return the exit code: 0 done, 1 a run
     failed, 2 all were refused, 128 + signal when stopped.
@@ -38,6 +40,7 @@ def launch_and_report(
     Args:
         train_command: how the jobs' commands begin.
         outputs: folder that all their folders lie in.
+        letter: takes what is said at the end.
     """
     jobs = jobs_of(studies)
     to_run = [job for job in jobs if found[job.name][0] is not Standing.DONE]
@@ -54,13 +57,14 @@ def launch_and_report(
         outcome, code = _launch(arguments, jobs, to_run, results, launcher, known)
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
-    ending.write_tables(
-        studies, outcome.results, together=arguments.together, rank_by=arguments.rank_by
-    )
-    ending.print_failures(outcome)
-    if outcome.stopped:
-        left = len(jobs) - len(outcome.results)
-        print(f"stopped with {_jobs(left)} left; the same command goes on from here")
+    with letter.copying():
+        ending.write_tables(
+            studies, outcome.results, together=arguments.together, rank_by=arguments.rank_by
+        )
+        ending.print_failures(outcome)
+        if outcome.stopped:
+            left = len(jobs) - len(outcome.results)
+            print(f"stopped with {_jobs(left)} left; the same command goes on from here")
     return code
 
 

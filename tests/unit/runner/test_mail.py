@@ -1,0 +1,186 @@
+"""The mail at the end: what it says, where it goes, and that it never spoils a run."""
+
+import signal
+import time
+
+import pytest
+
+from runner.mail import Mailbox, send, take_mailbox
+from tests.support.mail_server import MailServer, certificate
+
+WORDS = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
+SECRET = "correct-horse"
+
+
+def settings(server, **more):
+    given = {"HOST": "localhost", "PORT": str(server.port), "TO": "me@lab.org, you@lab.org"}
+    given |= {"SECURITY": "none", **more}
+    return {f"PROMPTLAB_SMTP_{name}": value for name, value in given.items()}
+
+
+def test_a_finished_run_is_told_with_its_table(lab):
+    with MailServer() as server:
+        lab.env = settings(server)
+        done = lab.run(*WORDS)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("mail:    me@lab.org, you@lab.org\n")
+    assert server.recipients == ["me@lab.org", "you@lab.org"]
+    (mail,) = server.mails
+    assert mail["Subject"] == "PromptLab: coop, b2n finished"
+    assert (mail["From"], mail["To"]) == ("me@lab.org", "me@lab.org, you@lab.org")
+    body = mail.get_content()
+    assert body.startswith("coop, b2n: finished after ") and f"in {lab.path}" in body
+    assert "table:   results/coop/b2n-CoOp-vit_b16_ep10_bs4_lr35.csv" in body
+    assert "71.04" in body and "±" not in body.split("Accuracy")[0]
+
+
+def test_a_failed_run_is_told_with_the_end_of_its_log(lab):
+    lab.rules = [{"match": "train_base", "exit": 1, "says": "CUDA out of memory"}]
+    with MailServer() as server:
+        lab.env = settings(server)
+        assert lab.run(*WORDS).returncode == 1
+    (mail,) = server.mails
+    assert mail["Subject"] == "PromptLab: coop, b2n failed"
+    assert "1 run failed:" in mail.get_content() and "CUDA out of memory" in mail.get_content()
+
+
+def test_a_stopped_run_is_told(lab):
+    lab.rules = [{"match": "seed1", "seconds": 30}]
+    with MailServer() as server:
+        lab.env = settings(server)
+        assert lab.interrupt_after(1, *WORDS, number=signal.SIGTERM).returncode == 143
+    (mail,) = server.mails
+    assert mail["Subject"] == "PromptLab: coop, b2n stopped"
+    assert "stopped with 2 jobs left" in mail.get_content()
+
+
+def test_nothing_to_run_or_a_dry_run_sends_nothing(lab):
+    with MailServer() as server:
+        lab.env = settings(server)
+        lab.run(*WORDS, "--dry-run")
+        lab.run(*WORDS)
+        lab.run(*WORDS)
+    assert len(server.mails) == 1
+
+
+def test_an_error_in_the_middle_is_told_and_stays_an_error(lab):
+    """The folder of the tables is a file: nothing can be written at the end."""
+    (lab.path / "results").mkdir()
+    (lab.path / "results/coop").write_text("")
+    with MailServer() as server:
+        lab.env = settings(server)
+        assert lab.run(*WORDS).returncode == 2
+    (mail,) = server.mails
+    assert mail["Subject"] == "PromptLab: coop, b2n failed"
+    assert "error: cannot write " in mail.get_content()
+
+
+def test_a_server_that_is_gone_costs_one_line_and_no_exit_code(lab):
+    with MailServer() as server:
+        lab.env = settings(server)
+    done = lab.run(*WORDS)
+    assert done.returncode == 0
+    where = f"localhost:{server.port}"
+    assert done.stderr == f"no mail sent by {where}: [Errno 111] Connection refused\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [({"refuses": True}, "550"), ({"password": "another"}, "535, b'wrong: ***'")],
+)
+def test_a_server_that_refuses_costs_one_line_and_no_exit_code(lab, fault, line):
+    login = {"USER": "me@lab.org", "PASSWORD": SECRET} if "password" in fault else {}
+    with MailServer(**fault) as server:
+        lab.env = settings(server, **login)
+        done = lab.run(*WORDS)
+    assert done.returncode == 0
+    assert line in done.stderr and done.stderr.count("\n") == 1
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("fault", ["silent", "drips"])
+def test_a_server_that_does_not_answer_is_waited_for_a_while(fault):
+    with MailServer(**{fault: True}) as server:
+        mailbox = Mailbox("localhost", server.port, "none", sender="me@lab.org", to=("me@lab.org",))
+        begin = time.monotonic()
+        why = send(mailbox, "subject", "body", patience=0.5)
+        assert "time" in why and time.monotonic() - begin < 20
+
+
+def test_the_password_goes_over_an_encrypted_line_alone_and_into_no_file(lab, tmp_path):
+    made = certificate(tmp_path)
+    if made is None:
+        pytest.skip("no openssl to make a certificate with")
+    path, context = made
+    with MailServer(context=context, password=SECRET) as server:
+        user = {"USER": "me", "PASSWORD": SECRET, "SECURITY": "starttls"}
+        lab.env = {**settings(server, **user), "SSL_CERT_FILE": str(path)}
+        done = lab.run(*WORDS)
+    assert done.returncode == 0 and "no mail" not in done.stderr, done.stderr
+    assert server.encrypted and server.logins == ["me"] and len(server.mails) == 1
+    for file in (file for file in lab.path.rglob("*") if file.is_file()):
+        assert SECRET.encode() not in file.read_bytes(), file
+    assert SECRET not in done.stdout + done.stderr + server.mails[0].as_string()
+
+
+def test_a_server_without_encryption_gets_no_password_unless_told(lab):
+    with MailServer(password=SECRET) as server:
+        lab.env = settings(server, USER="me", PASSWORD=SECRET, SECURITY="starttls")
+        done = lab.run(*WORDS)
+    assert "STARTTLS" in done.stderr and done.returncode == 0
+    assert server.logins == [] and server.mails == []
+
+
+def test_an_unknown_certificate_is_refused(lab, tmp_path):
+    made = certificate(tmp_path)
+    if made is None:
+        pytest.skip("no openssl to make a certificate with")
+    with MailServer(context=made[1]) as server:
+        lab.env = settings(server, SECURITY="starttls")
+        done = lab.run(*WORDS)
+    assert "certificate" in done.stderr.lower() and server.mails == []
+
+
+def test_jobs_do_not_see_the_password():
+    environment = {"PROMPTLAB_SMTP_HOST": "h", "PROMPTLAB_SMTP_TO": "a@b", "X": "1"}
+    environment |= {"PROMPTLAB_SMTP_PASSWORD": SECRET, "PROMPTLAB_SMTP_USER": "u"}
+    mailbox = take_mailbox(environment)
+    assert mailbox.password == SECRET and SECRET not in repr(mailbox)
+    assert SECRET not in environment.values()
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({}, None),
+        ({"HOST": "h", "TO": "a@b"}, ("h", 587, "starttls", "a@b")),
+        ({"HOST": "h", "TO": "a@b", "PORT": "465"}, ("h", 465, "ssl", "a@b")),
+        ({"HOST": "h", "TO": "a@b", "SECURITY": "NONE"}, ("h", 25, "none", "a@b")),
+        ({"HOST": "h", "TO": "a@b", "USER": "u@c"}, ("h", 587, "starttls", "u@c")),
+        ({"HOST": "h", "TO": "a@b", "FROM": "x@y", "USER": "u"}, ("h", 587, "starttls", "x@y")),
+    ],
+)
+def test_what_the_environment_leaves_open_has_a_default(given, found):
+    mailbox = take_mailbox({f"PROMPTLAB_SMTP_{name}": value for name, value in given.items()})
+    if found is None:
+        assert mailbox is None
+    else:
+        assert (mailbox.host, mailbox.port, mailbox.security, mailbox.sender) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"TO": "a@b"}, "PROMPTLAB_SMTP_HOST is missing"),
+        ({"HOST": "h"}, "PROMPTLAB_SMTP_TO is missing"),
+        ({"HOST": "h", "TO": ","}, "PROMPTLAB_SMTP_TO is missing"),
+        ({"HOST": "h", "TO": "a@b", "PORT": "x"}, "PROMPTLAB_SMTP_PORT x: must be a number from"),
+        ({"HOST": "h", "TO": "a@b", "SECURITY": "tls"}, "PROMPTLAB_SMTP_SECURITY tls: must be one"),
+        ({"HOST": "h", "TO": "a@b", "PASSWORD": "p"}, "PROMPTLAB_SMTP_USER is missing, although"),
+    ],
+)
+def test_half_a_setting_is_told_at_the_start_and_runs_all_the_same(lab, given, line):
+    lab.env = {f"PROMPTLAB_SMTP_{name}": value for name, value in given.items()}
+    done = lab.run(*WORDS)
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"no mail at the end: {line}") and done.stderr.count("\n") == 1
