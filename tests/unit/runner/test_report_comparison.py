@@ -1,0 +1,112 @@
+"""Runs beside published figures: which, by how much, and whether within the seeds' interval."""
+
+import pytest
+
+from runner.page import comparison, settings
+from runner.page.comparison import compare, published_rows
+from runner.published_figures import find
+from tests.unit.runner.report_pages import base_to_new, page_of, report_of, run
+
+ELEVEN = published_rows("b2n")
+
+
+def sources(folder):
+    return [(each.method.label, each.source.name) for each in compare_first(folder)]
+
+
+def compare_first(folder):
+    return compare(report_of(folder).sections[0])
+
+
+def test_every_source_of_a_method_stands_beside_it(tmp_path):
+    base_to_new(tmp_path / "coop", datasets=ELEVEN)
+    base_to_new(tmp_path / "coop_dept", "CoOpDePT", datasets=("dtd",))
+    assert sources(tmp_path) == [
+        ("coop", "CoOp"),
+        ("coop", "CoOp (re-run in DePT)"),
+        ("coop", "CoOp (re-run in DPC)"),
+        ("coop", "CoOp (KgCoOp paper)"),
+        ("coop_dept", "CoOp+DePT"),
+    ]
+
+
+def test_the_difference_and_the_interval(tmp_path):
+    """Of CoOp's 82.69 for base: three seeds about it, and the same seeds a point higher."""
+    for gain, within in ((0.0, True), (1.0, False)):
+        folder = tmp_path / str(gain)
+        for dataset in ELEVEN:
+            for seed, off in ((1, -0.1), (2, 0.0), (3, 0.1)):
+                value = 82.79 + gain + off
+                run(folder / "coop", value, dataset=dataset, seed=seed)
+        pair = compare_first(folder)[0].pairs["average", "base"]
+        assert pair.published == 82.69
+        assert pair.difference == pytest.approx(0.1 + gain)
+        assert pair.ours.interval == pytest.approx(4.3027 * 0.1 / 3**0.5, abs=1e-4)
+        assert pair.within is within
+        row = page_of(folder).table("base", "new", "H", "method", "source")["coop"]
+        assert row[:5] == [
+            "CoOp",
+            f"{82.79 + gain:.2f} ± 0.08",
+            "82.69",
+            f"+{0.1 + gain:.2f}",
+            f"{'yes' if within else 'no'} (± 0.25)",
+        ]
+
+
+def test_one_seed_says_nothing_of_the_interval(tmp_path):
+    base_to_new(tmp_path / "coop", datasets=("dtd",), seeds=(1,))
+    pair = compare_first(tmp_path)[0].pairs["dtd", "base"]
+    assert pair.within is None
+    assert "one seed" in page_of(tmp_path).words
+
+
+def test_averages_over_other_datasets_stand_beside_nothing(tmp_path):
+    base_to_new(tmp_path / "coop", datasets=ELEVEN[:10])
+    found = compare_first(tmp_path)
+    assert ("dtd", "base") in found[0].pairs
+    assert all(line != "average" for each in found for line, _ in each.pairs)
+
+
+def test_other_backbones_and_validation_images_stand_beside_nothing(tmp_path):
+    run(tmp_path / "a/coop", 80.0, dataset="dtd", backbone="RN50")
+    run(tmp_path / "b/coop", 80.0, dataset="dtd", more={"split": "val"})
+    run(tmp_path / "c/coop", 80.0, dataset="dtd", shots=2)
+    for name in "abc":
+        assert sources(tmp_path / name) == []
+    assert "no figures for this setting" in page_of(tmp_path / "a").words
+
+
+def test_shots_of_the_few_shot_tables(tmp_path):
+    for shots, expected in ((1, 66.33), (4, 68.73)):
+        run(tmp_path / f"{shots}/coop", 70.0, "train_all", dataset="imagenet", shots=shots)
+        (found,) = compare_first(tmp_path / str(shots))
+        assert found.pairs["imagenet", "accuracy"].published == expected
+
+
+def test_joint_datasets_by_the_configuration_of_the_run(tmp_path):
+    tasks = [{"name": "a", "dataset": "dtd", "metric": 61.0}] * 2
+    place = {"dataset": "general10", "trainer": "SoftCPT", "backbone": "RN50"}
+    run(tmp_path / "x", 66.0, "train_all", more={"tasks": tasks}, **place)
+    (found,) = compare_first(tmp_path)
+    assert found.source.name == "SoftCPT-NATS"
+    (expected,) = find("mt", "SoftCPT", 16, joint="general10", part="NATS")
+    pair = found.pairs["general10/average", "accuracy"]
+    assert pair.published == expected.values["average", "accuracy"]
+
+
+def test_an_h_that_does_not_fit_is_marked(tmp_path):
+    base_to_new(tmp_path / "maple", "MaPLe", datasets=("fgvc_aircraft",))
+    words = page_of(tmp_path).words
+    assert "38.31†" in words
+    assert comparison.ODD in words
+
+
+def test_settings_of_a_log(tmp_path):
+    folder = run(tmp_path, 80.0)
+    head = settings.read(folder / "log.txt")
+    assert head.options == "OPTIM.MAX_EPOCH 7"
+    assert head.values["MODEL.BACKBONE.NAME"] == "ViT-B/16"
+    assert head.values["TRAINER.MTCOOP.TASK_CSC"] == "True"
+    (folder / "log.txt").write_bytes(b"\xff\x00 nothing\n** Config **\n  : :\n      x\n")
+    assert settings.read(folder / "log.txt").options == ""
+    assert settings.read(None).values == {}
