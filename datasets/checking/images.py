@@ -15,7 +15,7 @@ from tqdm import tqdm
 from dassl.utils.errors import UserError
 
 _CHUNK = 32  # images that a process takes at a time
-_FEW = 256  # so many are decoded here: processes take longer to start
+FEW = 256  # so many are decoded here: processes take longer to start
 _SCALE = 8  # a JPEG's smallest scale: it reads all of the file, and skips most of the arithmetic
 
 
@@ -34,7 +34,8 @@ def why_unreadable(path: str) -> str | None:
     return None
 
 
-def _why_unreadable(paths: Sequence[str]) -> list[str | None]:
+def why_each_unreadable(paths: Sequence[str]) -> list[str | None]:
+    """`why_unreadable` of each image."""
     return [why_unreadable(path) for path in paths]
 
 
@@ -76,8 +77,8 @@ class Decoder:
         return bad
 
     def _decoded(self, chunks: Sequence[Sequence[str]], count: int) -> Iterator[list[str | None]]:
-        if self._jobs == 1 or count <= _FEW:
-            yield from map(_why_unreadable, chunks)
+        if self._jobs == 1 or count <= FEW:
+            yield from map(why_each_unreadable, chunks)
             return
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
@@ -85,7 +86,7 @@ class Decoder:
             )
         done = 0
         try:
-            for reasons in self._pool.map(_why_unreadable, chunks):
+            for reasons in self._pool.map(why_each_unreadable, chunks):
                 yield reasons
                 done += 1
         except BrokenProcessPool as error:

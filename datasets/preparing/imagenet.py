@@ -50,7 +50,7 @@ def unpack_train(archive: Path, folder: Path) -> None:
             if name is None or inner is None:
                 raise ArchiveError(f"{archive} holds {member.name!r}, no class; get it again")
             if not (folder / name[1]).is_dir():
-                _unpack_class(inner, archive, folder / name[1])
+                unpack_class(inner, archive, folder / name[1])
             bar.update(member.offset_data + member.size - bar.n)
     missing = sorted(_known_wnids() - {path.name for path in folder.iterdir()})
     if missing:
@@ -60,7 +60,12 @@ def unpack_train(archive: Path, folder: Path) -> None:
         )
 
 
-def _unpack_class(inner: IO[bytes], archive: Path, target: Path) -> None:
+def unpack_class(inner: IO[bytes], archive: Path, target: Path) -> None:
+    """Unpack the tar of one class into its folder, which is there only when it is whole.
+
+    Raises:
+        ArchiveError: the tar is dangerous; `archive`, which holds it, is named.
+    """
     partial = target.with_name(f".{target.name}")
     remove(partial)
     partial.mkdir()

@@ -211,14 +211,15 @@ class Preparation:
             with staging(hidden, resumes=resumes) as staged:
                 make(part, file, path, staged, lambda: self._val_classes(part))
                 for target in missing:
-                    self._move(staged, target)
+                    self.put_in_place(staged, target)
 
     def _lock(self) -> contextlib.AbstractContextManager[None]:
         """Held while a part is put in its place: calls at the same time wait for each other."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return locked(self.folder / ".prepare.lock")
 
-    def _move(self, staged: Path, target: str) -> None:
+    def put_in_place(self, staged: Path, target: str) -> None:
+        """Move a path of a part from where it was made to the dataset's folder."""
         path = self.folder / target
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir() and not path.is_symlink():

@@ -140,7 +140,7 @@ def unpack_tar(
     with tarfile.open(fileobj=file, tarinfo=_StrictHeader) as tar:
         for member in tar:
             name = _checked(member.name, archive)
-            place = _place(name, takes)
+            place = place_of(name, takes)
             if member.issym() or member.islnk():
                 _copy_link(member, name, place, archive, takes, folder)
             elif not (member.isreg() or member.isdir()):
@@ -164,7 +164,7 @@ def _unpack_zip(
         for info, name in members:
             if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise ArchiveError(f"{archive} is refused: {name} is a link or device")
-        chosen = [(info, _place(name, takes)) for info, name in members]
+        chosen = [(info, place_of(name, takes)) for info, name in members]
         check_space(archive, sum(info.file_size for info, place in chosen if place), folder)
         for info, place in chosen:
             if place is not None and info.is_dir():
@@ -194,7 +194,7 @@ def _checked(name: str, archive: Path) -> str:
     return parts.as_posix() if parts.parts else ""
 
 
-def _place(name: str, takes: Takes) -> str | None:
+def place_of(name: str, takes: Takes) -> str | None:
     """Where a member goes; None if it is not taken."""
     for target, places in takes.items():
         for place in places:
@@ -220,7 +220,7 @@ def _copy_link(
         raise ArchiveError(f"{archive} is refused: its link {name} leads outside of it")
     if place is None:
         return
-    source = _place(aim, takes)
+    source = place_of(aim, takes)
     if source is None or not (folder / source).is_file():
         raise ArchiveError(f"{archive} is refused: its link {name} leads to no file before it")
     (folder / place).parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,7 @@ def test_what_is_no_picture_has_a_reason_in_one_line(tmp_path, content):
 
 
 def test_a_pool_finds_the_bad_pictures_and_shows_progress(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(images, "_FEW", 0)
+    monkeypatch.setattr(images, "FEW", 0)
     paths = [str(tmp_path / f"{k:03d}.jpg") for k in range(100)]
     for k, path in enumerate(paths):
         put(tmp_path / os.path.basename(path), picture()[: 200 if k in (7, 60) else None])
@@ -93,12 +93,12 @@ def _die(paths):
 
 
 def test_a_process_that_dies_is_one_line_and_the_next_list_is_decoded(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_FEW", 0)
+    monkeypatch.setattr(images, "FEW", 0)
     put(tmp_path / "a.jpg")
     path = str(tmp_path / "a.jpg")
     with Decoder(2) as decoder:
         with monkeypatch.context() as patch:
-            patch.setattr(images, "_why_unreadable", _die)
+            patch.setattr(images, "why_each_unreadable", _die)
             with pytest.raises(
                 UserError, match=r"a process that decodes images died near .*a\.jpg"
             ):

@@ -73,13 +73,13 @@ from datasets.preparing.command import prepare
 from datasets.preparing.preparation import Options
 import datasets
 
-place, seen = unpack._place, []
+place, seen = unpack.place_of, []
 def killing(name, takes):
     seen.append(name)
     if len(seen) == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
     return place(name, takes)
-unpack._place = killing
+unpack.place_of = killing
 root, given = Path(sys.argv[1]), Path(sys.argv[2])
 prepare(["FGVCAircraft"], Options(root, given), Catalogue.published())
 """
@@ -103,7 +103,7 @@ def test_a_killed_call_leaves_nothing_that_looks_whole_and_the_next_one_complete
 def test_a_call_killed_between_moves_is_completed(tmp_path, moves, monkeypatch):
     given = write_files(tmp_path / "given", files_of("FGVCAircraft"))
     options, catalogue = Options(tmp_path, given), Catalogue.published()
-    move, seen = preparation.Preparation._move, []
+    move, seen = preparation.Preparation.put_in_place, []
 
     def stopping(self, staged, target):
         if len(seen) == moves:
@@ -112,7 +112,7 @@ def test_a_call_killed_between_moves_is_completed(tmp_path, moves, monkeypatch):
         move(self, staged, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(preparation.Preparation, "_move", stopping)
+        patch.setattr(preparation.Preparation, "put_in_place", stopping)
         with contextlib.suppress(KeyboardInterrupt):
             prepare(["FGVCAircraft"], options, catalogue)
     assert not (tmp_path / "fgvc_aircraft" / "images").exists()

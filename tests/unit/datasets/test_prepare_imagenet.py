@@ -198,7 +198,7 @@ def test_an_image_too_few_or_too_many_is_named_and_nothing_is_moved(root, given,
 
 
 def test_unpacking_train_goes_on_where_it_was_killed(root, given, catalogue, monkeypatch):
-    unpack, seen = imagenet._unpack_class, []
+    unpack, seen = imagenet.unpack_class, []
 
     def stopping(inner, archive, target):
         if len(seen) == 12:
@@ -206,11 +206,11 @@ def test_unpacking_train_goes_on_where_it_was_killed(root, given, catalogue, mon
         seen.append(target.name)
         unpack(inner, archive, target)
 
-    monkeypatch.setattr(imagenet, "_unpack_class", stopping)
+    monkeypatch.setattr(imagenet, "unpack_class", stopping)
     with pytest.raises(KeyboardInterrupt):
         prepare(["ImageNet"], Options(root, given), catalogue)
     assert os.listdir(images(root)) == [f".unpacking-{TRAIN}"]
-    monkeypatch.setattr(imagenet, "_unpack_class", lambda *a: (seen.append(a[2].name), unpack(*a)))
+    monkeypatch.setattr(imagenet, "unpack_class", lambda *a: (seen.append(a[2].name), unpack(*a)))
     prepare(["ImageNet"], Options(root, given), catalogue)
     assert seen == WNIDS  # each once
     assert_sorted(root)
