@@ -23,7 +23,7 @@ def datasets(*words, **env):
 def test_the_help_names_every_command():
     done = datasets("--help")
     assert done.returncode == 0
-    for name in ("list", "check"):
+    for name in ("list", "check", "prepare"):
         assert f"    {name} " in done.stdout
     assert "Exit code 0" in datasets("check", "--help").stdout
 

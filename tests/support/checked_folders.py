@@ -147,3 +147,11 @@ def check(capsys, root, *words):
     capsys.readouterr()
     code = run(["check", "--root", str(root), *words])
     return Checked(code, capsys.readouterr().out)
+
+
+def only(found, level):
+    """The text of the one finding that is not ok, which has to be of this level."""
+    assert found.code == (0 if level == "warning" else 2)
+    ((given, text),) = found.bad
+    assert given == level
+    return text

@@ -2,7 +2,9 @@
 
 import pytest
 
+from datasets.oxford_pets import OxfordPets
 from tests.support import official_tree
+from tests.support.checked_folders import publish, write_split
 
 
 @pytest.fixture
@@ -14,3 +16,11 @@ def tree(tmp_path):
         return tmp_path / folder
 
     return write
+
+
+@pytest.fixture
+def pets(tmp_path, monkeypatch):
+    """The folder of a small OxfordPets, which is the published one."""
+    folder = write_split(tmp_path, OxfordPets)
+    publish(monkeypatch, folder)
+    return folder

@@ -1,5 +1,6 @@
 """`check` on few-shot caches: ours, those of other repositories, those of tasks."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -9,29 +10,23 @@ import pytest
 
 from dassl.data.datasets import DatumMT
 from datasets import fewshot, published
+from datasets.checking.lists import is_published_draw
+from datasets.imagenet_v2 import ImageNetV2
 from datasets.json_caches import json_cache_path, source_sha256, write_json_cache
-from datasets.oxford_pets import OxfordPets
 from datasets.splits import load_split
 from datasets.task_splits import TaskItem, write_task_split
 from tests.support.checked_folders import (
     check,
+    only,
     publish,
     put,
     write_imagenet,
-    write_split,
     write_variant,
 )
 from tests.support.foreign_cache import write_foreign_cache
 
 HOME = "/home/someone/DATA/oxford_pets/images"
 SPLIT = "split_zhou_OxfordPets.json"
-
-
-@pytest.fixture
-def pets(tmp_path, monkeypatch):
-    folder = write_split(tmp_path, OxfordPets)
-    publish(monkeypatch, folder)
-    return folder
 
 
 def drawn(folder, shots=2, seed=1):
@@ -56,13 +51,6 @@ def findings(capsys, folder, name="OxfordPets"):
     return check(capsys, folder.parent, name, "--no-images")
 
 
-def only(found, level, code):
-    assert found.code == code
-    ((given, text),) = found.bad
-    assert given == level
-    return text
-
-
 def test_draws_of_the_split_file_are_counted(pets, capsys):
     write_foreign_cache(pets, rows(drawn(pets)), HOME, shots=2)
     write_own(pets)
@@ -76,7 +64,7 @@ def test_draws_of_the_split_file_are_counted(pets, capsys):
 
 def test_another_draw_is_a_warning(pets, capsys):
     write_foreign_cache(pets, rows(drawn(pets, seed=7)), HOME, shots=2)
-    text = only(findings(capsys, pets), "warning", 0)
+    text = only(findings(capsys, pets), "warning")
     assert "shot_2-seed_1.pkl is stale: it does not hold the draw of the split file" in text
     assert "2 shots, seed 1" in text
 
@@ -85,18 +73,14 @@ def test_a_published_draw_of_another_split_is_called_so(pets, capsys, monkeypatc
     other = drawn(pets, seed=7)
     write_foreign_cache(pets, rows(other), HOME, shots=2)
     monkeypatch.setattr("datasets.checking.caches.is_published_draw", lambda *_: True)
-    text = only(findings(capsys, pets), "warning", 0)
+    text = only(findings(capsys, pets), "warning")
     assert "holds the published draw, which is not the draw of the split file" in text
 
 
 def test_a_published_draw_is_known_by_its_digests(pets, monkeypatch):
-    from datasets.checking.lists import is_published_draw
-
     one, other = drawn(pets), drawn(pets, seed=7)
 
     def digest(items):
-        import hashlib
-
         return hashlib.sha256("\n".join(item.path for item in items).encode()).hexdigest()
 
     known = published.Draw(8, digest(one["train"]), 8, digest(one["val"]))
@@ -109,7 +93,7 @@ def test_a_published_draw_is_known_by_its_digests(pets, monkeypatch):
 
 class Hostile:
     def __reduce__(self):
-        return os.system, ("touch /tmp/never",)
+        return os.system, ("true",)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +107,7 @@ class Hostile:
 )
 def test_a_cache_that_cannot_be_read_is_wrong(pets, capsys, content, words):
     put(pets / "split_fewshot" / "shot_2-seed_1.pkl", content)
-    assert words in only(findings(capsys, pets), "wrong", 2)
+    assert words in only(findings(capsys, pets), "wrong")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +124,7 @@ def test_a_cache_that_does_not_fit_is_wrong(pets, capsys, change, words):
     if words == "testing":
         content["train"][0][0] = "cat_test_0.jpg"
     write_foreign_cache(pets, content, HOME, shots=2)
-    assert words in only(findings(capsys, pets), "wrong", 2)
+    assert words in only(findings(capsys, pets), "wrong")
 
 
 @pytest.mark.parametrize(
@@ -153,12 +137,12 @@ def test_a_cache_that_does_not_fit_is_wrong(pets, capsys, change, words):
 )
 def test_our_cache_of_something_else_is_wrong(pets, capsys, change, words):
     write_own(pets, **change)
-    assert words in only(findings(capsys, pets), "wrong", 2)
+    assert words in only(findings(capsys, pets), "wrong")
 
 
 def test_our_cache_that_is_cut_short_is_wrong(pets, capsys):
     put(pets / "split_fewshot" / "shot_2-seed_1.json", b'{"format": 1')
-    assert "no whole JSON file" in only(findings(capsys, pets), "wrong", 2)
+    assert "no whole JSON file" in only(findings(capsys, pets), "wrong")
 
 
 def test_one_bad_cache_does_not_hide_the_others(pets, capsys):
@@ -166,7 +150,7 @@ def test_one_bad_cache_does_not_hide_the_others(pets, capsys):
         write_foreign_cache(pets, rows(drawn(pets, seed=seed)), HOME, shots=2, seed=seed)
     put(pets / "split_fewshot" / "shot_2-seed_2.pkl", b"no pickle")
     found = findings(capsys, pets)
-    assert "shot_2-seed_2.pkl" in only(found, "wrong", 2)
+    assert "shot_2-seed_2.pkl" in only(found, "wrong")
     assert found.of("ok")[-1].startswith("2 caches")
 
 
@@ -183,13 +167,13 @@ def test_files_of_other_repositories_are_mentioned(pets, capsys):
     put(pets / "preprocessed.pkl", b"-")
     put(pets / "split_fewshot" / "notes.txt", b"-")
     found = findings(capsys, pets)
-    assert "notes.txt is no shot_K-seed_S cache; it is unused" in only(found, "warning", 0)
+    assert "notes.txt is no shot_K-seed_S cache; it is unused" in only(found, "warning")
     assert "preprocessed.pkl is a list of another repository; it is not read" in found.of("ok")
 
 
 def test_a_file_in_place_of_the_cache_folder_is_a_warning(pets, capsys):
     put(pets / "split_fewshot", b"-")
-    assert "no cache is read from it" in only(findings(capsys, pets), "warning", 0)
+    assert "no cache is read from it" in only(findings(capsys, pets), "warning")
 
 
 def test_imagenets_cache_has_training_images_alone(tmp_path, monkeypatch, capsys):
@@ -206,12 +190,10 @@ def test_imagenets_cache_has_training_images_alone(tmp_path, monkeypatch, capsys
     random.Random(1).shuffle(content)
     write_foreign_cache(folder, {"train": content[:20]}, f"{HOME}/imagenet/images", shots=1)
     found = findings(capsys, folder, "ImageNet")
-    assert "is stale" in only(found, "warning", 0)
+    assert "is stale" in only(found, "warning")
 
 
 def test_a_cache_of_a_test_set_is_said_to_be_unused(tmp_path, monkeypatch, capsys):
-    from datasets.imagenet_v2 import ImageNetV2
-
     publish(monkeypatch)
     folder = write_variant(tmp_path, ImageNetV2).parent
     put(folder / "split_fewshot" / "shot_1-seed_1.pkl", b"-")
@@ -232,7 +214,7 @@ def write_task_cache(folder, lists, task):
 @pytest.mark.parametrize("name", ["split_fewshot", "split_fewshot_mt"])
 def test_a_folder_of_caches_that_is_a_broken_link_is_wrong_as_a_run_stops_there(pets, capsys, name):
     (pets / name).symlink_to(pets / "nowhere")
-    found = only(findings(capsys, pets), "wrong", 2)
+    found = only(findings(capsys, pets), "wrong")
     assert found.startswith(f"{pets / name} is a broken link; delete it to draw again")
 
 
@@ -242,7 +224,7 @@ def test_a_cache_of_tasks_is_compared_too(pets, capsys):
     assert (found.code, found.bad) == (0, [])
     assert f"1 cache in {pets}/split_fewshot_mt equal" in found.of("ok")[-1]
     write_task_cache(pets, drawn(pets, seed=7), 0)
-    assert "is stale" in only(findings(capsys, pets), "warning", 0)
+    assert "is stale" in only(findings(capsys, pets), "warning")
 
 
 def test_a_cache_of_a_suite_is_checked_with_the_suite(pets, capsys):
@@ -270,4 +252,4 @@ def test_a_second_split_file_of_softcpt_is_checked(pets, capsys):
     assert (found.code, found.bad) == (0, [])
     assert any(text.startswith("split_dk_OxfordPets.json has 4 classes") for text in found.of("ok"))
     file.write_text(json.dumps({"train": [], "val": [], "test": []}))
-    assert "meta has no class names" in only(findings(capsys, pets), "wrong", 2)
+    assert "meta has no class names" in only(findings(capsys, pets), "wrong")

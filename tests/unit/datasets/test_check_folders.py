@@ -9,22 +9,8 @@ import pytest
 from datasets.__main__ import run
 from datasets.eurosat import EuroSAT
 from datasets.oxford_pets import OxfordPets
-from tests.support.checked_folders import check, publish, put, write_split
+from tests.support.checked_folders import check, only, publish, put, write_split
 from tests.support.dataset_tree import small_lists
-
-
-@pytest.fixture
-def pets(tmp_path, monkeypatch):
-    folder = write_split(tmp_path, OxfordPets)
-    publish(monkeypatch, folder)
-    return folder
-
-
-def only(found, level):
-    assert found.code == (0 if level == "warning" else 2)
-    ((given, text),) = found.bad
-    assert given == level
-    return text
 
 
 @pytest.mark.parametrize(
