@@ -37,3 +37,8 @@ def own_cfg(folder: Path, below: str = "", **options):
 def rows(data, folder: Path) -> list[tuple[str, int, str]]:
     """Datum list -> (path below the folder, label, class name)."""
     return [(str(Path(d.impath).relative_to(folder)), d.label, d.classname) for d in data]
+
+
+def by_part(found, folder: Path) -> list[list[tuple[str, int, str]]]:
+    """`rows` of train, val and test of a dataset."""
+    return [rows(part, folder) for part in (found.train_x, found.val, found.test)]

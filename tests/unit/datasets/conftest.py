@@ -5,6 +5,7 @@ import pytest
 from datasets.oxford_pets import OxfordPets
 from tests.support import official_tree
 from tests.support.checked_folders import publish, write_split
+from tests.support.own_pictures import class_images, write_images
 
 
 @pytest.fixture
@@ -24,3 +25,16 @@ def pets(tmp_path, monkeypatch):
     folder = write_split(tmp_path, OxfordPets)
     publish(monkeypatch, folder)
     return folder
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Own pictures: four class folders of ten."""
+    return write_images(tmp_path / "birds", *class_images(count=10))
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Own pictures: train/ and test/ with four class folders each."""
+    paths = class_images(count=3, part="train") + class_images(count=2, part="test")
+    return write_images(tmp_path / "birds", *paths)

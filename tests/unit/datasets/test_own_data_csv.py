@@ -4,7 +4,14 @@ import pytest
 
 from dassl.utils.errors import UserError
 from datasets.image_csv import ImageCSV
-from tests.support.own_pictures import class_images, own_cfg, rows, write_images, write_table
+from tests.support.own_pictures import (
+    by_part,
+    class_images,
+    own_cfg,
+    rows,
+    write_images,
+    write_table,
+)
 
 TABLE = """path,label,classname,split
 a/1.jpg,0,great dane,train
@@ -23,10 +30,6 @@ def folder(tmp_path):
 
 def read(folder, **options):
     return ImageCSV(own_cfg(folder, **options))
-
-
-def by_part(found, folder):
-    return [rows(part, folder) for part in (found.train_x, found.val, found.test)]
 
 
 EXPECTED = [
