@@ -14,6 +14,7 @@ from runner.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb
 from runner.jobs import Job, Study, jobs_of
 from runner.launcher import Launcher, LocalLauncher
 from runner.letter import Letter
+from runner.planned import note_plan
 from runner.progress import Progress
 from runner.results import RunResult
 from runner.schedule import USER_MISTAKE, Outcome, Scheduler
@@ -50,6 +51,7 @@ def launch_and_report(
     code = 0
     if to_run:
         _require_writable(to_run)
+        note_plan(jobs)
         known = _times(outputs, jobs, found)
         launcher, where = _launcher(arguments, studies, to_run, train_command, known)
         head = f"{_jobs(len(jobs))}: {len(results)} done{_from_logs(results)}, {len(to_run)} to run"
