@@ -58,7 +58,7 @@ def build_data_loader(
             "BATCH_SIZE must be 1 or more, NUM_WORKERS 0 or more"
         )
     sampler = build_sampler(sampler_type, cfg, data_source, batch_size, n_domain, n_ins)
-    wrapper = DatasetWrapper if dataset_wrapper is None else dataset_wrapper
+    wrapper = dataset_wrapper or DatasetWrapper
     # The published settings ask for 8 workers on any machine, and torch warns of them here and
     # again at every epoch: a filter that lasts, of this one warning.
     warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
@@ -75,10 +75,16 @@ def build_data_loader(
             f"dataset {cfg.DATASET.NAME}: {len(data_source)} images give no batch of {batch_size}; "
             "lower the batch size"
         )
-    if isinstance(sampler, RandomSampler | SequentialSampler):  # others' epochs vary in length
-        # Batch i is worker i's: those behind the last batch would be started, every epoch, for
-        # nothing. The others keep their numbers, and with them their random states.
-        loader.num_workers = min(workers, len(loader))
+    return _without_idle_workers(loader)
+
+
+def _without_idle_workers(loader: DataLoader) -> DataLoader:
+    """The loader with no worker that gets no batch: batch i is worker i's, so those behind the last
+    batch would be started, every epoch, for nothing. The others keep their numbers, and with them
+    their random states.
+    """
+    if isinstance(loader.sampler, RandomSampler | SequentialSampler):  # others' epochs vary
+        loader.num_workers = min(loader.num_workers, len(loader))
     return loader
 
 
