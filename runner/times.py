@@ -53,17 +53,21 @@ class Times:
 
     def memory(self, argv: Sequence[str]) -> float | None:
         """Return the most MiB of a GPU that a run will take: as its like has taken, else as the
-        largest of the same trainer and kind; None if nothing is known."""
+        largest of the same trainer and kind, else of the same trainer; None if nothing is known."""
         record = self._record(argv)
         if (own := _gpu_memory(record)) is not None:
             return own
         trainer, _, kind = _key(argv).split(" ")
-        found = [
-            _gpu_memory(record)
-            for key, record in self._records.items()
-            if key.startswith(f"{trainer} ") and key.endswith(f" {kind}")
-        ]
-        return max((value for value in found if value is not None), default=None)
+        for end in (f" {kind}", ""):
+            found = [
+                value
+                for key, record in self._records.items()
+                if key.startswith(f"{trainer} ") and key.endswith(end)
+                if (value := _gpu_memory(record)) is not None
+            ]
+            if found:
+                return max(found)
+        return None
 
     def learn(self, argv: Sequence[str], folder: Path, seconds: float | None = None) -> None:
         """Take in what a run that has left its result has cost.

@@ -86,6 +86,7 @@ class Lab:
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
+        self.path.mkdir(exist_ok=True)
         for name, backbone in YAMLS.items():
             file = self.path / f"configs/trainers/{name}.yaml"
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 STUB_RULES is a JSON list of rules; the first whose `match` stands in the output folder's path
 holds: seconds (sleep), ends (wait until so many runs have ended), file (wait until it is there),
+patience (seconds that ends and file are waited for, 30),
 exit (code, after printing `says`), fails (only the first so many times), ignore_term, child (start
 a process that sleeps), no_result, accuracy, val_accuracy, split_note, task_split_notes (dataset ->
 note).
@@ -47,7 +48,7 @@ def earlier_starts(out: str) -> int:
 
 def wait(rule: dict) -> None:
     time.sleep(rule.get("seconds", 0))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + rule.get("patience", 30)
     while time.monotonic() < deadline:
         ends = Path(os.environ["STUB_LOG"]).read_text().count('"end"')
         if ends >= rule.get("ends", 0) and Path(rule.get("file", ".")).exists():
@@ -59,6 +60,14 @@ def has_company() -> bool:
     lines = [json.loads(line) for line in Path(os.environ["STUB_LOG"]).read_text().splitlines()]
     ended = {line["pid"] for line in lines if line["event"] == "end"}
     return any(line["pid"] not in {*ended, os.getpid()} for line in lines)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return pid != os.getpid() and state != "Z"
 
 
 def serve(descriptor: int) -> list[str] | None:
@@ -93,11 +102,16 @@ def main(argv: list[str] | None = None) -> int:
     if rule.get("child"):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         (out / "child.pid").write_text(str(child.pid))
+    holder = out / "stub.pid"
+    if holder.exists() and alive(int(holder.read_text() or 0)):
+        note("collision", str(out))
+    holder.write_text(str(os.getpid()))
     note("start", str(out))
     wait(rule)
     if rule.get("alone") and has_company():
         rule = {"exit": 1, "says": "torch.OutOfMemoryError: CUDA out of memory. Tried to"}
     note("end", str(out))
+    holder.unlink()
     if "exit" in rule and earlier_starts(str(out)) < rule.get("fails", 1000):
         print(rule.get("says", "broken"), file=sys.stderr)
         return int(rule["exit"])

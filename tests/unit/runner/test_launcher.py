@@ -7,7 +7,7 @@ import pytest
 
 from runner.errors import UserError
 from runner.gpus import Slot
-from runner.launcher import Command, LocalLauncher, State, Status
+from runner.launcher import TIMED_OUT, Command, LocalLauncher, State, Status
 
 DEAF = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
@@ -90,3 +90,39 @@ def test_a_command_that_is_refused_at_the_last_moment_is_gone_without_a_start(tm
     launcher.submit(Command(words, console, refuse=lambda: 0))  # slot and lock are free again
     assert [status.state for status in launcher.poll().values()] == [State.RUNNING]
     launcher.cancel(lambda: True)
+
+
+@pytest.mark.parametrize("code", [DEAF, "import time; time.sleep(60)"])
+def test_a_command_that_hangs_is_ended_when_its_time_is_over(tmp_path, code):
+    launcher = LocalLauncher([Slot("CPU", {})], limit=0.3, grace=0.3)
+    number = launcher.submit(Command((sys.executable, "-uc", code), tmp_path / "console.txt"))
+    statuses = {}
+
+    def gone():
+        statuses.update(launcher.poll())
+        return statuses[number].state is State.GONE
+
+    wait_for(gone)
+    assert statuses[number].exit_code == TIMED_OUT
+    assert launcher.poll() == {}
+
+
+def test_a_command_that_had_company_can_have_less_of_it(tmp_path):
+    launcher = LocalLauncher([Slot("one", {}, "GPU 0"), Slot("two", {}, "GPU 0")])
+    words = (sys.executable, "-Sc", "import time; time.sleep(0.3); raise SystemExit(1)")
+    gone = {}
+
+    def run(count):
+        numbers = [launcher.submit(Command(words, tmp_path / f"{n}.txt")) for n in range(count)]
+        gone.clear()
+
+        def all_gone():
+            gone.update({k: v for k, v in launcher.poll().items() if v.state is State.GONE})
+            return len(gone) == len(numbers)
+
+        wait_for(all_gone)
+        return [gone[number].narrow for number in numbers]
+
+    assert run(1) == [None]
+    assert {narrow() for narrow in run(2)} == {"GPU 0 takes 1 at a time from now on"}
+    assert run(2) == [None, None]

@@ -69,7 +69,8 @@ def test_memory_without_a_record_is_the_most_of_the_same_trainer_and_kind(book):
     book.note(words("MaPLe", "dtd"), peak=20000)
     assert book.memory(words("CoOp", "eurosat")) == 1000
     assert book.memory(words("CoOp", "dtd")) == 9000
-    assert book.memory(words("CoOp", "dtd", "test")) is None
+    assert book.memory(words("CoOp", "dtd", "test")) == 9000
+    assert book.memory(words("KgCoOp", "dtd")) is None
 
 
 def test_memory_of_a_run_on_cpu_says_nothing_of_a_gpu(book):

@@ -1,7 +1,10 @@
 """Jobs as forks of one process: what a job does to itself, the next one does not see."""
 
+import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -127,7 +130,7 @@ def test_a_job_and_what_it_started_end_together(server, tmp_path):
         f"open({str(file)!r}, 'w').write(str(p.pid))"
     )
     assert server.run(code)[0] == 0
-    assert gone(int(file.read_text()))
+    wait_until(lambda: gone(int(file.read_text())))
     process, _ = server.start("import time; time.sleep(60)")
     wait_until(lambda: process.ended() or process.pid)
     signal_group(process.pid, signal.SIGTERM)
@@ -169,3 +172,109 @@ def test_another_program_is_a_process_of_its_own(server, tmp_path):
         process = server.starter.start(("sh", "-c", "echo $CARD; exit 4"), {"CARD": "2"}, output)
         wait_until(process.ended)
     assert (process.exit_code, (tmp_path / "out.txt").read_text()) == (4, "2\n")
+
+
+def test_a_command_line_that_is_too_long_for_a_message_is_a_process_of_its_own(server):
+    assert server.run(f"print(where, len({'x' * 100_000!r}))") == (0, "own process 100000\n")
+    assert server.run("print(where)") == (0, "fork\n")
+
+
+def test_many_requests_at_once_all_have_their_own_output(server):
+    jobs = [server.start(f"print({number})") for number in range(60)]
+    for number, (job, path) in enumerate(jobs):
+        wait_until(job.ended)
+        assert (job.exit_code, path.read_text()) == (0, f"{number}\n")
+
+
+def test_hundreds_of_jobs_leave_no_open_file_on_either_side(server):
+    count = "print(len(os.listdir('/proc/self/fd')))"
+    first = server.run(count)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(100):
+        server.run("pass")
+        server.files.pop().close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert server.run(count) == first
+
+
+def test_a_job_that_is_told_to_end_before_the_server_is_up_never_starts(tmp_path):
+    script = tmp_path / "server.py"
+    script.write_text("import time\ntime.sleep(60)\n" + SERVER)
+    starter = Warm((sys.executable, str(script)), {})
+    jobs = Jobs(starter, (sys.executable, str(script)), tmp_path)
+    process, path = jobs.start("print('started')")
+    began = time.monotonic()
+    process.end(signal.SIGTERM)
+    wait_until(process.ended)
+    assert process.exit_code == -signal.SIGTERM and time.monotonic() - began < 30
+    assert path.read_text() == ""
+    starter.close()
+
+
+def test_a_server_that_hangs_in_a_job_s_preparation_is_ended_with_it(tmp_path):
+    script = tmp_path / "server.py"
+    script.write_text(SERVER.replace("kept.append", "lambda argv: __import__('time').sleep(60)"))
+    starter = Warm((sys.executable, str(script)), {})
+    jobs = Jobs(starter, (sys.executable, str(script)), tmp_path)
+    process, path = jobs.start("print('started')")
+    wait_until(lambda: process.ended() or starter._server.ready)
+    process.end(signal.SIGTERM)
+    wait_until(process.ended)
+    assert path.read_text() == ""
+    starter.close()
+
+
+def test_a_server_that_dies_as_soon_as_it_has_forked_has_its_job_run_once(tmp_path):
+    script = tmp_path / "server.py"
+    dies = "\nfork = os.fork\nos.fork = lambda: fork() and os.kill(os.getpid(), 9)\n"
+    script.write_text(SERVER.replace("\nLOADED", f"{dies}\nLOADED"))
+    starter = Warm((sys.executable, str(script)), {})
+    jobs = Jobs(starter, (sys.executable, str(script)), tmp_path)
+    process, path = jobs.start("import time; time.sleep(0.3); print(where)")
+    wait_until(process.ended)
+    assert path.read_text() == "fork\n"
+    starter.close()
+
+
+def test_a_fork_whose_asker_has_gone_does_not_start(tmp_path):
+    asker, channel = socket.socketpair()
+    with (tmp_path / "out.txt").open("wb") as output:
+        request = {"id": 1, "argv": ["print('started')"], "env": {}}
+        socket.send_fds(asker, [json.dumps(request).encode() + b"\n"], [output.fileno()])
+        asker.close()
+        script = tmp_path / "server.py"
+        script.write_text(SERVER)
+        words = [sys.executable, str(script), "--serve", str(channel.fileno())]
+        subprocess.run(words, pass_fds=[channel.fileno()], timeout=LIMIT, check=False)
+    channel.close()
+    assert (tmp_path / "out.txt").read_text() == ""
+
+
+def test_what_a_job_does_with_signals_is_its_own(server):
+    server.run("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    process, _ = server.start("import time; time.sleep(60)")
+    wait_until(lambda: process.ended() or process.pid)
+    process.end(signal.SIGTERM)
+    wait_until(process.ended)
+    assert process.exit_code == -signal.SIGTERM
+
+
+def test_a_job_that_leaves_a_daemon_behind_has_ended(server, tmp_path):
+    file = tmp_path / "daemon.pid"
+    code = (
+        "import subprocess; p = subprocess.Popen(['sleep', '60'], start_new_session=True); "
+        f"open({str(file)!r}, 'w').write(str(p.pid))"
+    )
+    assert server.run(code)[0] == 0
+    daemon = int(file.read_text())
+    assert not gone(daemon)  # it has left the job's group on purpose
+    os.kill(daemon, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="needs Linux")
+def test_where_memory_runs_out_a_job_is_killed_before_the_server(server):
+    code = (
+        "read = lambda pid: int(open(f'/proc/{pid}/oom_score_adj').read()); "
+        "print(read('self') > read(os.getppid()))"
+    )
+    assert server.run(code) == (0, "True\n")

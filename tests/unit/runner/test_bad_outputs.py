@@ -1,0 +1,93 @@
+"""Output folders that cannot be used, hold what is not ours, or run full."""
+
+import json
+
+import pytest
+
+ONE = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
+RUN = "CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1"
+
+
+@pytest.mark.parametrize("place", ["outputs", "outputs/coop", f"outputs/coop/train_base/{RUN}"])
+def test_a_file_in_place_of_an_output_folder_is_one_line_before_anything_runs(lab, place):
+    (lab.path / place).parent.mkdir(parents=True, exist_ok=True)
+    (lab.path / place).write_text("mine")
+    done = lab.run(*ONE)
+    assert (done.returncode, done.stdout) == (2, "")
+    line = f"error: {place}: is a file, not a folder for results; move it away\n"
+    assert done.stderr == line
+    assert (lab.path / place).read_text() == "mine" and lab.events("start") == []
+
+
+def test_an_output_folder_that_may_not_be_written_is_one_line(lab, monkeypatch):
+    (lab.path / "outputs/coop").mkdir(parents=True)
+    monkeypatch.setattr("runner.execute.os.access", lambda place, mode: place.name != "coop")
+    done = lab.run(*ONE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: outputs/coop: may not be written; change its permissions or owner\n"
+    )
+
+
+def test_what_another_program_left_is_kept_under_another_name(lab):
+    folder = lab.path / "outputs/coop/train_base" / RUN
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text('{"loss": 0.1}')
+    (folder / "log.txt").write_text("of another program")
+    assert lab.run(*ONE).returncode == 0
+    assert next(folder.glob("old-result.json-*")).read_text() == '{"loss": 0.1}'
+    assert (folder / "log.txt").read_text() == "of another program"
+
+
+@pytest.mark.parametrize("record", [{"accuracy": 60.0}, {"format": 0, "accuracy": 60, "key": 1}])
+def test_a_result_without_job_key_is_refused_in_one_line(lab, record):
+    folder = lab.path / "outputs/coop/train_base" / RUN
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(json.dumps(record))
+    done = lab.run(*ONE)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "1 of 2 runs have no job key, so are of another program, an older ver" in done.stderr
+    assert json.loads((folder / "result.json").read_text()) == record
+
+
+def test_fresh_first_says_what_it_deletes(lab):
+    words = ("--cfg", "coop", "maple", "--datasets", "dtd,eurosat", "--seeds", "1")
+    lab.run(*words)
+    done = lab.run("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1", "--fresh")
+    assert done.stdout.splitlines()[0] == (
+        "--fresh: deletes 4 runs of coop in outputs/coop/train_base/CoOp, "
+        "outputs/coop/test_new/CoOp"
+    )
+    assert "maple" not in done.stdout.split("\n\n")[0]
+    assert len(list(lab.path.glob("outputs/maple/**/result.json"))) == 4
+
+
+def test_fresh_without_earlier_runs_deletes_nothing_and_says_nothing(lab):
+    done = lab.run(*ONE, "--fresh")
+    assert done.returncode == 0 and "deletes" not in done.stdout
+
+
+def test_a_console_on_a_full_disk_is_one_line(lab):
+    console = lab.path / f"outputs/coop/console/train_base-{RUN.replace('/', '-')}.txt"
+    console.parent.mkdir(parents=True)
+    console.symlink_to("/dev/full")
+    done = lab.run(*ONE)
+    assert done.returncode == 2
+    assert done.stderr == f"error: cannot write {console}: No space left on device\n"
+
+
+def test_results_that_a_full_disk_cannot_take_end_the_sweep(lab):
+    says = "error: outputs/somewhere/result.json: No space left on device"
+    lab.rules = [{"match": "seed", "exit": 2, "says": says}]
+    words = ("--cfg", "coop", "maple", "--datasets", "dtd,eurosat", "--jobs-per-gpu", "1")
+    done = lab.run(*words)
+    assert done.returncode == 2
+    assert len(lab.events("start")) == 2
+    assert "not run, since runs like them were refused: " in done.stdout
+
+
+def test_times_that_a_full_disk_cannot_take_are_one_line_and_the_runs_count(lab):
+    (lab.path / "outputs/times.json").mkdir(parents=True)
+    done = lab.run(*ONE)
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1 and "times.json: Is a directory" in done.stderr
