@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dassl.utils.errors import BadFileError
 from datasets.fewshot import REMEDY
 from datasets.splits import Item
-
-_SHOWN = 3  # missing images named in an error
+from datasets.wording import first_few
 
 
 def check_fit(
@@ -70,8 +69,7 @@ def _check_unlisted(paths: Sequence[str], test: Sequence[Item], image_dir: str, 
         )
     missing = [name for name in paths if not os.path.isfile(os.path.join(image_dir, name))]
     if missing:
-        more = ", ..." if len(missing) > _SHOWN else ""
-        first = ", ".join(map(_one_line, missing[:_SHOWN])) + more
+        first = first_few([_one_line(name) for name in missing])
         raise BadFileError(
             f"{path}: {len(missing):,} of the images are not in {image_dir}: {first}; {REMEDY}"
         )

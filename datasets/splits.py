@@ -20,11 +20,11 @@ from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, MissingFileError
 from dassl.utils.files import atomic_write
 from datasets.folders import LEGIBLE
+from datasets.wording import first_few
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
-_SHOWN = 3  # missing files named in an error
 
 
 class Labelled(Protocol):
@@ -159,10 +159,8 @@ def check_images(
     missing = [path for path in paths if not os.path.isfile(os.path.join(image_dir, path))]
     if not missing:
         return
-    first = ", ".join(missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
-    line = (
-        f"{where}: {len(missing):,} of {len(paths):,} listed images are not in {image_dir}: {first}"
-    )
+    line = f"{where}: {len(missing):,} of {len(paths):,} listed images are not in {image_dir}: "
+    line += first_few(missing)
     if len(missing) == len(paths):
         line += f"; found there: {_first_entry(image_dir)}"
     raise MissingFileError(f"{line}; {remedy}")

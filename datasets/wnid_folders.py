@@ -4,7 +4,6 @@ classnames.txt with the name of each.
 
 import os
 import re
-import shlex
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -13,8 +12,7 @@ from datasets import published
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import Item
 from datasets.text_lists import read_table
-
-_SHOWN = 3  # folders named in an error
+from datasets.wording import first_few, prepare_command
 
 
 class WnidFolders(ListedDataset):
@@ -64,8 +62,7 @@ class WnidFolders(ListedDataset):
     @property
     def prepare_command(self) -> str:
         """The command that writes classnames.txt, and sorts the validation images of ImageNet."""
-        root = shlex.quote(os.path.dirname(self.dataset_dir))
-        return f"python -m datasets prepare {type(self).__name__} --root {root}"
+        return prepare_command(type(self).__name__, os.path.dirname(self.dataset_dir))
 
     def check_names(self, names: Iterable[str], wnids: Sequence[str], folder: str) -> None:
         """Check that classnames.txt has a line for each class folder and no more.
@@ -109,7 +106,7 @@ class WnidFolders(ListedDataset):
         if stray:
             raise BadFileError(
                 f"{type(self).__name__}: {folder} has folders that are no classes: "
-                f"{_first_few(stray)}; {self.stray_remedy(stray)}"
+                f"{first_few(stray)}; {self.stray_remedy(stray)}"
             )
         return found
 
@@ -198,9 +195,5 @@ def difference(first: str, ones: Iterable[str], second: str, others: Iterable[st
     parts = []
     for name, alone in ((first, set(ones) - set(others)), (second, set(others) - set(ones))):
         if alone:
-            parts.append(f"only in {name}: {_first_few(sorted(alone))}")
+            parts.append(f"only in {name}: {first_few(sorted(alone))}")
     return ", ".join(parts)
-
-
-def _first_few(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

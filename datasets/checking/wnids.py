@@ -14,7 +14,7 @@ from datasets.image_folder import is_image
 from datasets.imagenet import ImageNet
 from datasets.imagenet_v2 import ImageNetV2
 from datasets.wnid_folders import WnidFolders, difference
-from datasets.wording import counted, first_few
+from datasets.wording import counted, first_few, prepare_command
 
 _VAL_IMAGES = 50  # of each class of ImageNet
 _V2_IMAGES = 10
@@ -55,7 +55,7 @@ def _is_flat(report: Report, tree: Tree, root: str) -> bool:
         return False
     report.wrong(
         f"0 class folders in {tree.absolute('val')}, but {len(content.files):,} files; run "
-        f"python -m datasets prepare imagenet --root {root}"
+        f"{prepare_command('imagenet', root)}"
     )
     return True
 

@@ -53,14 +53,15 @@ def test_a_whole_imagenet_is_complete(imagenet, capsys):
     assert decoded == "all 624 images can be decoded"
 
 
-def test_a_flat_val_folder_is_told_with_the_command_that_mends_it(imagenet, capsys):
+def test_a_flat_val_folder_is_told_with_the_command_that_mends_it(tmp_path, capsys):
+    imagenet = write_imagenet(tmp_path / "my data")
     val = imagenet / "images" / "val"
     shutil.rmtree(val)
     for k in range(5):
         put(val / f"ILSVRC2012_val_{k:08d}.JPEG")
     assert wrong(found_in(capsys, imagenet.parent)) == (
         f"0 class folders in {val}, but 5 files; run python -m datasets prepare imagenet "
-        f"--root {imagenet.parent}"
+        f"--root '{imagenet.parent}'"
     )
 
 
