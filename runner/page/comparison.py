@@ -13,7 +13,7 @@ from runner.scores import ROW_ORDER, Line
 from runner.stats import Spread
 
 INTERVAL = (
-    "In our interval: whether the published figure lies in the 95 % interval of our mean over "
+    "Within: whether the published figure lies in the 95 % interval of our mean over "
     "seeds (Student's t; none for a single seed). The published figures' own spread is not known."
 )
 LEFT_OUT = (
@@ -161,7 +161,7 @@ def _sheet(
 ) -> Sheet:
     heads, groups = list(names), [("", len(names))]
     for measure in section.measures:
-        heads += ["ours", "published", "difference", "in our interval"]
+        heads += ["ours", "published", "difference", "within"]
         groups.append((measure, 4))
     notes = [INTERVAL]
     if any(pair.odd for each in comparisons for pair in each.pairs.values()):

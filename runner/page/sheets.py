@@ -166,6 +166,10 @@ def _notes(section: Section, measures: Collection[str], short: bool) -> list[str
         notes.append("± population standard deviation over seeds.")
     if short:
         notes.append("[ ] behind a number: what it is over; such a number is never the best.")
+    for method in section.methods:
+        splits = sorted({run.split for run in method.table.runs} - {"test", ""})
+        if splits:
+            notes.append(f"{method.label}: measured on {' and '.join(splits)} images.")
     if any(method.summary.own_splits for method in section.methods):
         notes.append(f"* behind a name: {OWN_SPLIT}.")
     return notes

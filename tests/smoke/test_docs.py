@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.support import command
+from tests.unit.runner.report_pages import base_to_new
 
 DOCS = command.PROJECT / "docs"
 OWN_DATA = DOCS / "own_data.md"  # its lines build on each other
@@ -127,6 +128,18 @@ def test_commands_on_published_weights_reach_the_data(line, tmp_path):
     """Their data and weights are not here: all that can be wrong before that is right."""
     with pytest.raises(AssertionError, match=f"no folder {tmp_path}/data/"):
         run(line, tmp_path)
+
+
+@pytest.mark.parametrize("line", all_commands("python -m runner report "))
+def test_report_commands_write_their_files(line, tmp_path):
+    """In a folder with a few results of the experiments that the page names."""
+    for name in ("coop", "coop_dept", "demo/coop"):
+        base_to_new(tmp_path / "outputs" / name, datasets=("dtd",), seeds=(1,))
+    words = shlex.split(line)[1:]
+    done = command.python(*words, cwd=tmp_path, PYTHONPATH=str(command.PROJECT))
+    assert done.returncode == 0, done.stderr
+    written = re.findall(r"results/\S+\.\w+", line) or ["results/report.html"]
+    assert all((tmp_path / name).is_file() for name in written)
 
 
 def test_script_and_parser_commands_run(tmp_path):

@@ -74,6 +74,7 @@ def test_other_backbones_and_validation_images_stand_beside_nothing(tmp_path):
     for name in "abc":
         assert sources(tmp_path / name) == []
     assert "no figures for this setting" in page_of(tmp_path / "a").words
+    assert "coop: measured on val images." in page_of(tmp_path / "b").words
 
 
 def test_shots_of_the_few_shot_tables(tmp_path):
