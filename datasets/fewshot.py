@@ -7,6 +7,7 @@ another repository is honoured, since published numbers belong to its images; so
 
 import logging
 import os
+import posixpath
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -31,6 +32,13 @@ def shots_of(split: str, shots: int) -> int:
 def cache_path(dataset_dir: str, shots: int, seed: int, folder: str = CACHES) -> str:
     """Where published dataset files keep a draw."""
     return os.path.join(dataset_dir, folder, f"shot_{shots}-seed_{seed}.pkl")
+
+
+def images_in_caches(dataset_dir: str, images: str) -> str:
+    """What stands before each path in a published cache: dataset folder and images folder, as
+    "oxford_pets/images".
+    """
+    return posixpath.normpath(f"{os.path.basename(dataset_dir)}/{images}")
 
 
 def is_kept(path: str) -> bool:
@@ -105,7 +113,7 @@ def read_cache(
 
     Args:
         path: the file.
-        images: dataset folder and images folder, as "oxford_pets/images".
+        images: see `images_in_caches`.
         splits: the lists that it has to hold.
 
     Returns:

@@ -3,7 +3,6 @@ classes, checks.
 """
 
 import os
-import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -93,10 +92,8 @@ class ListedDataset(DatasetBase):
     listed_by: ClassVar[str]
 
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
-        self.as_task = as_task
         root = self.find_root(cfg)
-        self.dataset_dir = os.path.normpath(os.path.join(root, self.folder(cfg)))
-        self.image_dir = os.path.normpath(os.path.join(self.dataset_dir, self.images))
+        self.place(root, self.folder(cfg), as_task)
         self._check_folders(root)
         lists = self.read_lists()
         check_classes(lists, self.source)
@@ -111,6 +108,12 @@ class ListedDataset(DatasetBase):
         super().__init__(
             train_x=self._to_data(train), val=self._to_data(val), test=self._to_data(test)
         )
+
+    def place(self, root: str, folder: str, as_task: TaskPlace | None) -> None:
+        """Say where the dataset lies, its folder below the root; no file is looked at."""
+        self.as_task = as_task
+        self.dataset_dir = os.path.normpath(os.path.join(root, folder))
+        self.image_dir = os.path.normpath(os.path.join(self.dataset_dir, self.images))
 
     def read_lists(self) -> Lists:
         """All images by "train", "val" and "test", in the order that few shots are drawn from."""
@@ -137,14 +140,14 @@ class ListedDataset(DatasetBase):
 
     def read_cache(self, path: str, lists: Lists) -> Lists:
         """The drawn lists of a published few-shot cache, checked against the lists of now."""
-        cached = fewshot.read_cache(path, self._images_below_root(), self.drawn_splits)
+        cached = fewshot.read_cache(path, self._images_in_caches(), self.drawn_splits)
         check_fit(cached, lists, self.image_dir, path)
         return cached
 
     def read_task_cache(self, path: str, lists: Lists, task: int) -> Lists:
         """The same from a cache that tells tasks apart; `task` is the dataset's number in it."""
         names = {item.label: item.classname for item in lists["train"]}
-        images = self._images_below_root()
+        images = self._images_in_caches()
         cached = fewshot.read_task_cache(path, images, self.drawn_splits, names, task)
         check_fit(cached, lists, self.image_dir, path)
         return cached
@@ -153,8 +156,8 @@ class ListedDataset(DatasetBase):
         """Whether draws in `split_fewshot/` are of the lists that are read."""
         return True
 
-    def _images_below_root(self) -> str:
-        return posixpath.normpath(f"{os.path.basename(self.dataset_dir)}/{self.images}")
+    def _images_in_caches(self) -> str:
+        return fewshot.images_in_caches(self.dataset_dir, self.images)
 
     def _check_folders(self, root: str) -> None:
         name = type(self).__name__

@@ -1,7 +1,6 @@
 """Checks of the few-shot caches in a dataset's folder."""
 
 import os
-import posixpath
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from datasets.fewshot import (
     REMEDY,
     TASK_CACHES,
     draw_lists,
+    images_in_caches,
     read_cache,
     read_task_cache,
 )
@@ -44,7 +44,8 @@ def check_caches(report: Report, found: Any, lists: Lists | None) -> None:
 
     def read(path: str, shots: int, seed: int) -> Lists:
         if not path.endswith(".json"):
-            return read_cache(path, _images_below_root(found), found.drawn_splits)
+            images = images_in_caches(found.dataset_dir, found.images)
+            return read_cache(path, images, found.drawn_splits)
         digest = source_sha256(found.source, lists, found.drawn_splits) if lists else None
         return read_json_cache(
             path,
@@ -76,13 +77,10 @@ def check_task_caches(
     names = {item.label: item.classname for item in lists["train"]} if lists else {}
 
     def read(path: str, shots: int, seed: int) -> Lists:
-        return read_task_cache(path, _images_below_root(found), found.drawn_splits, names, task)
+        images = images_in_caches(found.dataset_dir, found.images)
+        return read_task_cache(path, images, found.drawn_splits, names, task)
 
     _check_folder(report, os.path.join(folder, TASK_CACHES), read, found, lists, compare=compare)
-
-
-def _images_below_root(found: Any) -> str:
-    return posixpath.normpath(f"{os.path.basename(found.dataset_dir)}/{found.images}")
 
 
 def _check_folder(

@@ -37,9 +37,7 @@ def at(reader: type, root: str, as_task: TaskPlace | None = None, *, folder: str
         folder: the dataset's below the root, of a reader that fixes none.
     """
     found: Any = object.__new__(reader)
-    found.as_task = as_task
-    found.dataset_dir = os.path.normpath(os.path.join(root, folder or found.dataset_dir))
-    found.image_dir = os.path.normpath(os.path.join(found.dataset_dir, found.images))
+    found.place(root, folder or found.dataset_dir, as_task)
     return found
 
 
