@@ -10,7 +10,7 @@ from runner.errors import UserError, did_you_mean
 from runner.grid import TEST, VALIDATION, Axis
 from runner.modes import MODES
 from runner.options import option_problems, read_grid, read_modes, split_words
-from runner.slurm_options import read_words
+from runner.slurm_options import joined, read_words
 
 DESCRIPTION = "Run experiments over datasets, seeds and GPUs, resume what was stopped, tally."
 EPILOG = """\
@@ -179,7 +179,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     """
     flags, options = _split(argv)
     parser = build_parser()
-    known, rest = parser.parse_known_args(_with_slurm_args(flags))
+    known, rest = parser.parse_known_args(joined(flags))
     for word in rest:
         if word.startswith("-"):
             name = word.split("=")[0]
@@ -230,18 +230,11 @@ def _check_launcher(arguments: Arguments) -> None:
     slurm = arguments.launcher == "slurm"
     if slurm and arguments.gpus:
         raise UserError("--gpus: SLURM gives the GPUs out; say what you need in --slurm-args")
+    if slurm and arguments.job_timeout:
+        raise UserError("--job-timeout: SLURM keeps the time; give --time in --slurm-args")
     if not slurm and (arguments.slurm_args or arguments.max_jobs):
         flag = "--slurm-args" if arguments.slurm_args else "--max-jobs"
         raise UserError(f"{flag} has no effect without --launcher slurm")
-
-
-def _with_slurm_args(flags: Sequence[str]) -> list[str]:
-    """Join --slurm-args and its value, which argparse would take for another flag."""
-    words = list(flags)
-    if "--slurm-args" in words[:-1]:
-        place = words.index("--slurm-args")
-        words[place : place + 2] = [f"--slurm-args={words[place + 1]}"]
-    return words
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -172,7 +172,8 @@ class SlurmLauncher:
                 continue
             del self._waiting[number]
         if adopted:
-            self._say(f"{adopted} jobs are with SLURM already")
+            which = "1 job is" if adopted == 1 else f"{adopted} jobs are"
+            self._say(f"{which} with SLURM already")
         self._submit_waiting()
 
     def _submit_waiting(self) -> None:

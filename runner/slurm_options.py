@@ -63,6 +63,15 @@ def read_words(text: str) -> tuple[str, ...]:
     return words
 
 
+def joined(flags: Sequence[str]) -> list[str]:
+    """Join --slurm-args and its value, which argparse would take for another flag."""
+    words = list(flags)
+    if "--slurm-args" in words[:-1]:
+        place = words.index("--slurm-args")
+        words[place : place + 2] = [f"--slurm-args={words[place + 1]}"]
+    return words
+
+
 def resources(
     elements: Sequence[Element], options: Options, seconds: Callable[[Task], float | None]
 ) -> dict[str, str]:

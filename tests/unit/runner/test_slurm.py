@@ -111,6 +111,25 @@ def test_only_what_is_neither_done_nor_queued_is_submitted(lab, cluster):
     assert len(lab.events("start")) == 12
 
 
+def test_what_failed_beside_others_that_still_run_is_submitted_anew(lab, cluster):
+    """In one element: seed 1 has failed while nobody watched, seed 2 goes on."""
+    lab.rules = [
+        {"match": "train_base/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1", "exit": 1, "fails": 1},
+        {"match": "train_base", "file": "go"},
+    ]
+    two = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "2", *SLURM, "--jobs-per-gpu", "2")
+    assert lab.interrupt_after(2, *two).returncode == 130
+    wait_until(lambda: [*(lab.path / "results/slurm").glob("*/marks/0.ended")])
+    second = lab.start(*two)
+    wait_until(lambda: len(lab.events("end")) == 3)
+    assert [array["count"] for array in cluster.arrays().values()] == [1, 1]
+    (lab.path / "go").touch()
+    out, err = second.communicate(timeout=60)
+    assert second.returncode == 0, out + err
+    assert "1 job is with SLURM already" in out
+    assert len(lab.events("start")) == 5
+
+
 def test_an_array_above_the_limit_of_the_site_is_split(lab, cluster):
     cluster.set("max_array_size", "4")
     done = lab.run(*TWELVE, *SLURM, "--max-jobs", "3")
@@ -135,6 +154,14 @@ def test_the_site_may_forget_what_has_ended(lab, cluster):
     cluster.set("forget")
     done = lab.run(*ONE, *SLURM)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_time_limit_is_twice_what_such_runs_have_taken(lab, cluster):
+    costs = {f"CoOp dtd {kind}": {"seconds": 1200.0} for kind in ("train", "test")}
+    (lab.path / "outputs").mkdir()
+    (lab.path / "outputs/times.json").write_text(json.dumps(costs))
+    assert lab.run(*ONE, *SLURM).returncode == 0
+    assert cluster.arrays()["100"]["options"]["time"] == "80"
 
 
 def test_an_sbatch_whose_answer_was_lost_is_found_by_its_script(lab, cluster):
@@ -314,6 +341,7 @@ def test_a_state_file_that_is_cut_short_is_named(lab, cluster):
     "words, said",
     [
         ((*SLURM, "--gpus", "0"), "--gpus: SLURM gives the GPUs out"),
+        ((*SLURM, "--job-timeout", "9"), "--job-timeout: SLURM keeps the time; give --time"),
         (("--max-jobs", "3"), "--max-jobs has no effect without --launcher slurm"),
         (("--slurm-args", "--time=5"), "--slurm-args has no effect without --launcher slurm"),
         ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: the runner makes"),

@@ -73,6 +73,19 @@ def test_what_is_done_already_is_not_run(tmp_path):
     assert marks.ended == {0: 0, 1: 0} and marks.started == {1}
 
 
+def test_a_restart_leaves_alone_what_has_ended_before_it_well_or_not(tmp_path):
+    chain = [task(tmp_path, name, "1") for name in ("train", "failed", "left")]
+    batch = make_batch(tmp_path / "batches", [(tuple(chain),)])
+    Marks(batch.folder).end(0, 0)
+    Marks(batch.folder).end(1, 7)
+    assert ElementRun(batch.folder, 0).run() == 0
+    assert [one.console.exists() for one in chain] == [False, False, True]
+    broken = make_batch(tmp_path / "batches", [(tuple(chain[:2]),)])
+    Marks(broken.folder).end(0, 7)
+    assert ElementRun(broken.folder, 0).run() == 0
+    assert not chain[1].console.exists()
+
+
 def test_a_program_that_is_not_there_is_told(tmp_path):
     missing = Task(("/nowhere/python",), tmp_path / "x.txt", tmp_path / "x", "")
     _, _, marks = run(tmp_path, (missing,))
