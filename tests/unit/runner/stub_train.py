@@ -62,6 +62,14 @@ def has_company() -> bool:
     return any(line["pid"] not in {*ended, os.getpid()} for line in lines)
 
 
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return pid != os.getpid() and state != "Z"
+
+
 def serve(descriptor: int) -> list[str] | None:
     import socket
 
@@ -94,11 +102,16 @@ def main(argv: list[str] | None = None) -> int:
     if rule.get("child"):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         (out / "child.pid").write_text(str(child.pid))
+    holder = out / "stub.pid"
+    if holder.exists() and alive(int(holder.read_text() or 0)):
+        note("collision", str(out))
+    holder.write_text(str(os.getpid()))
     note("start", str(out))
     wait(rule)
     if rule.get("alone") and has_company():
         rule = {"exit": 1, "says": "torch.OutOfMemoryError: CUDA out of memory. Tried to"}
     note("end", str(out))
+    holder.unlink()
     if "exit" in rule and earlier_starts(str(out)) < rule.get("fails", 1000):
         print(rule.get("says", "broken"), file=sys.stderr)
         return int(rule["exit"])
