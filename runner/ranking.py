@@ -8,7 +8,7 @@ from runner.grid import TEST
 from runner.jobs import Job, Study
 from runner.results import RunResult, percent, read_record
 from runner.stats import Spread, Summary, mean, spread
-from runner.table import ranked, ranking_columns, tabulated
+from runner.table import OWN_SPLIT, ranked, ranking_columns, tabulated
 
 CHOSEN_ON_TEST = "chosen on test images"
 CHOSEN_ON_VALIDATION = "chosen on validation images"
@@ -178,8 +178,18 @@ def _sentences(ranking: Ranking) -> list[str]:
     if not ranking.why_not and best.whole:
         words = " ".join(word for pair in best.study.point.values for word in pair)
         how = CHOSEN_ON_TEST if ranking.by_test else CHOSEN_ON_VALIDATION
-        lines.append(f"Best: {words} ({how}).")
+        equal = 0 if ranking.by_test else _as_good(ranking) - 1
+        others = f"; as good: the {equal} below it" if equal else ""
+        lines.append(f"Best: {words} ({how}){others}.")
+    if any(entry.summary.own_splits for entry in ranking.entries):
+        lines.append(f"Some datasets have a split of their own: {OWN_SPLIT}.")
     return lines
+
+
+def _as_good(ranking: Ranking) -> int:
+    """Return how many points have the first one's accuracy on validation images."""
+    best = _mean(ranking.entries[0].validation)
+    return sum(entry.whole and _mean(entry.validation) == best for entry in ranking.entries)
 
 
 def _keys(ranking: Ranking) -> list[str]:

@@ -188,6 +188,18 @@ def test_tally_commands_write_tables(tmp_path):
     assert (tmp_path / "tables/runs.csv").is_file()
 
 
+@pytest.mark.parametrize("line", all_commands("-m runner status"))
+def test_status_commands_say_how_far_the_runs_are(line, tmp_path):
+    folder = tmp_path / "outputs/coop/train_base/CoOp/dtd/shots16/demo/seed1"
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("Finish training\n=> result\n* accuracy: 81.5%\n")
+    words = [sys.executable, *shlex.split(line)[1:]]
+    env = command.environment(PYTHONPATH=str(command.PROJECT))
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("coop: 1 done, of 1")
+
+
 def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
     """docs/add_a_method.md by the letter: the file, the entry, then the runner runs both."""
     page = (command.PROJECT / "docs" / "add_a_method.md").read_text(encoding="utf-8")

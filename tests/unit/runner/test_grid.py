@@ -139,6 +139,14 @@ def test_a_point_with_a_failed_run_stands_behind_the_others(lab):
     assert "Best: OPTIM.LR 0.2" in done.stdout and "95.00 ± 0.00*" in done.stdout
 
 
+def test_equal_points_are_told_and_keep_their_order(lab):
+    lab.rules = [{"match": "", "split_note": "made here"}]
+    done = lab.run(*WORDS, *GRID)
+    assert [row["OPTIM.LR"] for row in ranking(lab)] == ["0.1", "0.2"]
+    assert "(chosen on validation images); as good: the 1 below it." in done.stdout
+    assert "the split is not a published one" in done.stdout
+
+
 def test_a_point_without_any_result_is_a_row_without_numbers(lab):
     lab.rules = [{"match": "LR0.1_N_CTX4/", "exit": 1}]
     lab.run(*WORDS, *GRID)
