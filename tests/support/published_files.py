@@ -18,6 +18,7 @@ from dassl.utils.errors import UserError
 from datasets import published
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
+from datasets.splits import SPLITS
 from downloads import ALGORITHMS
 from tests.support import dataset_tree
 from tests.support.archives import tar_bytes, zip_bytes
@@ -62,13 +63,10 @@ def _cars(part: str) -> bytes:
 
 def _aircraft() -> bytes:
     data = "fgvc-aircraft-2013b/data"
-    lists = {f"{data}/images_variant_{s}.txt": f"{i}1 707-320\n" for i, s in enumerate(LISTS)}
+    lists = {f"{data}/images_variant_{s}.txt": f"{i}1 707-320\n" for i, s in enumerate(SPLITS)}
     files = {path: text.encode() for path, text in lists.items()}
     files |= {f"{data}/variants.txt": b"707-320\n", f"{data}/families.txt": b"707\n"}
     return tar_bytes(files | {f"{data}/images/{i}1.jpg": IMAGE for i in range(3)}, mode="w:gz")
-
-
-LISTS = ("train", "val", "test")
 
 
 def _wnid_images(folder: str, name: str) -> Files:

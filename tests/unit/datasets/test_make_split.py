@@ -12,6 +12,7 @@ from datasets.eurosat import EuroSAT
 from datasets.general10 import General10
 from datasets.oxford_flowers import OxfordFlowers
 from datasets.oxford_pets import OxfordPets
+from datasets.splits import SPLITS
 from datasets.stanford_cars import StanfordCars
 from datasets.sun397 import SUN397
 from datasets.ucf101 import UCF101
@@ -21,7 +22,6 @@ from tests.support.dataset_tree import as_rows, read, small_lists, write_tree
 GOLDEN = json.loads(
     (Path(__file__).parents[2] / "golden" / "datasets" / "readers.json").read_text()
 )
-SPLITS = ("train", "val", "test")
 READERS = pytest.mark.parametrize(
     "reader", official_tree.WRITERS, ids=lambda reader: reader.__name__
 )

@@ -1,7 +1,7 @@
 """What keeps a split file from being made: one line, and nothing is written."""
 
-import builtins
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,14 +114,7 @@ def test_of_one_car_the_vector_is_still_one(tree):
 
 def test_without_scipy_the_line_says_what_to_install(tree, monkeypatch):
     root = tree(StanfordCars)
-    load = builtins.__import__
-
-    def without_scipy(name, *args, **words):
-        if name.startswith("scipy"):
-            raise ImportError(name)
-        return load(name, *args, **words)
-
-    monkeypatch.setattr(builtins, "__import__", without_scipy)
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
     with pytest.raises(UserError, match=r"cars_meta\.mat is read with scipy; .* pip install scipy"):
         StanfordCars.make_split(root)
 

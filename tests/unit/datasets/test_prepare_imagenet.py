@@ -2,9 +2,9 @@
 kit, here with twenty classes and one image of each.
 """
 
-import builtins
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -267,14 +267,7 @@ def test_a_development_kit_that_cannot_be_read_is_one_line(tmp_path, content):
 
 
 def test_without_scipy_it_is_asked_for(given, monkeypatch):
-    of_python = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name.startswith("scipy"):
-            raise ImportError(name)
-        return of_python(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
     with pytest.raises(UserError, match=r"is read with scipy; install it \(pip install scipy\)"):
         imagenet.read_devkit(given / KIT)
 
