@@ -230,20 +230,26 @@ def mistake_lines(error: Exception) -> list[str] | None:
 
 def serve(descriptor: int) -> list[str] | None:
     """Loads everything, then forks for each job that comes over the socket: in a fork the job's
-    command line, in the process itself None at the end."""
+    command line, in the process itself None at the end. The jobs share decoded test images."""
+    import shutil
     import socket
+    import tempfile
 
     import torch
 
     import datasets  # noqa: F401
     import trainers  # noqa: F401
+    from dassl.data.kept_crops import FOLDER
     from dassl.utils.serving import JobServer
 
     # OpenMP's threads do not survive a fork, and a fork that waits for them waits for ever: this
     # process loads weights with one thread, and so starts none.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    crops = os.environ[FOLDER] = tempfile.mkdtemp(prefix="promptlab-")
     job = JobServer(socket.socket(fileno=descriptor), keep_weights).serve()
+    if job is None:
+        shutil.rmtree(crops, ignore_errors=True)
     torch.set_num_threads(threads)
     return job
 

@@ -16,6 +16,7 @@ from runner.starters import Isolated, Process, signal_group
 
 _CHUNK = 1 << 16
 _LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
+_GRACE = 5.0  # seconds for it to remove what its jobs shared
 _ATTEMPTS = 2  # to have a server that comes up
 
 
@@ -133,9 +134,12 @@ class _Server:
         self._process.kill()
 
     def close(self) -> None:
-        self._channel.close()
-        self._process.kill()
-        self._process.wait()
+        self._channel.close()  # upon which the process tidies up and ends
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _take(self, answer: dict[str, Any]) -> None:
         self.ready = self.ready or "ready" in answer

@@ -9,6 +9,7 @@ from torchvision import transforms as T
 
 from dassl.data.datasets import Datum, DatumMT
 from dassl.data.datasets.multitask import class_ranges
+from dassl.data.kept_crops import kept_crops
 from dassl.data.transforms import INTERPOLATION_MODES
 from dassl.utils.errors import BadValueError
 from dassl.utils.files import read_image
@@ -55,21 +56,24 @@ class DatasetWrapper(Dataset):
             mean, std = cfg.INPUT.PIXEL_MEAN, cfg.INPUT.PIXEL_STD
             plain.append(T.Normalize(mean=mean, std=std, inplace=True))
         self.to_tensor = T.Compose(plain)
+        # The image itself is not wanted: crops that other runs have left will do.
+        shared = not is_train and not self.return_img0
+        self.crops = kept_crops(list(map(self.path, data_source)), transform) if shared else None
 
     def __len__(self) -> int:
         return len(self.data_source)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
         item = self.data_source[idx]
-        path = item.impath
-        if self.old_path:
-            path = path.replace(self.old_path, self.new_path)
+        path = self.path(item)
         output: dict[str, Any] = {
             "label": self.label(item),
             "domain": item.domain,
             "impath": path,
             "index": idx,
         }
+        if self.crops is not None:
+            return {**output, "img": self.crops.view(idx, path)}
         img0 = read_image(path)
         if isinstance(self.transform, list | tuple):
             for number, transform in enumerate(self.transform, 1):
@@ -79,6 +83,10 @@ class DatasetWrapper(Dataset):
         if self.return_img0:
             output["img0"] = self.to_tensor(img0)
         return output
+
+    def path(self, item: Any) -> str:
+        """Where an item's image is read from."""
+        return item.impath.replace(self.old_path, self.new_path) if self.old_path else item.impath
 
     def label(self, item: Any) -> Any:
         """What the batch gets as an item's label: its class."""
