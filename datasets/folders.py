@@ -77,6 +77,35 @@ def _hint(root: str, folder: str) -> str:
     return f"; {os.path.join(root, near[0])} is there: rename it" if near else ""
 
 
+def visible(folder: str) -> list[str]:
+    """Names of what is in a folder, sorted, without hidden entries.
+
+    Raises:
+        BadFileError: it cannot be listed.
+    """
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        raise _unlisted(folder, error) from error
+
+
+def sorted_entries(folder: str) -> list[os.DirEntry[str]]:
+    """All that is in a folder, sorted by name.
+
+    Raises:
+        BadFileError: it cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise _unlisted(folder, error) from error
+
+
+def _unlisted(folder: str, error: OSError) -> BadFileError:
+    return BadFileError(f"cannot list {folder} ({error.strerror}); {LEGIBLE}")
+
+
 def subfolders(folder: str) -> list[str]:
     """Names of the folders in a folder, sorted; none where it cannot be listed."""
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, MissingFileError
+from datasets.folders import LEGIBLE
 from datasets.listed_dataset import Lists
 from datasets.own_data import OwnDataset
 from datasets.splits import SPLITS, Item, is_relative
@@ -91,8 +92,8 @@ def read_rows(file: str) -> list[Row]:
     """The lines of a table; empty ones are skipped.
 
     Raises:
-        BadFileError: it is no UTF-8 text, lacks a column, or a line is malformed (the first is
-            named).
+        BadFileError: it cannot be opened, is no UTF-8 text, lacks a column, or a line is malformed
+            (the first is named).
     """
     part = PART_FILES.get(os.path.basename(file), "")
     try:
@@ -107,6 +108,8 @@ def read_rows(file: str) -> list[Row]:
             ]
     except UnicodeDecodeError as error:
         raise BadFileError(f"{file} is no UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except PermissionError as error:
+        raise BadFileError(f"{file} cannot be opened (Permission denied); {LEGIBLE}") from error
     except csv.Error as error:
         raise BadFileError(
             f"{file}:{reader.line_num}: no comma-separated line ({error}); put a field that holds "

@@ -9,6 +9,7 @@ from pathlib import Path
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, UserError
 from datasets.fewshot import CACHES, TASK_CACHES
+from datasets.folders import sorted_entries, visible
 from datasets.listed_dataset import Lists
 from datasets.own_data import CUT_SEED, OwnDataset, check_folder, cut_own
 from datasets.split_making import made_by, new_split_file
@@ -172,7 +173,7 @@ def class_folders(folder: str, names_in: str = "") -> dict[str, str]:
     """
     found = _folders(folder)
     if not found:
-        count = sum(is_image(name) for name in os.listdir(folder))
+        count = sum(is_image(name) for name in visible(folder))
         raise BadFileError(
             f"ImageFolder: no class folders in {folder}, but {count} images; give each class a "
             "folder, or list the images in images.csv and use DATASET.NAME ImageCSV"
@@ -230,9 +231,7 @@ def _walk(
     real = os.path.realpath(os.path.join(folder, below))
     if real in above:  # a link to a folder that holds it
         return
-    with os.scandir(os.path.join(folder, below)) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
-    for entry in listed:
+    for entry in sorted_entries(os.path.join(folder, below)):
         path = f"{below}/{entry.name}"
         if entry.is_dir():
             if not entry.name.startswith("."):
@@ -245,20 +244,18 @@ def _walk(
 
 def _folders(folder: str) -> list[str]:
     """Names of the folders in a folder, sorted, without hidden ones and few-shot caches."""
-    return sorted(
+    return [
         name
-        for name in os.listdir(folder)
-        if not name.startswith(".")
-        and name not in (CACHES, TASK_CACHES)
-        and os.path.isdir(os.path.join(folder, name))
-    )
+        for name in visible(folder)
+        if name not in (CACHES, TASK_CACHES) and os.path.isdir(os.path.join(folder, name))
+    ]
 
 
 def _holds_folders_only(folder: str) -> bool:
     return (
         os.path.isdir(folder)
         and bool(_folders(folder))
-        and not any(is_image(name) for name in os.listdir(folder))
+        and not any(is_image(name) for name in visible(folder))
     )
 
 

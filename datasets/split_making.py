@@ -23,6 +23,7 @@ import numpy as np
 from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError, UserError
 from datasets.classes import check_classes
+from datasets.folders import visible
 from datasets.splits import SPLITS, Item, L, by_label, check_images, is_relative, to_data
 from datasets.text_lists import read_lines
 
@@ -151,12 +152,12 @@ def list_folders(
     parent = os.path.join(image_dir, below) if below else image_dir
     if not os.path.isdir(parent):
         raise MissingFileError(f"no images folder {parent}; {_REMEDY}")
-    names = [name for name in _visible(parent, os.path.isdir) if name not in ignored]
+    names = [name for name in _of_kind(parent, os.path.isdir) if name not in ignored]
     if not names:
         raise MissingFileError(f"no class folders in {parent}; {_REMEDY}")
     items = []
     for label, name in enumerate(names):
-        files = _visible(os.path.join(parent, name), os.path.isfile)
+        files = _of_kind(os.path.join(parent, name), os.path.isfile)
         if not files:
             raise BadFileError(f"no images in {os.path.join(parent, name)}; {_REMEDY}")
         shown = (new_cnames or {}).get(name, name)
@@ -164,9 +165,8 @@ def list_folders(
     return items
 
 
-def _visible(folder: str, kind: Callable[[str], bool]) -> list[str]:
-    names = (name for name in os.listdir(folder) if not name.startswith("."))
-    return sorted(name for name in names if kind(os.path.join(folder, name)))
+def _of_kind(folder: str, kind: Callable[[str], bool]) -> list[str]:
+    return [name for name in visible(folder) if kind(os.path.join(folder, name))]
 
 
 def split_folders(

@@ -9,6 +9,7 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from datasets import published
+from datasets.folders import visible
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import Item
 from datasets.text_lists import read_table
@@ -95,7 +96,7 @@ class WnidFolders(ListedDataset):
         Raises:
             BadFileError: there is none, or one that is neither known nor named as a class.
         """
-        names = self._visible(folder)
+        names = visible(folder)
         found = [name for name in names if os.path.isdir(os.path.join(folder, name))]
         if not found:
             raise BadFileError(
@@ -132,7 +133,7 @@ class WnidFolders(ListedDataset):
         items: list[Item] = []
         for label, (folder, name) in enumerate(zip(folders, names, strict=True)):
             path = os.path.join(self.image_dir, below, folder)
-            files = self._visible(path)
+            files = visible(path)
             if not files:
                 raise BadFileError(
                     f"{type(self).__name__}: no image in {path}; unpack its images there"
@@ -140,15 +141,6 @@ class WnidFolders(ListedDataset):
             start = f"{below}/{folder}" if below else folder
             items += [Item(f"{start}/{file}", label, name) for file in files]
         return items
-
-    def _visible(self, folder: str) -> list[str]:
-        """What is in a folder, sorted; hidden entries are skipped."""
-        try:
-            return sorted(name for name in os.listdir(folder) if not name.startswith("."))
-        except OSError as error:
-            raise BadFileError(
-                f"{type(self).__name__}: cannot list {folder} ({error.strerror}); make it readable"
-            ) from error
 
 
 class ImageNetVariant(WnidFolders):

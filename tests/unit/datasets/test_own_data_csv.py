@@ -174,6 +174,16 @@ def test_a_table_that_is_no_utf8_is_refused(folder):
         read(folder)
 
 
+def test_a_table_that_cannot_be_opened_is_named(folder, monkeypatch):
+    def refuse(path, *_args, **_options):
+        raise PermissionError(13, "Permission denied", path)
+
+    write_table(folder, TABLE)
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(UserError, match=r"images.csv cannot be opened \(Permission denied\); make"):
+        read(folder)
+
+
 def test_tables_that_contradict_each_other_are_refused(folder):
     write_table(folder, TABLE)
     write_table(folder, TABLE, "train.csv")

@@ -48,6 +48,19 @@ def test_images_without_class_folders_are_refused(tmp_path):
     assert f"no class folders in {tmp_path}, but 2 images; give each class a folder" in line
 
 
+@pytest.mark.parametrize(("call", "closed"), [("listdir", ""), ("scandir", "cat")])
+def test_a_folder_that_cannot_be_listed_is_named(plain, monkeypatch, call, closed):
+    path, real = os.path.join(plain, closed).rstrip(os.sep), getattr(os, call)
+
+    def refuse(folder):
+        if folder == path:
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, call, refuse)
+    assert refusal(plain) == f"cannot list {path} (Permission denied); make it readable"
+
+
 def test_an_empty_class_folder_is_refused(plain):
     write_images(plain, "fox/readme.txt")
     assert f"no image in the class folder {plain / 'fox'}" in refusal(plain)
