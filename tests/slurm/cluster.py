@@ -214,11 +214,12 @@ def free_ports(count: int) -> range:
 
 
 def program(pid: int) -> str:
-    """The name of a process; empty if it is gone."""
+    """The name of a process; empty if it has ended."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        head, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
     except OSError:
         return ""
+    return "" if rest.split()[0] == "Z" else head.partition("(")[2]
 
 
 def end(pid_file: Path, name: str) -> None:
