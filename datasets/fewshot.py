@@ -150,9 +150,10 @@ def read_task_cache(
     """
 
     def item(entry: Any) -> Item:
-        label = _state(entry).get("_label")
-        label = label[0] if isinstance(label, list) and len(label) == 1 else None
-        return _to_item(entry, label, names.get(label, "?"), images, path)
+        match _state(entry).get("_label"):
+            case [int(label)]:
+                return _to_item(entry, label, names.get(label, "?"), images, path)
+        return _to_item(entry, None, None, images, path)
 
     return {
         split: [item(entry) for entry in entries if _task_of(entry, path) == task]

@@ -67,6 +67,18 @@ def test_a_draw_without_tasks_is_refused(tmp_path, task):
         read(tmp_path, General10, tasks="task2", shots=2)
 
 
+@pytest.mark.parametrize("label", [[[1]], [], [None], 1, [-1]])
+def test_an_entry_without_a_label_is_refused(tmp_path, label):
+    folder = write_tree(tmp_path, EuroSAT, small_lists(["river", "lake"]))
+    item = DatumMT("/d/eurosat/2750/lake_train_1.jpg", [1], 0, [0])
+    item.label = label
+    path = folder / "split_fewshot_mt" / "shot_2-seed_1.pkl"
+    path.parent.mkdir()
+    path.write_bytes(pickle.dumps({"train": [item], "val": []}))
+    with pytest.raises(UserError, match=f"{path}: an entry has no label and class name"):
+        read(tmp_path, General10, tasks="task2", shots=2)
+
+
 def test_a_published_draw_of_a_task_is_honoured_and_only_there(tmp_path, capsys):
     folder = write_tree(tmp_path, EuroSAT, small_lists(["river", "lake"]))
     rows = [("lake_train_1.jpg", 1), ("river_train_4.jpg", 0)]
