@@ -55,7 +55,8 @@ class Sources:
         What was found and is not used, and what could not be downloaded, is added to `faults`: with
         a remedy if there is none; `by_hand` says whether unpacking it by hand is one.
         """
-        wrong, failed = [], []
+        wrong: list[str] = []
+        failed: list[str] = []
         for file in files:
             for path in self.present(file):
                 fault = self._fault(file, path)
