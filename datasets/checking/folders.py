@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from datasets import published
 from datasets.checking.findings import Report
 from datasets.checking.names import yaml_stems
 from datasets.folders import subfolders
-from datasets.wording import counted, first_few
+from datasets.wording import counted, first_few, prepare_command
 
 # other names of the folders, besides those that differ in letter case, blanks, dots and dashes
 _OTHER_NAMES = {
@@ -64,6 +65,8 @@ def check_folder(report: Report, root: str, reader: Any) -> bool:
         hint = f"; --root is the dataset's own folder: give {os.path.dirname(root)}"
     else:
         hint = ""
+        if published.sizes(report.name):
+            source += f"; or run {prepare_command(report.name, root)}, which fetches what it can"
     report.missing(f"no folder {folder}{hint}; {source}")
     return False
 

@@ -51,6 +51,10 @@ def test_an_absent_dataset_is_named_with_its_path_and_its_links(tmp_path, capsys
     text = only(check(capsys, tmp_path, "dtd"), "missing")
     assert f"no folder {tmp_path}/dtd; images: https://www.robots.ox.ac.uk" in text
     assert "split file: https://drive.google.com" in text
+    assert text.endswith(
+        f"; or run python -m datasets prepare DescribableTextures --root {tmp_path}, which fetches "
+        "what it can"
+    )
 
 
 @pytest.mark.parametrize(
