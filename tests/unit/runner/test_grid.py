@@ -123,7 +123,7 @@ def test_a_dataset_without_validation_images_has_no_part_in_the_ranking(lab):
     lab.rules = [{"match": "dtd", "val_accuracy": None}]
     done = lab.run(*WORDS, *GRID)
     assert "Without validation images, and so without part in it: dtd." in done.stdout
-    assert {row["val_acc"] for row in ranking(lab)} == {"81.50"}
+    assert {(row["val_acc"], row["runs_missing"]) for row in ranking(lab)} == {("81.50", "no")}
 
 
 def test_a_point_with_a_failed_run_stands_behind_the_others(lab):

@@ -1,5 +1,6 @@
 """`python -m runner status DIR`: what another shell sees of runs done, at work or broken."""
 
+import fcntl
 import os
 import re
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 from runner.__main__ import main
+from runner.consoles import lock_holder
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1")
 
@@ -105,3 +107,13 @@ def test_a_folder_without_runs_is_one_line(lab, capsys, monkeypatch):
         assert main(["status", folder]) == 2
         told = capsys.readouterr().err
         assert told.startswith(f"error: {folder}: {line}") and told.count("\n") == 1
+
+
+def test_the_holder_is_that_of_the_very_file(tmp_path):
+    held, free = tmp_path / "held", tmp_path / "free"
+    free.touch()
+    with held.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert lock_holder(held) == os.getpid()
+        assert lock_holder(free) is None
+    assert lock_holder(held) is None and lock_holder(tmp_path / "nowhere") is None
