@@ -272,7 +272,11 @@ def run(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     if args.serve is not None:
         job = serve(args.serve)
-        return 0 if job is None else run(job)
+        if job is None:
+            return 0
+        from dassl.utils.serving import end_with
+
+        end_with(lambda: run(job))
     try:
         main(args)
     except KeyboardInterrupt:

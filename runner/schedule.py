@@ -32,7 +32,8 @@ FINAL = (USER_MISTAKE, OTHER_SETTINGS)
 FIRST_PAUSE = 2.0  # seconds before the first retry; each pause is twice the one before
 LONGEST_PAUSE = 60.0
 ELSEWHERE = 0.5  # seconds between two looks at jobs that other processes run
-TICK = 0.02
+TICK = 0.05  # longest pause between two looks
+_SHORTEST_TICK = 0.002
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class Scheduler:
         following = {job.name for each in self._followers.values() for job in each}
         for job in jobs:
             _make_way(job, replaced=job.name in following)
+        tick = _SHORTEST_TICK
         try:
             for job in jobs:
                 if job.name not in following:
@@ -145,8 +147,10 @@ class Scheduler:
                 # A place that has come free is filled by the next poll: at once.
                 ended = self._take(self._launcher.poll())
                 self._watcher.tick()
+                # Where one has just ended, the next may end soon as well.
+                tick = _SHORTEST_TICK if ended else min(TICK, tick * 1.2)
                 if not ended:
-                    self._sleep(TICK)
+                    self._sleep(tick)
             self._outcome.stopped = bool(self._stop.count)
         finally:
             if self._stop.count and not self._launcher.leaves_running:

@@ -11,20 +11,24 @@ the process itself runs no job. It must have started neither CUDA nor a parallel
 which do not survive a fork.
 """
 
+import atexit
 import contextlib
+import gc
 import json
 import os
 import random
 import select
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
+import numpy.random
 
-TICK = 0.02  # seconds between two looks at who has ended
+TICK = 0.02  # seconds between two looks at who has ended, where the system does not tell it
 _CHUNK = 1 << 16
 
 
@@ -42,14 +46,21 @@ class JobServer:
         self._unread = b""
         self._files: list[int] = []
         self._running: dict[int, int] = {}
+        self._ends: dict[int, int] = {}  # by process, a file that is ready once it has ended
 
     def serve(self) -> list[str] | None:
         """In this process: serve until the other side has gone, then None; jobs that still run are
         left to themselves. In each fork: the argv of its job.
         """
+        # What is there now will not be looked at by a collector again: a fork that did so would
+        # copy all of its pages.
+        gc.collect()
+        gc.freeze()
         self._send({"ready": True})
         while True:
-            if select.select([self._channel], [], [], TICK)[0]:
+            waiting = None if len(self._ends) == len(self._running) else TICK
+            ready = select.select([self._channel, *self._ends.values()], [], [], waiting)[0]
+            if self._channel in ready:
                 requests = self._receive()
                 if requests is None:
                     return None
@@ -79,6 +90,8 @@ class JobServer:
                 os.setpgid(pid, pid)
             os.close(output)
             self._running[pid] = request["id"]
+            with contextlib.suppress(AttributeError, OSError):  # Linux from 5.3 on
+                self._ends[pid] = os.pidfd_open(pid)
             return None
         os.setpgid(0, 0)
         # The job itself says so: were this process killed right now, nobody else would, and the
@@ -88,13 +101,13 @@ class JobServer:
         _offer_to_the_kernel()
         os.dup2(output, 1)
         os.dup2(output, 2)
-        for file in (output, *self._files):
+        for file in (output, *self._files, *self._ends.values()):
             os.close(file)
         self._channel.close()
         os.environ.update(request["env"])
         # As a new process has them; without a seed two jobs must not draw the same numbers.
         random.seed()
-        np.random.seed()
+        numpy.random.seed()
         return request["argv"]
 
     def _report_ended(self) -> bool:
@@ -109,6 +122,8 @@ class JobServer:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if pid in self._ends:
+                os.close(self._ends.pop(pid))
             job = self._running.pop(pid, None)
             if job is not None and not self._send({"id": job, "exit": code}):
                 return False
@@ -120,6 +135,27 @@ class JobServer:
         except OSError:
             return False
         return True
+
+
+def end_with(job: Callable[[], int | None]) -> NoReturn:
+    """Run a fork's job and end the process with its exit code, as an interpreter does but for
+    taking everything apart: with torch loaded that alone takes a second."""
+    code = 1
+    try:
+        code = job() or 0
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+        else:
+            code = error.code or 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code & 0xFF)
 
 
 def _offer_to_the_kernel() -> None:

@@ -18,7 +18,7 @@ REPO = Path(__file__).resolve().parents[3]
 SERVER = f"""
 import os, random, socket, sys
 sys.path.insert(0, {str(REPO)!r})
-from dassl.utils.serving import JobServer
+from dassl.utils.serving import JobServer, end_with
 
 LOADED = ["at the start"]  # stands for everything that takes long to load
 kept = []
@@ -28,7 +28,9 @@ if "--serve" in sys.argv:
 else:
     words = sys.argv[1:]
     where = "own process"
-if words is not None:
+if words is not None and where == "fork":
+    end_with(lambda: exec(words[0]))
+elif words:
     exec(words[0])
 """
 LIMIT = 20.0  # seconds for a process that does next to nothing
