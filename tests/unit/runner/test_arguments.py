@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from runner.arguments import parse
+from runner.arguments import AUTO, parse
 from runner.errors import UserError
 
 
@@ -172,3 +172,12 @@ def test_dry_run_prints_commands_and_starts_nothing(lab):
     tested = f"--model-dir outputs/coop/train_base/{folder} --load-epoch -1 --eval-only"
     assert f"--output-dir outputs/coop/test_new/{folder} {tested}" in test
     assert lab.events("start") == [] and not (lab.path / "outputs").exists()
+
+
+def test_jobs_per_gpu_may_be_found_by_memory_and_runs_may_have_a_limit():
+    found = parse(["--cfg", "coop", "--jobs-per-gpu", "auto", "--job-timeout", "90"])
+    assert (found.jobs_per_gpu, found.job_timeout) == (AUTO, 90)
+    assert parse(["--cfg", "coop"]).jobs_per_gpu is None
+    for words in (["--jobs-per-gpu", "0"], ["--jobs-per-gpu", "many"], ["--job-timeout", "0"]):
+        with pytest.raises(UserError, match="must be a whole number, 1 or more"):
+            parse(["--cfg", "coop", *words])
