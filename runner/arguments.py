@@ -216,6 +216,12 @@ def parse(argv: Sequence[str]) -> Arguments:
         grid=read_grid(known.grid),
         rank_by=known.rank_by,
     )
+    _check(arguments)
+    return arguments
+
+
+def _check(arguments: Arguments) -> None:
+    """Refuse flags that do not go together."""
     if not arguments.cfg and not arguments.list_names:
         raise UserError("--cfg is missing: name an experiment; --list shows them")
     if arguments.demo and arguments.data:
@@ -223,7 +229,6 @@ def parse(argv: Sequence[str]) -> Arguments:
             "--data has no effect with --demo, whose datasets have a place of their own"
         )
     _check_launcher(arguments)
-    return arguments
 
 
 def _check_launcher(arguments: Arguments) -> None:

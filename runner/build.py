@@ -124,14 +124,11 @@ class JobBuilder:
     ) -> list[Job]:
         """Return the job, or none if its checkpoint is not in the archive."""
         entry, place = self.experiment, self.place
-        _, opts = entry.settings(self.mode.name, run.shots, run.trained_on)
         cfg = self.cfg(run.shots, run.trained_on)
         yamls = [dataset_yaml(place.repo, run.dataset), trainer_yaml(place.repo, entry, cfg)]
         owner = "/".join(filter(None, [entry.name, self.point.folder]))
         name = f"{owner} {run.dataset}{self._shots(run)} seed{run.seed} {kind} {subset}"
-        options = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", subset]
-        options += [*opts, *(entry.demo_opts if self.demo else ()), *self.options]
-        options += self.point.options
+        options = self._options(run, subset)
         root = place.outputs / owner
         model, training = (needs.folder, needs.key) if needs else (None, "")
         if self.archive:
@@ -165,6 +162,13 @@ class JobBuilder:
             needs=needs,
         )
         return [job]
+
+    def _options(self, run: "_Run", subset: str) -> list[str]:
+        """The KEY VALUE words, of which the last for a key holds."""
+        _, opts = self.experiment.settings(self.mode.name, run.shots, run.trained_on)
+        words = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", subset]
+        demo_opts = self.experiment.demo_opts if self.demo else ()
+        return [*words, *opts, *demo_opts, *self.options, *self.point.options]
 
     def _words(
         self, run: "_Run", kind: str, yamls: Sequence[Path], output: Path, model: Path | None
