@@ -90,13 +90,13 @@ def check_names(report: Report, found: WnidFolders, *, in_order: bool) -> None:
     numbers (`in_order`), in the published order.
     """
     wnids, names = published.wnids("ImageNet") or [], published.classnames("ImageNet") or []
-    remedy = f"python -m datasets prepare {report.name} writes it"
+    remedy = f"delete it and run {found.prepare_command}, which writes it"
     try:
         table = found.read_names()
     except UserError as error:
         level = report.missing if not os.path.lexists(found.names_file) else report.wrong
         for line in error.problems:
-            level(f"{line}, or {remedy}")
+            level(line)
         return
     file = found.names_file
     if set(table) != set(wnids):

@@ -128,8 +128,9 @@ def test_missing_class_names_are_named(imagenet, capsys):
     found = found_in(capsys, imagenet.parent)
     assert found.code == 2
     (text,) = found.of("missing")
-    assert f"no list {imagenet}/classnames.txt" in text
-    assert "python -m datasets prepare ImageNet writes it" in text
+    assert text.startswith(f"no list {imagenet}/classnames.txt; run ")
+    command = f"python -m datasets prepare ImageNet --root {imagenet.parent}"
+    assert text.count("python -m datasets") == text.count(command) == 1
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,10 @@ def test_missing_class_names_are_named(imagenet, capsys):
 def test_other_class_names_are_wrong(imagenet, capsys, lines, words):
     text = "".join(f"{wnid} {name}\n" for wnid, name in lines)
     (imagenet / "classnames.txt").write_text(text)
-    assert words in wrong(found_in(capsys, imagenet.parent))
+    line = wrong(found_in(capsys, imagenet.parent))
+    assert words in line
+    command = f"python -m datasets prepare ImageNet --root {imagenet.parent}"
+    assert line.endswith(f"; delete it and run {command}, which writes it")
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
