@@ -41,6 +41,7 @@ class ImageNet(WnidFolders):
         names = self.read_names()
         wnids = self._wnids(names)
         self.check_names(names, wnids, os.path.join(self.image_dir, "train"))
+        self.warn_of_names(names)
         train, test = (
             self.list_images(split, wnids, [names[wnid] for wnid in wnids])
             for split in self.image_folders

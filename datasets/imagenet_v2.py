@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dassl.data.datasets import DATASET_REGISTRY
+from dassl.utils.errors import BadFileError
 from datasets.listed_dataset import Lists
 from datasets.wnid_folders import ImageNetVariant
 
@@ -20,15 +21,30 @@ class ImageNetV2(ImageNetVariant):
     images_url = "https://github.com/modestyachts/ImageNetV2 (imagenetv2-matched-frequency)"
 
     def read_lists(self) -> Lists:
-        """See `ImageNetVariant`; the classes are the lines of classnames.txt, in their order."""
+        """See `ImageNetVariant`; the classes are the lines of classnames.txt, in their order.
+
+        Raises:
+            BadFileError: see there; or the lines are not in the order of the wnids.
+        """
         names = self.read_names()
+        self._check_order(list(names))
         self._wnids = list(names)
         folders = [str(line) for line in range(len(names))]
         remedy = f"unpack the archive again: {self.images_url}"
         found = self.class_folders(self.image_dir, folders, remedy)
         self.check_names(folders, found, self.image_dir)
+        self.warn_of_names(names)
         items = self.list_images("", folders, list(names.values()))
         return {"train": items, "val": [], "test": items}
+
+    def _check_order(self, wnids: Sequence[str]) -> None:
+        for line, (wnid, right) in enumerate(zip(wnids, sorted(wnids), strict=True)):
+            if wnid != right:
+                raise BadFileError(
+                    f"{self.names_file}: the lines are not in the order of the wnids, so folder "
+                    f"{line} would be {wnid} in place of {right}; delete it and run "
+                    f"{self.prepare_command}, which writes it"
+                )
 
     def wnid_of(self, folder: str) -> str:
         """The wnid of a numbered folder: that of its line."""

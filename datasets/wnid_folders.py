@@ -2,9 +2,10 @@
 classnames.txt with the name of each.
 """
 
+import logging
 import os
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from dassl.utils.errors import BadFileError
@@ -13,7 +14,9 @@ from datasets.folders import visible
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import Item
 from datasets.text_lists import read_table
-from datasets.wording import first_few, prepare_command
+from datasets.wording import counted, first_few, prepare_command
+
+logger = logging.getLogger(__name__)
 
 
 class WnidFolders(ListedDataset):
@@ -85,6 +88,22 @@ class WnidFolders(ListedDataset):
             f"{self.names_file} has {len(lines)} lines for {len(wnids)} class folders in {folder}; "
             f"{difference('the folders', wnids, 'the lines', lines)}; {remedy}"
         )
+
+    def warn_of_names(self, names: Mapping[str, str]) -> None:
+        """Warn where a name is not the published one of its wnid; other ids have none."""
+        known = published_names()
+        other = [wnid for wnid, name in names.items() if known.get(wnid, name) != name]
+        if other:
+            logger.warning(
+                "Warning: %s: prompts are not the published ones: %s not as published, as %s, "
+                "which is %r and not %r; for the published file delete this one and run %s",
+                self.names_file,
+                f"{counted(len(other), 'name')} {'is' if len(other) == 1 else 'are'}",
+                other[0],
+                names[other[0]],
+                known[other[0]],
+                self.prepare_command,
+            )
 
     def class_folders(self, folder: str, known: Collection[str], remedy: str) -> list[str]:
         """Names of the folders in a folder, sorted; files beside them are skipped.
@@ -170,16 +189,54 @@ class ImageNetVariant(WnidFolders):
 
         Raises:
             MissingFileError: classnames.txt is missing.
-            BadFileError: there are no class folders, or one has no line in classnames.txt or no
-                image.
+            BadFileError: there are no class folders; or one has no line in classnames.txt or no
+                image, or is none of the set's.
         """
         names = self.read_names()
         remedy = f"unpack the archive again: {self.images_url}"
         wnids = self.class_folders(self.image_dir, names, remedy)
         known = names if self.complete else [wnid for wnid in names if wnid in set(wnids)]
         self.check_names(known, wnids, self.image_dir)
+        if not self.complete:
+            self._check_wnids(wnids)
+        self.warn_of_names(names)
         items = self.list_images("", wnids, [names[wnid] for wnid in wnids])
         return {"train": items, "val": [], "test": items}
+
+    def _check_wnids(self, wnids: Sequence[str]) -> None:
+        """Check that no class folder is foreign to a set of some classes; warn where some lack.
+
+        Accuracy is among the folders: with all 1000 of ImageNet it would be that of a harder test.
+
+        Raises:
+            BadFileError: counts the foreign ones and names the first.
+        """
+        name = type(self).__name__
+        known = published.wnids(name) or []
+        foreign = sorted(set(wnids) - set(known))
+        if foreign:
+            raise BadFileError(
+                f"{name}: {len(foreign):,} of the {counted(len(wnids), 'class folder')} in "
+                f"{self.image_dir} are none of the set's {len(known)} classes: "
+                f"{first_few(foreign)}; remove them, or unpack the archive again: {self.images_url}"
+            )
+        missing = sorted(set(known) - set(wnids))
+        if missing:
+            logger.warning(
+                "Warning: %s: accuracy is among %s, not %d, so it is not comparable: %s has no "
+                "folder of %s",
+                name,
+                f"{len(wnids)} class{'' if len(wnids) == 1 else 'es'}",
+                len(known),
+                self.image_dir,
+                first_few(missing),
+            )
+
+
+def published_names() -> dict[str, str]:
+    """Wnid -> name of ImageNet's classes, in label order."""
+    wnids, names = published.wnids("ImageNet") or [], published.classnames("ImageNet") or []
+    return dict(zip(wnids, names, strict=True))
 
 
 def difference(first: str, ones: Iterable[str], second: str, others: Iterable[str]) -> str:

@@ -46,6 +46,14 @@ def write(root, dataset, per_class=2):
     return folder / images
 
 
+@pytest.fixture(autouse=True)
+def published_classes(monkeypatch):
+    """The twelve classes are all of ImageNet's, and A and R are published with three."""
+    wnids = {"ImageNet": WNIDS, "ImageNetA": sorted(PART), "ImageNetR": sorted(PART)}
+    monkeypatch.setattr(published, "wnids", wnids.get)
+    monkeypatch.setattr(published, "classnames", {"ImageNet": list(NAMES.values())}.get)
+
+
 @pytest.fixture(params=FOLDERS, ids=lambda dataset: dataset.__name__)
 def dataset(request):
     return request.param
@@ -163,10 +171,10 @@ def test_a_missing_class_folder_is_to_be_unpacked(tmp_path, complete, monkeypatc
     gone = images / classes_of(complete)[0][2]
     gone.rename(tmp_path / "gone")
     remedy = f"only in the lines: {gone.name}; unpack the images of each class there: "
+    assert message_of(tmp_path, complete).endswith(remedy + complete.images_url)
+    monkeypatch.setattr(published, "wnids", lambda name: [*WNIDS, "n99"])
     line = message_of(tmp_path, complete)
     assert f"11 class folders in {images}; {remedy}{complete.images_url}; or, for the p" in line
-    monkeypatch.setattr(published, "wnids", lambda name: WNIDS)
-    assert message_of(tmp_path, complete).endswith(remedy + complete.images_url)
 
 
 def test_folders_that_are_no_classes_are_to_be_moved(tmp_path, dataset):
@@ -203,3 +211,53 @@ def test_no_draw_is_kept_of_a_test_set(tmp_path, dataset):
     dataset(cfg)
     assert not (images.parent / "split_fewshot").exists()
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("part", PARTIAL)
+def test_a_class_folder_that_the_set_has_not_is_refused(tmp_path, part):
+    images = write(tmp_path, part)
+    for wnid in (WNIDS[0], WNIDS[2]):
+        (images / wnid).mkdir()
+        (images / wnid / "1.jpg").touch()
+    assert message_of(tmp_path, part) == (
+        f"{part.__name__}: 2 of the 5 class folders in {images} are none of the set's 3 classes: "
+        f"{WNIDS[0]}, {WNIDS[2]}; remove them, or unpack the archive again: {part.images_url}"
+    )
+
+
+@pytest.mark.parametrize("part", PARTIAL)
+def test_a_set_with_classes_missing_is_not_comparable(tmp_path, part, capsys):
+    images = write(tmp_path, part)
+    (images / PART[0]).rename(tmp_path / "gone")
+    assert len(part(dataset_cfg(tmp_path)).class_ids) == 2
+    (line,) = warnings_in(capsys)
+    assert line == (
+        f"Warning: {part.__name__}: accuracy is among 2 classes, not 3, so it is not comparable: "
+        f"{images} has no folder of {PART[0]}"
+    )
+
+
+def warnings_in(capsys) -> list[str]:
+    return [line for line in capsys.readouterr().out.splitlines() if "Warning" in line]
+
+
+def test_v2_refuses_class_names_in_another_order(tmp_path):
+    file = write(tmp_path, ImageNetV2).parent / "classnames.txt"
+    file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
+    assert message_of(tmp_path, ImageNetV2) == (
+        f"{file}: the lines are not in the order of the wnids, so folder 0 would be {WNIDS[-1]} in "
+        f"place of {WNIDS[0]}; delete it and run python -m datasets prepare ImageNetV2 --root "
+        f"{tmp_path}, which writes it"
+    )
+
+
+def test_names_that_are_not_the_published_ones_are_a_warning(tmp_path, dataset, capsys):
+    file = write(tmp_path, dataset).parent / "classnames.txt"
+    file.write_text(file.read_text().replace("tench", "fish").replace(" hen", " chicken"))
+    assert len(dataset(dataset_cfg(tmp_path)).class_ids) == len(classes_of(dataset)[1])
+    (line,) = warnings_in(capsys)
+    assert line.startswith(
+        f"Warning: {file}: prompts are not the published ones: 2 names are not as published, as "
+        f"{WNIDS[0]}, which is 'fish' and not 'tench'; for the published file delete this one and "
+        f"run python -m datasets prepare {dataset.__name__} "
+    )
