@@ -15,6 +15,7 @@ from typing import Any
 from dassl.utils.errors import BadFileError
 from datasets.datum_pickles import CachedItem, CachedTaskItem, load_items
 from datasets.splits import Item, by_label, is_relative
+from datasets.wording import first_few
 
 logger = logging.getLogger(__name__)
 
@@ -228,13 +229,15 @@ def warn_if_not_drawn(
 
 
 def warn_of_small_classes(items: Sequence[Item], shots: int, dataset: str) -> None:
-    """Warn of each class that has fewer training images than shots."""
-    for group in by_label(items).values():
-        if len(group) < shots:
-            logger.warning(
-                "Warning: %s: class %s has %d training images, fewer than %d shots; all are used",
-                dataset,
-                group[0].classname,
-                len(group),
-                shots,
-            )
+    """Warn, in one line, of classes that have fewer training images than shots."""
+    groups = by_label(items).values()
+    small = [(group[0].classname, len(group)) for group in groups if len(group) < shots]
+    if len(small) == 1:
+        ((name, count),) = small
+        line = f"class {name} has {count} training images, fewer than {shots} shots"
+    elif small:
+        line = f"{len(small)} of {len(groups)} classes have fewer training images than {shots} "
+        line += f"shots: {first_few([f'{name} has {count}' for name, count in small])}"
+    else:
+        return
+    logger.warning("Warning: %s: %s; all are used", dataset, line)

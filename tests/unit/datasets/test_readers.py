@@ -227,6 +227,16 @@ def test_a_class_with_fewer_images_than_shots_is_a_warning(tmp_path, capsys):
     assert "class cat" not in printed
 
 
+def test_classes_with_fewer_images_than_shots_are_one_warning(tmp_path, capsys):
+    write_tree(tmp_path, OxfordPets, small_lists())
+    read(tmp_path, shots=16)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Warning" in line]
+    assert line == (
+        "Warning: OxfordPets: 4 of 4 classes have fewer training images than 16 shots: cat has 5, "
+        "dog has 5, emu has 5, ...; all are used"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
