@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 CHUNK = 1 << 20
 TIMEOUT_SECONDS = 60
 ATTEMPTS = 5
+PAUSE_SECONDS = 1.0  # before the second attempt; each later pause is twice as long
+BUSY = (429, 500, 502, 503, 504)  # answers of a server that may give the file in a moment
 SLOW_SECONDS = 2  # reading a file for its checksum shows a bar from then on
 ALGORITHMS = {"md5": "MD5", "sha256": "SHA-256"}
 
@@ -142,17 +145,23 @@ def _download(url: str, part: Path, checksum: Checksum) -> None:
 
 
 def _receive_whole(url: str, part: Path) -> None:
+    """Asks for the rest of a file until all of it is there, with pauses that grow."""
     reason = ""
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            pause = PAUSE_SECONDS * 2 ** (attempt - 1)
+            logger.warning("%s: %s; trying again in %g s", url, reason, pause)
+            time.sleep(pause)
         try:
             if _receive(url, part):
                 return
             reason = "the connection ended early"
         except urllib.error.HTTPError as error:
-            if error.code != 416 or not part.exists():
-                reason = f"HTTP {error.code} {error.reason}"
+            if error.code == 416 and part.exists():
+                return  # nothing is left to send: the checksum decides
+            reason = f"HTTP {error.code} {error.reason}"
+            if error.code not in BUSY:
                 break
-            return  # nothing is left to send: the checksum decides
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         except (ConnectionError, ssl.SSLError) as error:

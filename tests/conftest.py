@@ -3,9 +3,16 @@
 import pytest
 import torch
 
+import downloads
 from tests.support import tiny_clip
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    """Downloads that fail are repeated at once."""
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ class FileServer:
         cut_after: for each coming answer, bytes of the body after which the connection ends; empty:
         never.
         status: answered instead of the file, if set.
+        busy: for so many requests the answer is 503.
         requests: (path, Range header) of each request.
     """
 
@@ -24,6 +25,7 @@ class FileServer:
     ranges: bool = True
     cut_after: list[int] = field(default_factory=list)
     status: int | None = None
+    busy: int = 0
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -34,6 +36,10 @@ class FileServer:
         content = self.content
         if not isinstance(content, bytes):
             content = content.get(handler.path)
+        if self.busy:
+            self.busy -= 1
+            handler.send_error(503)
+            return
         if self.status or content is None or (start and start >= len(content)):
             handler.send_error(self.status or (404 if content is None else 416))
             return

@@ -131,6 +131,25 @@ def test_a_connection_that_never_gets_on_is_given_up(target):
     assert part_of(target).stat().st_size == 10 * downloads.ATTEMPTS
 
 
+def test_a_busy_server_is_asked_again_after_pauses_that_grow(target, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(downloads.time, "sleep", pauses.append)
+    with serving(CONTENT, busy=downloads.ATTEMPTS - 1) as server:
+        fetch(server, target)
+    assert target.read_bytes() == CONTENT
+    assert pauses == [1, 2, 4, 8]
+
+
+def test_a_server_that_stays_busy_is_named(target):
+    with (
+        serving(CONTENT, status=503) as server,
+        pytest.raises(DownloadError, match="download failed: HTTP 503"),
+    ):
+        fetch(server, target)
+    assert len(server.requests) == downloads.ATTEMPTS
+
+
 def test_a_refused_request_is_named(target):
     with (
         serving(CONTENT, status=404) as server,
@@ -141,11 +160,14 @@ def test_a_refused_request_is_named(target):
     assert len(server.requests) == 1
 
 
-def test_no_connection_is_named(target):
+def test_no_connection_is_named_after_pauses(target, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(downloads.time, "sleep", pauses.append)
     with serving(CONTENT) as server:
         pass  # the port is closed again
     with pytest.raises(DownloadError, match=r"download failed: .*refused.*by hand"):
         fetch(server, target)
+    assert len(pauses) == downloads.ATTEMPTS - 1
 
 
 def test_a_full_disk_is_named(target, monkeypatch):
