@@ -6,6 +6,7 @@ own filters, which Python has from 3.11.4 on, let links through, and zip files h
 """
 
 import contextlib
+import errno
 import lzma
 import os
 import posixpath
@@ -28,6 +29,14 @@ Takes = Mapping[str, Sequence[str]]
 
 _FORMAT_FAULTS = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 _FAULTS = (*_FORMAT_FAULTS, OSError, RuntimeError, ValueError)  # RuntimeError: encrypted, unknown
+_CLASHES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR)  # nothing else lies where it is unpacked
+_REMEDIES = {
+    errno.EACCES: "make that writable or give another --root",
+    errno.EPERM: "make that writable or give another --root",
+    errno.EROFS: "make that writable or give another --root",
+    errno.ENAMETOOLONG: "a name in it is too long for that disk; give another --root",
+}
+_SPACE = "free the space or give another --root"
 _SHOWN = 3  # names of an archive's content in an error
 
 
@@ -124,7 +133,7 @@ def check_space(archive: Path, needed: int, folder: Path) -> None:
     if needed > free:
         raise ArchiveError(
             f"{archive}: unpacking takes {needed / 1e9:.1f} GB, {folder.parent} has "
-            f"{free / 1e9:.1f} GB free; free the space or give another --root"
+            f"{free / 1e9:.1f} GB free; {_SPACE}"
         )
 
 
@@ -235,10 +244,17 @@ def in_one_line(archive: Path, folder: Path) -> Iterator[None]:
     except UserError:
         raise
     except _FAULTS as error:
+        if isinstance(error, OSError) and error.errno in _CLASHES:
+            tried = Path(error.filename or folder)
+            there = next(path for path in (tried, *tried.parents) if os.path.lexists(path))
+            name = os.path.relpath(there, folder)
+            raise ArchiveError(
+                f"{archive} holds {name} as a file and as a folder; get the published one"
+            ) from None
         if isinstance(error, OSError) and error.errno is not None:
             raise ArchiveError(
                 f"{archive} cannot be unpacked into {folder.parent}: {os.strerror(error.errno)}; "
-                "free the space or give another --root"
+                f"{_REMEDIES.get(error.errno, _SPACE)}"
             ) from None
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise ArchiveError(f"{archive} is damaged or no archive ({reason}); get it again") from None

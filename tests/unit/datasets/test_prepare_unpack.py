@@ -1,5 +1,6 @@
 """What archives may hold, and what happens to one that holds something else."""
 
+import errno
 import shutil
 import stat
 import tarfile
@@ -221,6 +222,30 @@ def test_a_disk_that_fills_up_meanwhile_is_named(tmp_path, folder, name, monkeyp
     monkeypatch.setattr(tarfile, "copyfileobj", full)
     with pytest.raises(ArchiveError, match=r"set\.\w+ cannot be unpacked into .*data: No space"):
         unpack(archive, TAKES, folder)
+
+
+def test_a_disk_that_may_not_be_written_is_not_called_full(tmp_path, folder, monkeypatch):
+    def closed(*_args, **_kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(shutil, "copyfileobj", closed)
+    with pytest.raises(ArchiveError, match="Permission denied; make that writable or give another"):
+        unpack(write(tmp_path / "set.tar", FILES), TAKES, folder)
+
+
+CLASHES = [("a", "a/1.jpg"), ("a/1.jpg", "a"), ("a/b/1.jpg", "a/b"), ("a/b", "a/b/c/1.jpg")]
+
+
+@pytest.mark.parametrize("name", ["set.tar", "set.zip"])
+@pytest.mark.parametrize("paths", CLASHES)
+def test_a_file_and_a_folder_of_one_name_are_named(tmp_path, folder, name, paths):
+    files = {"set/list.txt": b"", **{f"images/{path}": b"x" for path in paths}}
+    archive, shared = write(tmp_path / name, files), min(paths, key=len)
+    with pytest.raises(ArchiveError) as caught:
+        unpack(archive, TAKES, folder)
+    assert str(caught.value) == (
+        f"{archive} holds images/{shared} as a file and as a folder; get the published one"
+    )
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, None])
