@@ -1,10 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Zero-shot CLIP on one task of several, all classes.
-#   bash scripts/zeroshot.sh general10 rn50 1
+#   sh scripts/zeroshot.sh general10 rn50 1
 # Arguments: dataset, config: rn50, rn101, vit_b32 or vit_b16 (a file of configs/trainers/ZeroShot),
 # task.
 . "$(dirname "$0")/common.sh"
 usage 3 $# "DATASET CONFIG TASK"
-YAMLS=ZeroShot
-ZEROSHOT "$2" "$1" "output/ZeroshotCLIP/$2/$1-$3" DATASET.NUM_SHOTS 1 \
+ZEROSHOT ZeroShot "$2" "$1" "output/ZeroshotCLIP/$2/$1-$3" DATASET.NUM_SHOTS 1 \
     DATASET.SUBSAMPLE_TASKS "task$3"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # CoCoOp, transfer: test the model trained on ImageNet on another dataset.
-#   bash scripts/cocoop/xd_test.sh caltech101 1
+#   sh scripts/cocoop/xd_test.sh caltech101 1
 # Arguments: dataset, seed.
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED"

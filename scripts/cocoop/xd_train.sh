@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # CoCoOp, source of transfer: train on all classes of ImageNet, 16 shots.
-#   bash scripts/cocoop/xd_train.sh 1
+#   sh scripts/cocoop/xd_train.sh 1
 # Arguments: seed.
 . "$(dirname "$0")/../common.sh"
 usage 1 $# "SEED"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # CoCoOpDePT, base-to-new, 16 shots: train on the base classes and test them.
-#   bash scripts/cocoop_dept/base2new_train.sh dtd 1
+#   sh scripts/cocoop_dept/base2new_train.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default:
 # vit_b16_c4_ep10_batch1_ctxv1).
 . "$(dirname "$0")/../common.sh"

@@ -1,5 +1,5 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Zero-shot CLIP, under the name that CoOp's repository has for it.
-#   bash scripts/coop/zeroshot.sh caltech101 rn50
+#   sh scripts/coop/zeroshot.sh caltech101 rn50
 # Arguments: dataset, config: rn50, rn101, vit_b32 or vit_b16.
-exec bash "$(dirname "$0")/../zsclip/zeroshot.sh" "$@"
+exec sh "$(dirname "$0")/../zsclip/zeroshot.sh" "$@"

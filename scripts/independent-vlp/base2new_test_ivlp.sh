@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # IVLP, base-to-new, 16 shots: test the trained model on the new classes.
-#   bash scripts/independent-vlp/base2new_test_ivlp.sh dtd 1
+#   sh scripts/independent-vlp/base2new_test_ivlp.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default:
 # vit_b16_c2_ep20_batch4_4+4ctx, PromptSRC's; MaPLe's repository has vit_b16_c2_ep5_batch4_2+2ctx).
 . "$(dirname "$0")/../common.sh"

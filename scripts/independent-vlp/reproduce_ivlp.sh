@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # IVLP, base-to-new, 16 shots: test a published model on the base and on the new classes.
-#   bash scripts/independent-vlp/reproduce_ivlp.sh dtd 1 weights/dtd
+#   sh scripts/independent-vlp/reproduce_ivlp.sh dtd 1 weights/dtd
 # Arguments: dataset (a file of configs/datasets), seed, folder that holds base/seed<N>, config
 # (default: vit_b16_c2_ep20_batch4_4+4ctx, PromptSRC's; MaPLe's repository has
 # vit_b16_c2_ep5_batch4_2+2ctx).

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # IVLP, transfer: test the model trained on ImageNet on another dataset.
-#   bash scripts/independent-vlp/xd_test_ivlp.sh caltech101 1
+#   sh scripts/independent-vlp/xd_test_ivlp.sh caltech101 1
 # Arguments: dataset, seed.
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # IVLP, source of transfer: train on all classes, 16 shots.
-#   bash scripts/independent-vlp/xd_train_ivlp.sh imagenet 1
+#   sh scripts/independent-vlp/xd_train_ivlp.sh imagenet 1
 # Arguments: dataset (imagenet), seed.
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # KgCoOpDePT, base-to-new, 16 shots: train on the base classes and test them.
-#   bash scripts/kgcoop_dept/base2new_train.sh dtd 1
+#   sh scripts/kgcoop_dept/base2new_train.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default:
 # vit_b16_ep10_ctxv1_bs4_lr35).
 . "$(dirname "$0")/../common.sh"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # IVLP, base-to-new, 16 shots: test the trained model on the new classes.
-#   bash scripts/language-prompting/base2new_test_lp.sh dtd 1
+#   sh scripts/language-prompting/base2new_test_lp.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default:
 # vit_b16_c2_ep5_batch4_4ctx_language_only).
 . "$(dirname "$0")/../common.sh"

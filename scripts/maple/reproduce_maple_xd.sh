@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # MaPLe, transfer: test a published model, trained on ImageNet, on another dataset.
-#   bash scripts/maple/reproduce_maple_xd.sh caltech101 1 weights/imagenet
+#   sh scripts/maple/reproduce_maple_xd.sh caltech101 1 weights/imagenet
 # Arguments: dataset, seed, folder that holds seed<N>.
 . "$(dirname "$0")/../common.sh"
 usage 3 $# "DATASET SEED WEIGHTS"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # MaPLe, transfer: test the model trained on ImageNet on another dataset.
-#   bash scripts/maple/xd_test_maple.sh caltech101 1
+#   sh scripts/maple/xd_test_maple.sh caltech101 1
 # Arguments: dataset, seed.
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # MaPLe, source of transfer: train on all classes, 16 shots.
-#   bash scripts/maple/xd_train_maple.sh imagenet 1
+#   sh scripts/maple/xd_train_maple.sh imagenet 1
 # Arguments: dataset (imagenet), seed.
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # MaPLeDePT, base-to-new, 16 shots: train on the base classes and test them.
-#   bash scripts/maple_dept/base2new_train.sh dtd 1
+#   sh scripts/maple_dept/base2new_train.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default:
 # vit_b16_c2_ep10_batch4_2ctx).
 . "$(dirname "$0")/../common.sh"

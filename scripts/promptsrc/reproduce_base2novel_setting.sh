@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # PromptSRC, base-to-new, 16 shots: test a published model on the base and on the new classes.
-#   bash scripts/promptsrc/reproduce_base2novel_setting.sh dtd 1 weights/dtd
+#   sh scripts/promptsrc/reproduce_base2novel_setting.sh dtd 1 weights/dtd
 # Arguments: dataset (a file of configs/datasets), seed, folder that holds base/seed<N>, config
 # (default: vit_b16_c2_ep20_batch4_4+4ctx).
 . "$(dirname "$0")/../common.sh"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # PromptSRC, few-shot: test published models, seeds 1 to 3.
-#   bash scripts/promptsrc/reproduce_few_shot.sh dtd 4 weights/dtd
+#   sh scripts/promptsrc/reproduce_few_shot.sh dtd 4 weights/dtd
 # Arguments: dataset, shots, folder that holds <shots>shot/seed<N>.
 . "$(dirname "$0")/../common.sh"
 usage 3 $# "DATASET SHOTS WEIGHTS"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # PromptSRC, transfer: test a published model, trained on ImageNet, on another dataset.
-#   bash scripts/promptsrc/reproduce_xd.sh caltech101 1 weights/imagenet
+#   sh scripts/promptsrc/reproduce_xd.sh caltech101 1 weights/imagenet
 # Arguments: dataset, seed, folder that holds seed<N>.
 . "$(dirname "$0")/../common.sh"
 usage 3 $# "DATASET SEED WEIGHTS"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # PromptSRC, source of transfer: train on all classes, 16 shots.
-#   bash scripts/promptsrc/xd_train.sh imagenet 1
+#   sh scripts/promptsrc/xd_train.sh imagenet 1
 # Arguments: dataset (imagenet), seed.
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # PromptSRCDePT, base-to-new, 16 shots: train on the base classes and test them.
-#   bash scripts/promptsrc_dept/base2new_train.sh dtd 1
+#   sh scripts/promptsrc_dept/base2new_train.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default:
 # vit_b16_c2_ep20_batch4_4+4ctx).
 . "$(dirname "$0")/../common.sh"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # VPT, base-to-new, 16 shots: test a published model on the base and on the new classes.
-#   bash scripts/vpt/reproduce_vpt.sh dtd 1 weights/dtd
+#   sh scripts/vpt/reproduce_vpt.sh dtd 1 weights/dtd
 # Arguments: dataset (a file of configs/datasets), seed, folder that holds base/seed<N>, config
 # (default: vit_b16_c2_ep5_batch4_4).
 . "$(dirname "$0")/../common.sh"

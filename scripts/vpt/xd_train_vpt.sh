@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # VPT, source of transfer: train on all classes, 16 shots.
-#   bash scripts/vpt/xd_train_vpt.sh imagenet 1
+#   sh scripts/vpt/xd_train_vpt.sh imagenet 1
 # Arguments: dataset (imagenet), seed.
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED"

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # VPTDePT, base-to-new, 16 shots: test the trained model on the new classes.
-#   bash scripts/vpt_dept/base2new_test.sh dtd 1
+#   sh scripts/vpt_dept/base2new_test.sh dtd 1
 # Arguments: dataset (a file of configs/datasets), seed, config (default: vit_b16_c2_ep5_batch4_4).
 . "$(dirname "$0")/../common.sh"
 usage 2 $# "DATASET SEED [CONFIG]"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.script_run import check_calls, copy_scripts, script_paths
+from tests.support.script_run import SHELLS, check_calls, copy_scripts, script_paths
 
 SRC = "vit_b16_c2_ep20_batch4_4+4ctx"
 MAPLE = "vit_b16_c2_ep5_batch4_2ctx"
@@ -11,6 +11,8 @@ LANGUAGE = "vit_b16_c2_ep5_batch4_4ctx_language_only"
 VPT = "vit_b16_c2_ep5_batch4_4"
 COCOOP = "vit_b16_c4_ep10_batch1_ctxv1"
 KGCOOP = "vit_b16_ep100_ctxv1"
+FEW_SHOT = "vit_b16_c2_ep50_batch4_4+4ctx_few_shot"
+GPA = " TRAINER.PROMPTSRC.GPA_MEAN 45 TRAINER.PROMPTSRC.GPA_STD 5"
 COOP10 = "vit_b16_ep10_bs4_lr35"
 SHOTS = "DATASET.NUM_SHOTS 16"
 BASE, NEW = (f"{SHOTS} DATASET.SUBSAMPLE_CLASSES {half}" for half in ("base", "new"))
@@ -61,7 +63,7 @@ def reproduced(script, trainer, cfg, epoch, config=""):
 
 def transfer(folder, trainer, cfg, epoch, suffix="", source="imagenet "):
     """xd_train and xd_test of a folder."""
-    file, run = f"{trainer}/{cfg}", f"{trainer}/{cfg}_16shots"
+    file, run = f"{trainer.removesuffix('DePT')}/{cfg}", f"{trainer}/{cfg}_16shots"
     model = f"output/imagenet/{run}/seed2"
     out = f"output/evaluation/{run}/imagenet_r/seed2"
     return [
@@ -82,58 +84,56 @@ def reproduced_transfer(script, trainer, cfg, epoch):
     return [(f"scripts/{script} dtd 2 /w/imagenet", [line])]
 
 
-def few_shot(dataset, gpa=""):
-    cfg = "vit_b16_c2_ep50_batch4_4+4ctx_few_shot"
-    file, run = f"PromptSRC/{cfg}", f"{dataset}/PromptSRC/{cfg}_4shots"
-    opts = "DATASET.NUM_SHOTS 4"
-    trained = [
-        train("PromptSRC", file, f"output/{run}/seed{s}", opts + gpa, seed=s, dataset=dataset)
-        for s in SEEDS
+def few_shot(folder, trainer, dataset, gpa=""):
+    file, run = f"PromptSRC/{FEW_SHOT}", f"{dataset}/{trainer}/{FEW_SHOT}_4shots"
+    opts = f"DATASET.NUM_SHOTS 4{gpa}"
+    lines = [
+        train(trainer, file, f"output/{run}/seed{s}", opts, seed=s, dataset=dataset) for s in SEEDS
     ]
-    tested = [
+    return [(f"scripts/{folder}/few_shot.sh {dataset} 4", lines)]
+
+
+def reproduced_few_shot():
+    file, run = f"PromptSRC/{FEW_SHOT}", f"dtd/PromptSRC/{FEW_SHOT}_4shots"
+    lines = [
         evaluate(
             "PromptSRC",
             file,
             f"output/few_shot/{run}/seed{s}",
-            f"/w/{dataset}/4shot/seed{s}",
+            f"/w/dtd/4shot/seed{s}",
             50,
-            opts,
+            "DATASET.NUM_SHOTS 4",
             seed=s,
-            dataset=dataset,
         )
         for s in SEEDS
     ]
-    return [
-        (f"scripts/promptsrc/few_shot.sh {dataset} 4", trained),
-        (f"scripts/promptsrc/reproduce_few_shot.sh {dataset} 4 /w/{dataset}", tested),
-    ]
+    return [("scripts/promptsrc/reproduce_few_shot.sh dtd 4 /w/dtd", lines)]
 
 
-def coop_main():
-    opts = "TRAINER.COOP.N_CTX 16 TRAINER.COOP.CSC True TRAINER.COOP.CLASS_TOKEN_POSITION middle"
-    out = "output/dtd/CoOp/rn50_ep50_1shots/nctx16_cscTrue_ctpmiddle"
-    opts += " DATASET.NUM_SHOTS 1"
-    lines = [train("CoOp", "CoOp/rn50_ep50", f"{out}/seed{s}", opts, seed=s) for s in SEEDS]
-    return [("scripts/coop/main.sh dtd rn50_ep50 middle 16 1 True", lines)]
-
-
-def coop_eval():
-    run = "CoOp/rn50_ep50_16shots/nctx16_cscFalse_ctpend"
-    opts = "TRAINER.COOP.N_CTX 16 TRAINER.COOP.CSC False TRAINER.COOP.CLASS_TOKEN_POSITION end"
-    lines = [
+def coop(folder, trainer):
+    """main.sh and eval.sh of a folder."""
+    keys = "TRAINER.COOP.N_CTX 16 TRAINER.COOP.CSC {} TRAINER.COOP.CLASS_TOKEN_POSITION {}"
+    out = f"output/dtd/{trainer}/rn50_ep50_1shots/nctx16_cscTrue_ctpmiddle"
+    opts = keys.format(True, "middle") + " DATASET.NUM_SHOTS 1"
+    trained = [train(trainer, "CoOp/rn50_ep50", f"{out}/seed{s}", opts, seed=s) for s in SEEDS]
+    run = f"{trainer}/rn50_ep50_16shots/nctx16_cscFalse_ctpend"
+    tested = [
         evaluate(
-            "CoOp",
+            trainer,
             "CoOp/rn50_ep50",
             f"output/evaluation/{run}/imagenetv2/seed{s}",
             f"output/imagenet/{run}/seed{s}",
             50,
-            opts,
+            keys.format(False, "end"),
             seed=s,
             dataset="imagenetv2",
         )
         for s in SEEDS
     ]
-    return [("scripts/coop/eval.sh imagenetv2 rn50_ep50", lines)]
+    return [
+        (f"scripts/{folder}/main.sh dtd rn50_ep50 middle 16 1 True", trained),
+        (f"scripts/{folder}/eval.sh imagenetv2 rn50_ep50", tested),
+    ]
 
 
 ZEROSHOT = train(
@@ -153,15 +153,20 @@ CASES = [
     *reproduced("promptsrc/reproduce_base2novel_setting.sh", "PromptSRC", SRC, 20),
     *transfer("promptsrc", "PromptSRC", f"{SRC}_cross_datasets", 20),
     *reproduced_transfer("promptsrc/reproduce_xd.sh", "PromptSRC", f"{SRC}_cross_datasets", 20),
-    *few_shot("food101"),
-    *few_shot("dtd", " TRAINER.PROMPTSRC.GPA_MEAN 45 TRAINER.PROMPTSRC.GPA_STD 5"),
+    *few_shot("promptsrc", "PromptSRC", "food101"),
+    *few_shot("promptsrc", "PromptSRC", "dtd", GPA),
+    *few_shot("promptsrc_dept", "PromptSRCDePT", "dtd", GPA),
+    *reproduced_few_shot(),
+    *transfer("promptsrc_dept", "PromptSRCDePT", f"{SRC}_cross_datasets", 20),
     *base_to_new("maple", "MaPLe", MAPLE, 5),
     *base_to_new("maple", "MaPLe", MAPLE, 5, suffix="_maple"),
+    *transfer("maple_dept", "MaPLeDePT", f"{MAPLE}_cross_datasets", 2),
     *base_to_new("maple_dept", "MaPLeDePT", "vit_b16_c2_ep10_batch4_2ctx", 10),
     *reproduced("maple/reproduce_maple.sh", "MaPLe", MAPLE, 5),
     *transfer("maple", "MaPLe", f"{MAPLE}_cross_datasets", 2, "_maple"),
     *reproduced_transfer("maple/reproduce_maple_xd.sh", "MaPLe", f"{MAPLE}_cross_datasets", 2),
     *base_to_new("independent-vlp", "IVLP", SRC, 20, suffix="_ivlp"),
+    *transfer("ivlp_dept", "IVLPDePT", IVLP, 5),
     *base_to_new("ivlp_dept", "IVLPDePT", SRC, 20),
     *reproduced("independent-vlp/reproduce_ivlp.sh", "IVLP", SRC, 20),
     *reproduced("independent-vlp/reproduce_ivlp.sh", "IVLP", IVLP, 5, f" {IVLP}"),
@@ -170,18 +175,20 @@ CASES = [
     *reproduced("language-prompting/reproduce_lp.sh", "IVLP", LANGUAGE, 5),
     *transfer("language-prompting", "IVLP", LANGUAGE, 5, "_lp"),
     *base_to_new("vpt", "VPT", VPT, 5, suffix="_vpt"),
+    *transfer("vpt_dept", "VPTDePT", VPT, 5),
     *base_to_new("vpt_dept", "VPTDePT", VPT, 5),
     *reproduced("vpt/reproduce_vpt.sh", "VPT", VPT, 5),
     *transfer("vpt", "VPT", VPT, 5, "_vpt"),
     *base_to_new("cocoop", "CoCoOp", COCOOP, 10),
+    *transfer("cocoop_dept", "CoCoOpDePT", COCOOP, 10, source=""),
     *base_to_new("cocoop_dept", "CoCoOpDePT", COCOOP, 10),
     *transfer("cocoop", "CoCoOp", COCOOP, 10, source=""),
     *base_to_new("coop", "CoOp", "vit_b16_ctxv1", 200),
     *base_to_new("coop_dept", "CoOpDePT", COOP10, 10),
     ("scripts/coop/base2new_train.sh imagenet 2", [COOP_IMAGENET]),
     (f"scripts/coop/base2new_train.sh dtd 2 {COOP10}", [COOP_DEPTS]),
-    *coop_main(),
-    *coop_eval(),
+    *coop("coop", "CoOp"),
+    *coop("coop_dept", "CoOpDePT"),
     ("scripts/zsclip/zeroshot.sh dtd vit_b16", [ZEROSHOT]),
     ("scripts/coop/zeroshot.sh dtd vit_b16", [ZEROSHOT]),
     *base_to_new("kgcoop_dept", "KgCoOpDePT", "vit_b16_ep10_ctxv1_bs4_lr35", 10),
@@ -193,13 +200,13 @@ def checkout(tmp_path_factory):
     return copy_scripts(tmp_path_factory.mktemp("checkout"))
 
 
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("command, expected", CASES, ids=[case[0] for case in CASES])
-def test_commands(checkout, command, expected):
-    check_calls(checkout, command, expected)
+def test_commands(checkout, command, expected, shell):
+    check_calls(checkout, command, expected, shell=shell)
 
 
 def test_every_script_of_a_method_has_a_case():
     scripts = {path for path in script_paths() if path.count("/") == 2}
-    own = ("kgcoop/", "softcpt_dept/")  # test_scripts_seeds.py
-    scripts = {path for path in scripts if not path.startswith(tuple(f"scripts/{o}" for o in own))}
+    scripts = {path for path in scripts if "/softcpt_dept/" not in path}  # test_scripts_seeds.py
     assert scripts == {command.split()[0] for command, _ in CASES}

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.support.script_run import copy_scripts, run_script
+from tests.support.script_run import SHELLS, copy_scripts, run_script
 
 RUN = "dtd/shots_16/MaPLe/vit_b16_c2_ep5_batch4_2ctx/seed2"
 TRAIN, TEST = "scripts/maple/base2new_train.sh dtd 2", "scripts/maple/base2new_test.sh dtd 2"
@@ -43,8 +43,13 @@ def test_a_finished_training_is_skipped_and_a_stopped_one_goes_on(checkout):
     assert calls == [] and f"Skip: the result is in {TRAINED}" in done.stdout
     (folder / "log.txt").unlink()
     assert len(run_script(checkout, TRAIN)[1]) == 1
-    write(checkout, TRAINED, result_json="{}")
+    write(checkout, TRAINED, result_json='{\n  "accuracy": 50.0\n}\n')
     assert run_script(checkout, TRAIN)[1] == []
+
+
+def test_a_result_that_was_cut_short_is_none(checkout):
+    write(checkout, TRAINED, result_json='{\n  "accuracy": 5')
+    assert len(run_script(checkout, TRAIN)[1]) == 1
 
 
 def test_an_old_evaluation_counts_by_its_log(checkout):
@@ -88,7 +93,7 @@ def test_an_evaluation_older_than_its_model_is_run_again(checkout):
 
 
 @pytest.mark.parametrize(
-    "command", ["scripts/coop/main.sh dtd rn50 end 16 16 False", "scripts/kgcoop/run.sh"]
+    "command", ["scripts/coop/main.sh dtd rn50 end 16 16 False", "scripts/run.sh"]
 )
 def test_the_exit_code_is_that_of_train_py_and_ends_a_loop(checkout, command):
     done, calls = run_script(checkout, command, CODE="3")
@@ -100,8 +105,8 @@ def test_the_exit_code_is_that_of_train_py_and_ends_a_loop(checkout, command):
     [
         ("maple/base2new_train.sh dtd", {}, "base2new_train.sh: needs the arguments DATASET SEED"),
         ("main_mtcoop.sh dtd", {}, "main_mtcoop.sh: needs the arguments DATASET CONFIG SHOTS"),
-        ("maple/base2new_train.sh dtd 1", {"DATA": ""}, "DATA is not set: export DATA="),
-        ("kgcoop/run.sh", {"DATA": ""}, "DATA is not set: export DATA="),
+        ("maple/base2new_train.sh dtd 1", {"DATA": ""}, "no data root: export DATA="),
+        ("run.sh", {"DATA": ""}, "no data root: export DATA="),
         ("coop/eval.sh dtd rn50_val", {}, "configs/trainers/CoOp/rn50_val.yaml: no MAX_EPOCH"),
         ("coop/eval.sh dtd rn51", {}, "configs/trainers/CoOp/rn51.yaml: no such file"),
     ],
@@ -112,13 +117,42 @@ def test_mistakes_are_one_line(checkout, command, env, message):
     assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1
 
 
-def test_data_may_be_a_folder_of_the_repository_or_relative_to_the_caller(checkout):
+HERE, BOTH = 'export YOUR_DATA_PATH="in set_env"', "DATA=/first; YOUR_DATA_PATH=/second"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    "env, set_env, root",
+    [
+        ({"DATA": "/a", "YOUR_DATA_PATH": "/b"}, BOTH, "/a"),
+        ({"DATA": "", "YOUR_DATA_PATH": "/b"}, BOTH, "/b"),
+        ({"DATA": ""}, BOTH, "/first"),
+        ({"DATA": ""}, HERE, "{}/repo/in set_env"),
+        ({"DATA": ""}, "PYTHONPATH=$NOWHERE:$PYTHONPATH; false", "{}/repo/data"),
+        ({"DATA": ""}, None, "{}/repo/data"),
+        ({"DATA": "mine"}, None, "{}/elsewhere/mine"),
+    ],
+)
+def test_where_the_data_root_comes_from(checkout, shell, env, set_env, root):
     (checkout / "repo/data").mkdir()
+    if set_env:
+        (checkout / "repo/scripts/set_env.sh").write_text(f"#!/bin/sh\n{set_env}\n")
     command = "scripts/zsclip/zeroshot.sh dtd vit_b16"
-    _, calls = run_script(checkout, command, DATA="")
-    assert calls[0].startswith(f"train.py --root {checkout}/repo/data ")
-    _, calls = run_script(checkout, command, DATA="mine")
-    assert calls[0].startswith(f"train.py --root {checkout}/elsewhere/mine ")
+    done, calls = run_script(checkout, command, shell=shell, **env)
+    assert done.returncode == 0, done.stderr
+    assert calls[0].startswith(f"train.py --root {root.format(checkout)} --trainer ")
+
+
+def test_the_linear_probe_has_the_same_data_root(checkout):
+    for command in ("scripts/linearprob.sh plant6 rn50 0", "lpclip/feat_extractor.sh dtd"):
+        _, calls = run_script(checkout, command, cwd="repo", DATA="mine")
+        assert f" --root {checkout}/repo/mine --seed 1 " in calls[0]
+
+
+def test_set_env_may_name_the_interpreter(checkout):
+    (checkout / "bin/python").rename(checkout / "repo/mine")
+    (checkout / "repo/scripts/set_env.sh").write_text("PYTHON=./mine\n")
+    assert len(run_script(checkout, "scripts/linearprob.sh plant6 rn50 0")[1]) == 4
 
 
 def test_weights_are_looked_for_in_the_callers_folder(checkout):

@@ -7,13 +7,15 @@ import subprocess
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+SHELLS = ["dash" if shutil.which("dash") else "sh", "bash"]  # dash: what `sh` is on Debian
 
 
 def script_paths() -> set[str]:
     """Every script that is called by hand, relative to the repository."""
-    shared = {"scripts/common.sh", "scripts/softcpt.sh"}  # read by others, not called
+    shared = {"scripts/common.sh"}  # read by all others
+    written = {"scripts/set_env.sh"}  # by the person whose checkout it is
     found = [*REPO.glob("scripts/**/*.sh"), *REPO.glob("lpclip/*.sh")]
-    return {str(path.relative_to(REPO)) for path in found} - shared
+    return {str(path.relative_to(REPO)) for path in found} - shared - written
 
 
 def missing_configs(calls: list[str]) -> set[str]:
@@ -27,7 +29,8 @@ def copy_scripts(folder: Path) -> Path:
     CALLS names and exits with CODE.
     """
     for name in ("scripts", "configs"):
-        shutil.copytree(REPO / name, folder / "repo" / name)
+        own = shutil.ignore_patterns("set_env.sh")
+        shutil.copytree(REPO / name, folder / "repo" / name, ignore=own)
     (folder / "repo/lpclip").mkdir()
     for script in REPO.glob("lpclip/*.sh"):
         shutil.copy(script, folder / "repo/lpclip")
@@ -39,8 +42,17 @@ def copy_scripts(folder: Path) -> Path:
     return folder
 
 
-def run_script(folder: Path, command: str, *, cwd: str = "elsewhere", shell: str = "bash", **env):
-    """Calls a script of the copy, `scripts/x/y.sh arguments`; an `env` of "" is unset.
+def script_environment(folder: Path, **env: str) -> dict[str, str]:
+    """What a script of the copy finds; an `env` of "" is unset."""
+    path = f"{folder}/bin:{os.environ['PATH']}"
+    given = {"PATH": path, "CALLS": str(folder / "calls"), "DATA": "/data", **env}
+    return {name: value for name, value in given.items() if value}
+
+
+def run_script(
+    folder: Path, command: str, *, cwd: str = "elsewhere", shell: str = SHELLS[0], **env
+):
+    """Calls a script of the copy, `scripts/x/y.sh arguments`.
 
     Returns:
         how it ended, and the lines that the stub noted.
@@ -48,12 +60,11 @@ def run_script(folder: Path, command: str, *, cwd: str = "elsewhere", shell: str
     script, *words = command.split()
     calls = folder / "calls"
     calls.unlink(missing_ok=True)
-    path = f"{folder}/bin:{os.environ['PATH']}"
-    given = {"PATH": path, "CALLS": str(calls), "DATA": "/data", **env}
+    path = os.path.relpath(folder / "repo" / script, folder / cwd)
     done = subprocess.run(
-        [shell, os.path.relpath(folder / "repo" / script, folder / cwd), *words],
+        [shell, path, *words],
         cwd=folder / cwd,
-        env={name: value for name, value in given.items() if value},
+        env=script_environment(folder, **env),
         capture_output=True,
         text=True,
         timeout=60,

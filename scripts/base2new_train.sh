@@ -1,9 +1,9 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # KgCoOp, base-to-new, 16 shots, seeds 1 to 3: train on the base classes and test them.
-#   bash scripts/kgcoop/base2new_train.sh dtd 8.0
+#   sh scripts/base2new_train.sh dtd 8.0
 # Arguments: dataset, weight of the distance to hand-written prompts (published: 8.0; its text is a
 # part of the folder's name).
-. "$(dirname "$0")/../common.sh"
+. "$(dirname "$0")/common.sh"
 usage 2 $# "DATASET WEIGHT"
 CFG=vit_b16_ep100_ctxv1
 for SEED in 1 2 3; do

@@ -1,8 +1,8 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # KgCoOp, base-to-new, 16 shots, seeds 1 to 3: test the trained models on the new classes.
-#   bash scripts/kgcoop/base2new_test.sh dtd 8.0
+#   sh scripts/base2new_test.sh dtd 8.0
 # Arguments: dataset, weight of the training, written the same way.
-. "$(dirname "$0")/../common.sh"
+. "$(dirname "$0")/common.sh"
 usage 2 $# "DATASET WEIGHT"
 CFG=vit_b16_ep100_ctxv1
 RUN=$1/shots_16_$2/KgCoOp/$CFG

@@ -1,8 +1,8 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # KgCoOp, few-shot on all classes of the 11 datasets, 4 shots, seeds 1 to 3 (despite the published
 # name).
-#   bash scripts/kgcoop/xd_train.sh
-. "$(dirname "$0")/../common.sh"
+#   sh scripts/xd_train.sh
+. "$(dirname "$0")/common.sh"
 CFG=vit_b16_ep100_ctxv1
 for DATASET in dtd eurosat fgvc_aircraft food101 oxford_flowers oxford_pets stanford_cars ucf101 \
     caltech101 sun397 imagenet; do

@@ -1,0 +1,7 @@
+#!/bin/sh
+# CoCoOpDePT, transfer: test the model trained on ImageNet on another dataset.
+#   sh scripts/cocoop_dept/xd_test.sh caltech101 1
+# Arguments: dataset, seed.
+. "$(dirname "$0")/../common.sh"
+usage 2 $# "DATASET SEED"
+xd_test CoCoOpDePT vit_b16_c4_ep10_batch1_ctxv1 "$1" "$2"

@@ -1,0 +1,7 @@
+#!/bin/sh
+# CoCoOpDePT, source of transfer: train on all classes of ImageNet, 16 shots.
+#   sh scripts/cocoop_dept/xd_train.sh 1
+# Arguments: seed.
+. "$(dirname "$0")/../common.sh"
+usage 1 $# "SEED"
+xd_train CoCoOpDePT vit_b16_c4_ep10_batch1_ctxv1 imagenet "$1"

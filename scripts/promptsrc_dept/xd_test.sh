@@ -1,0 +1,7 @@
+#!/bin/sh
+# PromptSRCDePT, transfer: test the model trained on ImageNet on another dataset.
+#   sh scripts/promptsrc_dept/xd_test.sh caltech101 1
+# Arguments: dataset, seed.
+. "$(dirname "$0")/../common.sh"
+usage 2 $# "DATASET SEED"
+xd_test PromptSRCDePT vit_b16_c2_ep20_batch4_4+4ctx_cross_datasets "$1" "$2"
