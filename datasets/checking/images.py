@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
 from PIL import Image
@@ -41,6 +43,22 @@ def why_each_unreadable(paths: Sequence[str]) -> list[str | None]:
 
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops the pool
+
+
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Ctrl-C waits till the end. A process that starts inside is born so and never hears it, also
+    not in its first second, before `_ignore_interrupts` is called in it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, by the first process else, lets Ctrl-C through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Decoder:
@@ -86,7 +104,9 @@ class Decoder:
             )
         done = 0
         try:
-            for reasons in self._pool.map(why_each_unreadable, chunks):
+            with _interrupts_later():
+                results = self._pool.map(why_each_unreadable, chunks)
+            for reasons in results:
                 yield reasons
                 done += 1
         except BrokenProcessPool as error:

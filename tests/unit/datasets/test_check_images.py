@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import signal
 
 import pytest
 from PIL import Image
@@ -104,6 +105,18 @@ def test_a_process_that_dies_is_one_line_and_the_next_list_is_decoded(tmp_path, 
             ):
                 decoder.unreadable([path], "Pets")
         assert decoder.unreadable([path], "Pets") == {}
+
+
+def _hears_interrupts(paths):
+    return [None if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []) else "hears it"]
+
+
+def test_processes_are_born_deaf_to_interrupts_and_the_parent_hears_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "FEW", 0)
+    monkeypatch.setattr(images, "why_each_unreadable", _hears_interrupts)
+    with Decoder(2) as decoder:
+        assert decoder.unreadable([str(tmp_path)], "Pets") == {}
+    assert _hears_interrupts([]) == ["hears it"]
 
 
 def test_bad_images_are_named_and_no_images_skips_them(tmp_path, monkeypatch, capsys):
