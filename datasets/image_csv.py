@@ -16,6 +16,8 @@ from datasets.splits import SPLITS, Item, is_relative
 ONE_FILE = "images.csv"
 PART_FILES = {f"{split}.csv": split for split in SPLITS}
 _REQUIRED = ("path", "classname")
+_MAX_DIGITS = 9  # of a label; Python itself takes no number of over 4,300
+_SHOWN = 20  # letters of a wrong label
 
 
 @dataclass(frozen=True)
@@ -151,16 +153,21 @@ def _row(fields: dict[str, str], where: str, part: str) -> Row:
     if not name:
         raise BadFileError(f"{where}: no classname; give the class in words")
     label = fields.get("label", "").strip()
-    if "label" in fields and not (label.isascii() and label.isdecimal()):
+    if "label" in fields and not _is_label(label):
+        shown = label if len(label) <= _SHOWN else f"{label[:_SHOWN]}..."
         raise BadFileError(
-            f"{where}: the label {label!r} is no whole number from 0; correct it, or leave the "
-            "column out to number the classes by name"
+            f"{where}: the label {shown!r} is no whole number from 0 of at most {_MAX_DIGITS} "
+            "digits; correct it, or leave the column out to number the classes by name"
         )
     split = part or fields.get("split", "").strip().lower()
     if "split" in fields and split not in SPLITS:
         raise BadFileError(f"{where}: the split {split!r} is none of {', '.join(SPLITS)}")
     number = int(label) if "label" in fields else None
     return Row(where, posixpath.normpath(path), number, name, split)
+
+
+def _is_label(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def _check_rows(rows: Sequence[Row]) -> None:

@@ -127,6 +127,10 @@ def test_few_shots_and_base_and_new_classes(tmp_path):
         ("path,label,classname\n4.jpg,1.0,cat\n", "images.csv:2: the label '1.0' is no whole numb"),
         ("path,label,classname\n4.jpg,,cat\n", "images.csv:2: the label '' is no whole number"),
         (
+            f"path,label,classname\n4.jpg,{'9' * 5000},cat\n",
+            f"images.csv:2: the label '{'9' * 20}...' is no whole number from 0 of at most 9 digit",
+        ),
+        (
             "path,classname,split\n4.jpg,cat,valid\n",
             "the split 'valid' is none of train, val, test",
         ),
