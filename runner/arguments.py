@@ -10,7 +10,7 @@ from runner.errors import UserError, did_you_mean
 from runner.grid import TEST, VALIDATION, Axis
 from runner.modes import MODES
 from runner.options import option_problems, read_grid, read_modes, split_words
-from runner.slurm_options import joined, read_words
+from runner.slurm.options import joined, read_words
 
 DESCRIPTION = "Run experiments over datasets, seeds and GPUs, resume what was stopped, tally."
 EPILOG = """\

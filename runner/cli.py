@@ -23,7 +23,7 @@ from runner.letter import mail_at_end
 from runner.mail import take_mailbox
 from runner.modes import DEFAULT_MODE
 from runner.plan import Selection, plan
-from runner.slurm_arrays import queued_consoles
+from runner.slurm.arrays import queued_consoles
 from runner.standing import Standing, Survey, survey
 
 GetConfig = Callable[[str], Mapping[str, Any]]

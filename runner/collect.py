@@ -11,7 +11,7 @@ from runner.errors import UserError
 from runner.layouts import Place
 from runner.results import read_record
 from runner.runs import DONE, FAILED, MISSING, RUNNING, Run, placed, read_run, without_result
-from runner.scores import VARIANTS
+from runner.tables.scores import VARIANTS
 
 _DEEPEST = 5  # parts between the folder that holds `console` and the folder of a run
 __all__ = ["DONE", "FAILED", "MISSING", "RUNNING", "Run", "collect"]

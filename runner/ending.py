@@ -10,9 +10,9 @@ from runner.grid import VALIDATION
 from runner.jobs import Job, Study, jobs_of
 from runner.results import RunResult, mistake_in, tail
 from runner.schedule import USER_MISTAKE, Failure, Outcome
-from runner.scores import Measured, measure
-from runner.stats import Summary, summarise
-from runner.tally import accuracy_csv, base_to_new_csv, shots_csv
+from runner.tables.published_csv import accuracy_csv, base_to_new_csv, shots_csv
+from runner.tables.scores import Measured, measure
+from runner.tables.stats import Summary, summarise
 
 
 def write_tables(
@@ -49,8 +49,8 @@ def write_tables(
 
 
 def _write_comparison(measured: Sequence[tuple[Study, Measured]], together: str) -> None:
-    from runner.report import write_picture
-    from runner.table import ranking_csv, render
+    from runner.tables.picture import write_picture
+    from runner.tables.screen import ranking_csv, render
 
     mode = measured[0][0].mode
     summaries = [_summary(study, found) for study, found in measured]
@@ -70,7 +70,7 @@ def _write_grid(
     results: Mapping[str, RunResult],
     rank_by: str,
 ) -> None:
-    from runner.ranking import grid_csv, rank, render_grid
+    from runner.tables.ranking import grid_csv, rank, render_grid
 
     studies = [study for study, _ in measured]
     summaries = [_summary(study, found) for study, found in measured]

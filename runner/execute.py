@@ -18,8 +18,8 @@ from runner.planned import note_plan
 from runner.progress import Progress
 from runner.results import RunResult
 from runner.schedule import USER_MISTAKE, Outcome, Scheduler
-from runner.slurm import make_launcher
-from runner.slurm_options import Options
+from runner.slurm.launcher import make_launcher
+from runner.slurm.options import Options
 from runner.standing import Standing, Survey, survey
 from runner.starters import Isolated
 from runner.stop import stop_signals

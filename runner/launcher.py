@@ -21,7 +21,7 @@ from runner.errors import UserError
 from runner.gpus import Slot
 from runner.places import Need, Places, Taken
 from runner.results import STARTED
-from runner.slurm_holder import holder_file
+from runner.slurm.holder import holder_file
 from runner.starters import Isolated, Process, Starter
 
 STARTED_ELSEWHERE = -1000  # exit code of a command whose console another process still holds

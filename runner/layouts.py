@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import demo
-from runner.scores import VARIANTS
+from runner.tables.scores import VARIANTS
 
 RUNNER, SCRIPTS, OTHER = "runner", "scripts", "other"
 SOURCES = ("imagenet", demo.DATASETS[0])  # of xd and dg

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.stats import harmonic_mean
+from runner.tables.stats import harmonic_mean
 
 FOLDER = Path(__file__).with_name("published")
 AVERAGE = "average"

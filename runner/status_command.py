@@ -12,7 +12,7 @@ from runner.consoles import last_start, lock_holder
 from runner.planned import read_plan
 from runner.progress import duration
 from runner.results import tail
-from runner.stats import mean
+from runner.tables.stats import mean
 
 EPILOG = """examples:
   python -m runner status outputs

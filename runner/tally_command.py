@@ -8,9 +8,9 @@ from pathlib import Path
 from runner.collect import DONE, Run, collect
 from runner.errors import UserError
 from runner.files import atomic_write, shown
-from runner.groups import TALLIED, Table, make_tables
-from runner.long_csv import long_csv
-from runner.tally_text import legend, render
+from runner.tables.groups import TALLIED, Table, make_tables
+from runner.tables.long_csv import long_csv
+from runner.tables.tally_text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
 LONG = "runs.csv"

@@ -9,8 +9,8 @@ from runner.page import settings
 from runner.page.sections import Method, Section
 from runner.page.sheets import Entry, Sheet, members, number, spread_entry
 from runner.published_figures import AVERAGE, Source
-from runner.scores import ROW_ORDER, Line
-from runner.stats import Spread
+from runner.tables.scores import ROW_ORDER, Line
+from runner.tables.stats import Spread
 
 INTERVAL = (
     "Within: whether the published figure lies in the 95 % interval of our mean over "

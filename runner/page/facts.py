@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import layouts
-from runner.costs import images_per_second, seconds_per_epoch
 from runner.files import shown
 from runner.page import settings
 from runner.page.sections import Section
 from runner.page.sheets import Entry, Sheet
 from runner.results import mistake_in, tail
 from runner.runs import DONE, FAILED, Run
+from runner.tables.costs import images_per_second, seconds_per_epoch
 
 TAIL = 15
 COSTS: tuple[tuple[str, Callable[[Run], float | None], str], ...] = (

@@ -8,8 +8,8 @@ from runner.page.comparison import Comparison
 from runner.page.sections import Method, Section
 from runner.page.svg import Scale
 from runner.page.tags import Markup, join, tag
-from runner.scores import Line
-from runner.stats import Spread
+from runner.tables.scores import Line
+from runner.tables.stats import Spread
 
 Colours = Mapping[str, int]
 """Label of a method -> number of its colour, the same all over the page."""

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from runner import demo, layouts
-from runner.groups import Table, make_tables
 from runner.runs import Run
-from runner.scores import Line, merge
-from runner.stats import Summary
+from runner.tables.groups import Table, make_tables
+from runner.tables.scores import Line, merge
+from runner.tables.stats import Summary
 
 TITLES = {
     "b2n": "Base to new",

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from runner.page.sections import Method, Section
-from runner.scores import Line
-from runner.stats import MEAN_OF_H, Spread
-from runner.table import OWN_SPLIT
+from runner.tables.scores import Line
+from runner.tables.screen import OWN_SPLIT
+from runner.tables.stats import MEAN_OF_H, Spread
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
 MISSING = "missing"

@@ -6,11 +6,11 @@ import json
 import pytest
 
 from runner.modes import MODES
-from runner.report import write_picture
 from runner.results import RunResult, TaskResult, read_result
-from runner.scores import Line
-from runner.stats import summarise
-from runner.table import OWN_SPLIT, ranking_csv, render
+from runner.tables.picture import write_picture
+from runner.tables.scores import Line
+from runner.tables.screen import OWN_SPLIT, ranking_csv, render
+from runner.tables.stats import summarise
 
 FOOTNOTE = f"* behind a name: {OWN_SPLIT}."
 LINES = (Line("dtd"), Line("eurosat"), Line("average", average=True, members=("dtd", "eurosat")))

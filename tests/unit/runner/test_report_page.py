@@ -6,9 +6,9 @@ import re
 import pytest
 
 from runner.collect import collect
-from runner.groups import make_tables
 from runner.page.document import html_page, pairs
 from runner.page.tags import tag
+from runner.tables.groups import make_tables
 from tests.unit.runner.folders import log, result, run_folder
 from tests.unit.runner.report_pages import (
     Page,

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from runner import slurm_element
 from runner.launcher import CANNOT_START
-from runner.slurm_batch import Marks, Task, make_batch, read_batch
-from runner.slurm_element import EXIT_ENDED, ElementRun
-from runner.slurm_holder import Holder, holder_file
-from runner.slurm_options import Options, read_words, resources
+from runner.slurm import element as slurm_element
+from runner.slurm.batch import Marks, Task, make_batch, read_batch
+from runner.slurm.element import EXIT_ENDED, ElementRun
+from runner.slurm.holder import Holder, holder_file
+from runner.slurm.options import Options, read_words, resources
 
 
 @pytest.fixture(autouse=True)

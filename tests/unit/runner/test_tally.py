@@ -3,10 +3,10 @@
 import pytest
 
 from runner.modes import MODES
-from runner.scores import Line
-from runner.stats import harmonic_mean, summarise
-from runner.table import ranking_csv, render
-from runner.tally import accuracy_csv, base_to_new_csv, shots_csv
+from runner.tables.published_csv import accuracy_csv, base_to_new_csv, shots_csv
+from runner.tables.scores import Line
+from runner.tables.screen import ranking_csv, render
+from runner.tables.stats import harmonic_mean, summarise
 
 # Printed by the published tally (Koorye/DePT, utils/result_parser.py).
 PUBLISHED = """\

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from runner.grid import TEST
 from runner.jobs import Job, Study
 from runner.results import RunResult, percent, read_record
-from runner.stats import Spread, Summary, mean, spread
-from runner.table import OWN_SPLIT, ranked, ranking_columns, tabulated
+from runner.tables.screen import OWN_SPLIT, ranked, ranking_columns, tabulated
+from runner.tables.stats import Spread, Summary, mean, spread
 
 CHOSEN_ON_TEST = "chosen on test images"
 CHOSEN_ON_VALIDATION = "chosen on validation images"

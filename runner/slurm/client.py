@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.slurm_batch import SCRIPT, Batch
+from runner.slurm.batch import SCRIPT, Batch
 
 DEFAULT_MAX_ARRAY = 1001  # SLURM's own
 LIVE = {
@@ -32,7 +32,7 @@ _SCRIPT = """\
 exec {python} -c {start} {repo} {folder}
 """
 _START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from runner.slurm_element import main; "
+    "import sys; sys.path.insert(0, sys.argv[1]); from runner.slurm.element import main; "
     "sys.exit(main(sys.argv[2]))"
 )
 
@@ -57,7 +57,7 @@ class Refused(UserError):
 def write_script(batch: Batch, resources: Mapping[str, str]) -> Path:
     """Write the array script of a batch; `resources` are options and values for sbatch."""
     path = batch.folder / SCRIPT
-    repo = Path(__file__).resolve().parent.parent
+    repo = Path(__file__).resolve().parents[2]
     text = _SCRIPT.format(
         resources="\n".join(f"#SBATCH --{name}={value}" for name, value in resources.items()),
         python=shlex.quote(sys.executable),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from runner.scores import Line, Scores
+from runner.tables.scores import Line, Scores
 
 BASE_TO_NEW = ("base", "new", "H")
 MEAN_OF_H = "mean of H"

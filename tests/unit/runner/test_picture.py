@@ -3,9 +3,9 @@
 import pytest
 
 from runner.modes import MODES
-from runner.report import write_picture
-from runner.scores import Line
-from runner.stats import summarise
+from runner.tables.picture import write_picture
+from runner.tables.scores import Line
+from runner.tables.stats import summarise
 
 LINES = (Line("dtd"), Line("mine"), Line("average", average=True, members=("dtd", "mine")))
 B2N = MODES["b2n"]

@@ -8,8 +8,8 @@ tasks have two decimals.
 
 from collections.abc import Sequence
 
-from runner.scores import Line, Scores
-from runner.stats import complete, harmonic_mean, mean
+from runner.tables.scores import Line, Scores
+from runner.tables.stats import complete, harmonic_mean, mean
 
 Values = Sequence[float | None]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner import slurm_client
 from runner.launcher import State, Status
 from runner.results import tail
-from runner.slurm_batch import Batch, Marks, Place, read_batch
-from runner.slurm_client import AT_WORK, Seen
-from runner.slurm_state import Entry, StateFile
+from runner.slurm import client
+from runner.slurm.batch import Batch, Marks, Place, read_batch
+from runner.slurm.client import AT_WORK, Seen
+from runner.slurm.state import Entry, StateFile
 
 USUAL = {"", "None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Cleaning"}
 CONFIRM = 2  # times that an element must be missing before it is gone
@@ -75,7 +75,7 @@ class Array:
     def explain(self, place: Place) -> None:
         """Write below the output of a lost task what SLURM says of its end."""
         seen, number = self._seen.get(place.element), self.entry.number
-        word = slurm_client.explain(self.entry.job, place.element)
+        word = client.explain(self.entry.job, place.element)
         word = word or (seen.state if seen else "nothing any more")
         line = f"SLURM job {number}_{place.element} is gone; SLURM says of it: {word}\n"
         said = tail(self.batch.folder / f"element-{place.element}.txt", 5)
@@ -106,7 +106,7 @@ class Arrays:
             return self._unanswered()
         jobs = {each.entry.job for each in self._arrays.values()} | {e.job for e in entries}
         jobs.discard("")
-        answer = slurm_client.squeue(sorted(jobs)) if jobs else {}
+        answer = client.squeue(sorted(jobs)) if jobs else {}
         if answer is None:
             return self._unanswered()
         self._silent = False
@@ -176,7 +176,7 @@ def _find_ids(entries: Sequence[Entry]) -> bool:
     SLURM does not answer."""
     for entry in entries:
         if not entry.job:
-            job = slurm_client.find_submitted(entry.folder)
+            job = client.find_submitted(entry.folder)
             if job is None:
                 return False
             entry.job = job
@@ -188,7 +188,7 @@ def queued_consoles(results: Path) -> dict[Path, str]:
     SLURM does not answer."""
     state = StateFile(results)
     entries = [entry for entry in state.read() if entry.job]
-    answer = slurm_client.squeue([entry.job for entry in entries]) if entries else {}
+    answer = client.squeue([entry.job for entry in entries]) if entries else {}
     found: dict[Path, str] = {}
     for entry in entries:
         with contextlib.suppress(OSError, ValueError, KeyError, IndexError):

@@ -4,8 +4,8 @@ experiments than that can show, a row per experiment with its averages."""
 from collections.abc import Sequence
 
 from runner.modes import Mode
-from runner.scores import Line, merge
-from runner.stats import Spread, Summary
+from runner.tables.scores import Line, merge
+from runner.tables.stats import Spread, Summary
 
 LONG = 4  # experiments that are still compared dataset by dataset
 OWN_SPLIT = "the split is not a published one, so these accuracies are not comparable"

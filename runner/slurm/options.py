@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.errors import UserError
-from runner.slurm_batch import Element, Task
+from runner.slurm.batch import Element, Task
 
 DAY = 24 * 60
 LEAST_MINUTES = 10  # a warning comes two minutes before the end, and up to one minute early

@@ -9,9 +9,16 @@ from typing import Any
 
 from runner.files import atomic_write
 from runner.modes import Mode
-from runner.scores import Line, merge
-from runner.stats import Spread, Summary
-from runner.table import LONG, OWN_SPLIT, experiment_name, line_name, ranked, ranking_columns
+from runner.tables.scores import Line, merge
+from runner.tables.screen import (
+    LONG,
+    OWN_SPLIT,
+    experiment_name,
+    line_name,
+    ranked,
+    ranking_columns,
+)
+from runner.tables.stats import Spread, Summary
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")

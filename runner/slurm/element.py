@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 from runner.launcher import CANNOT_START, STARTED_ELSEWHERE
 from runner.results import STARTED, read_result
-from runner.slurm_batch import Marks, Task, read_batch
-from runner.slurm_holder import Holder, holder_file
+from runner.slurm.batch import Marks, Task, read_batch
+from runner.slurm.holder import Holder, holder_file
 from runner.starters import Isolated, Process, signal_group
 
 TICK = 0.2

@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from runner import slurm_client
 from runner.errors import UserError
 from runner.files import shown
 from runner.jobs import Job
 from runner.launcher import OTHER_SETTINGS, Command, State, Status
-from runner.slurm_arrays import Array, Arrays
-from runner.slurm_batch import Chain, Element, Place, Task, make_batch
-from runner.slurm_options import Options, resources
-from runner.slurm_state import StateFile
+from runner.slurm import client
+from runner.slurm.arrays import Array, Arrays
+from runner.slurm.batch import Chain, Element, Place, Task, make_batch
+from runner.slurm.options import Options, resources
+from runner.slurm.state import StateFile
 
 INTERVAL = 10.0  # seconds between two questions to SLURM, whom everybody asks
 
@@ -47,7 +47,7 @@ def make_launcher(
     Raises:
         UserError: SLURM's commands are not here.
     """
-    slurm_client.require_client()
+    client.require_client()
     given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or str(INTERVAL)
     try:
         interval = float(given)
@@ -136,7 +136,7 @@ class SlurmLauncher:
             array, place = self._following[number]
             if len(array.batch.elements[place.element]) > 1:
                 return False  # other chains share the element
-            slurm_client.scancel(array.entry.job, place.element)
+            client.scancel(array.entry.job, place.element)
             del self._following[number]
         self._waiting.pop(number, None)
         del self._statuses[number]
@@ -187,7 +187,7 @@ class SlurmLauncher:
         elements = [tuple(chains[at : at + size]) for at in range(0, len(chains), size)]
         if not elements:
             return
-        self._max_array = self._max_array or slurm_client.max_array_size()
+        self._max_array = self._max_array or client.max_array_size()
         parts = [
             elements[at : at + self._max_array] for at in range(0, len(elements), self._max_array)
         ]
@@ -202,11 +202,9 @@ class SlurmLauncher:
 
     def _submit(self, elements: Sequence[Element], limit: int | None) -> Array:
         batch = make_batch(self._state.batches, elements)
-        script = slurm_client.write_script(batch, resources(elements, self._options, self._seconds))
+        script = client.write_script(batch, resources(elements, self._options, self._seconds))
         words = self._options.words
-        array = self._arrays.submit(
-            batch, lambda: slurm_client.sbatch(batch, script, words, limit=limit)
-        )
+        array = self._arrays.submit(batch, lambda: client.sbatch(batch, script, words, limit=limit))
         jobs = sum(len(chain) for element in elements for chain in element)
         count = len(elements)
         self._say(

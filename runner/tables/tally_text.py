@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from runner.costs import cost_lines
-from runner.groups import Table
-from runner.stats import MEAN_OF_H, Spread
-from runner.table import OWN_SPLIT
+from runner.tables.costs import cost_lines
+from runner.tables.groups import Table
+from runner.tables.screen import OWN_SPLIT
+from runner.tables.stats import MEAN_OF_H, Spread
 
 READING = (
     "Accuracy in percent: mean over seeds ± population standard deviation [± half of the 95 % "

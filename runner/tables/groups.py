@@ -11,9 +11,9 @@ from runner.layouts import SOURCES
 from runner.modes import MODES
 from runner.results import RunResult
 from runner.runs import DONE, Run
-from runner.scores import Measured, measure
-from runner.stats import Summary, summarise
-from runner.tally import accuracy_csv, base_to_new_csv, shots_csv
+from runner.tables.published_csv import accuracy_csv, base_to_new_csv, shots_csv
+from runner.tables.scores import Measured, measure
+from runner.tables.stats import Summary, summarise
 
 TALLIED = ("b2n", "xd", "dg", "fs", "mt")
 PUBLISHED_SHOTS = 16  # not named in the names of files

@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from runner.costs import images_per_second, seconds_per_epoch
 from runner.runs import Run
+from runner.tables.costs import images_per_second, seconds_per_epoch
 
 PLAIN = (
     *("experiment", "layout", "mode", "trainer", "cfg", "dataset", "shots", "seed", "subset"),

@@ -1,0 +1,1 @@
+"""Runs as arrays in the queue of SLURM."""

@@ -1,0 +1,1 @@
+"""From results to tables: numbers over seeds, screen, CSV files, pictures."""
