@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, UserError
-from datasets.fewshot import CACHES, TASK_CACHES
+from datasets.folder_parts import find_parts, folders_in, is_image
 from datasets.folders import sorted_entries, visible
 from datasets.listed_dataset import Lists
 from datasets.own_data import CUT_SEED, OwnDataset, check_folder, cut_own
@@ -27,10 +27,6 @@ from datasets.wording import first_few, prepare_command
 logger = logging.getLogger(__name__)
 
 SPLIT_FILE, NAMES_FILE = "split.json", "classnames.txt"
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".pbm", ".pgm", ".ppm"),
-)
 
 
 @DATASET_REGISTRY.register()
@@ -110,36 +106,6 @@ def check_listed_once(lists: Lists, where: str) -> None:
             seen[path] = part
 
 
-def find_parts(folder: str) -> list[str]:
-    """Those of train, val and test that are folders of class folders.
-
-    A folder of such a name that holds pictures is a class.
-
-    Raises:
-        BadFileError: train is alone, or missing.
-    """
-    parts = [name for name in SPLITS if _holds_folders_only(os.path.join(folder, name))]
-    others = [
-        f"{name} (not of class folders alone)" if name in SPLITS else name
-        for name in _folders(folder)
-        if name not in parts
-    ]
-    if parts and (parts == ["train"] or "train" not in parts):
-        found = f"; found beside it: {first_few(others)}" if others else ""
-        wanted = "test/ or val/" if parts == ["train"] else "train/"
-        raise BadFileError(
-            f"ImageFolder: {folder} has {parts[0]}/ with class folders and no {wanted}{found}; "
-            f"name a folder so, or move the class folders out of {parts[0]}/ to have them cut"
-        )
-    if parts and others:
-        logger.info(
-            "Notice: ImageFolder: not used in %s: %s; parts are called train, val and test",
-            folder,
-            first_few(others),
-        )
-    return parts
-
-
 def list_parts(folder: str, parts: Sequence[str]) -> Lists:
     """The images of the parts, labelled by the class folders of train.
 
@@ -149,7 +115,7 @@ def list_parts(folder: str, parts: Sequence[str]) -> Lists:
     classes = class_folders(os.path.join(folder, "train"), folder)
     lists: Lists = {split: [] for split in SPLITS}
     for part in parts:
-        own = _folders(os.path.join(folder, part))
+        own = folders_in(os.path.join(folder, part))
         unknown = [name for name in own if name not in classes]
         if unknown:
             raise BadFileError(
@@ -171,7 +137,7 @@ def class_folders(folder: str, names_in: str = "") -> dict[str, str]:
     Raises:
         BadFileError: there is no class folder, or classnames.txt does not fit them.
     """
-    found = _folders(folder)
+    found = folders_in(folder)
     if not found:
         count = sum(is_image(name) for name in visible(folder))
         raise BadFileError(
@@ -196,7 +162,7 @@ def list_classes(folder: str, classes: dict[str, str], part: str = "") -> list[I
     """
     items: list[Item] = []
     skipped: list[str] = []
-    present = _folders(os.path.join(folder, part))
+    present = folders_in(os.path.join(folder, part))
     for label, (below, name) in enumerate(classes.items()):
         if below not in present:
             continue
@@ -218,11 +184,6 @@ def list_classes(folder: str, classes: dict[str, str], part: str = "") -> list[I
     return items
 
 
-def is_image(name: str) -> bool:
-    """Whether a file name is an image's: by its extension, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
-
-
 def _walk(
     folder: str, below: str, skipped: list[str], above: tuple[str, ...] = ()
 ) -> Iterator[str]:
@@ -240,23 +201,6 @@ def _walk(
             yield path
         else:
             skipped.append(path)
-
-
-def _folders(folder: str) -> list[str]:
-    """Names of the folders in a folder, sorted, without hidden ones and few-shot caches."""
-    return [
-        name
-        for name in visible(folder)
-        if name not in (CACHES, TASK_CACHES) and os.path.isdir(os.path.join(folder, name))
-    ]
-
-
-def _holds_folders_only(folder: str) -> bool:
-    return (
-        os.path.isdir(folder)
-        and bool(_folders(folder))
-        and not any(is_image(name) for name in visible(folder))
-    )
 
 
 def _read_names(path: str, folders: Sequence[str]) -> dict[str, str]:

@@ -207,3 +207,19 @@ def test_folders_beside_the_parts_are_named(parts, caplog):
     write_images(parts, "labels/0.txt")
     assert read(parts).classnames == list(CLASSES)
     assert f"not used in {parts}: labels" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["validation", "Val", "testing"])
+def test_a_part_of_another_spelling_beside_the_parts_is_warned_of(parts, caplog, name):
+    write_images(parts, *class_images(part=name))
+    assert by_part(read(parts), parts)[1] == []
+    (record,) = [r for r in caplog.records if "not used" in r.getMessage()]
+    assert record.levelname == "WARNING"
+    assert f"not used in {parts}: {name}; parts are called train, val" in record.getMessage()
+
+
+def test_classes_may_be_called_as_parts_in_other_letters(tmp_path):
+    names = ["Bus", "Train", "valid"]
+    assert read(write_images(tmp_path, *class_images(names))).classnames == names
+    write_images(tmp_path, "Train/steam/0.jpg")
+    assert read(tmp_path).classnames == names

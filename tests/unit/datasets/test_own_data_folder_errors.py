@@ -91,6 +91,22 @@ def test_train_alone_or_missing_is_refused_with_what_is_there(parts):
     assert "has test/ with class folders and no train/; found beside it: training" in refusal(parts)
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("Train", "Test"), ("TRAIN", "testing"), ("training", "validation"), ("Train", "valid")],
+)
+@pytest.mark.parametrize("beside", ["", "labels/0.txt"])
+def test_parts_that_are_spelled_otherwise_are_no_classes(parts, train, test, beside):
+    os.rename(parts / "train", parts / train)
+    os.rename(parts / "test", parts / test)
+    write_images(parts, *filter(None, [beside]))
+    line = refusal(parts)
+    assert f"{parts} has " in line and "parts are called train, val and test; rename " in line
+    assert f"{train} to train" in line and f"{test} to {'val' if 'val' in test else 'test'}" in line
+    with pytest.raises(UserError, match="rename"):
+        ImageFolder.make_split(parts)
+
+
 def test_a_part_with_images_beside_class_folders_is_named(parts):
     write_images(parts, "test/0.jpg")
     line = refusal(parts)
