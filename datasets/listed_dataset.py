@@ -2,6 +2,7 @@
 classes, checks.
 """
 
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any, ClassVar
 
 from dassl.data.datasets import DatasetBase, Datum
 from dassl.utils.errors import MissingFileError
-from datasets import fewshot
+from datasets import fewshot, published
 from datasets.cache_fit import check_fit
-from datasets.classes import check_classes, subsample_classes
+from datasets.classes import check_classes, check_labels, read_alike, subsample_classes
 from datasets.folders import check_dataset_folder, is_folder
 from datasets.kept_draws import FewShots
 from datasets.splits import SPLITS, Item, check_images
+
+logger = logging.getLogger(__name__)
 
 Lists = dict[str, list[Item]]  # items by "train", "val", "test"
 
@@ -96,7 +99,7 @@ class ListedDataset(DatasetBase):
         self.place(root, self.folder(cfg), as_task)
         self._check_folders(root)
         lists = self.read_lists()
-        check_classes(lists, self.source)
+        self.check_lists(lists)
         shots = cfg.DATASET.NUM_SHOTS if self.drawn_splits else -1
         if shots >= 1:
             lists = lists | FewShots(self, lists, shots, cfg).read()
@@ -133,6 +136,23 @@ class ListedDataset(DatasetBase):
     def find_root(cfg: Any) -> str:
         """The folder that holds the dataset folders, absolute."""
         return os.path.abspath(os.path.expanduser(cfg.DATASET.ROOT))
+
+    def check_lists(self, lists: Lists) -> None:
+        """Check classes and labels; warn of what makes numbers doubtful.
+
+        Raises:
+            UserError: see `check_classes` and `check_labels`.
+        """
+        check_classes(lists, self.source)
+        check_labels(lists, self.source)
+        self.warn_of_names_alike(lists, published.classnames(type(self).__name__))
+
+    def warn_of_names_alike(self, lists: Lists, published_names: Iterable[str] | None) -> None:
+        """Warn of classes whose names read alike; see `read_alike`."""
+        names = {item.label: item.classname for item in lists["train"]}
+        line = read_alike(names, self.source, published_names)
+        if line:
+            logger.warning("Warning: %s", line)
 
     def check_images(self, items: Iterable[Item]) -> None:
         """Check that the files of all images in use are there."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
+from datasets.classes import no_training_image
 from datasets.splits import SPLITS, Item, is_relative, read_lists_file, split_note
 
 
@@ -99,11 +100,16 @@ def only_task(split: TaskSplit, path: str, renamed: Mapping[str, str]) -> dict[s
         renamed: class name in the file -> the one to use; others stay.
 
     Raises:
-        BadFileError: there are several tasks.
+        BadFileError: there are several tasks, or a class has no training image.
     """
     if len(split.classnames) != 1:
         raise BadFileError(f"{path} has {len(split.classnames)} tasks; one is expected")
     names = [renamed.get(name, name) for name in split.classnames[0]]
+    trained = {item.label for item in split.lists["train"]}
+    # the published code counts the names, so it would have more classes than images tell of
+    absent = {label: name for label, name in enumerate(names) if label not in trained}
+    if absent:
+        raise BadFileError(no_training_image(path, absent))
     return {
         name: [Item(item.path, item.label, names[item.label]) for item in items]
         for name, items in split.lists.items()

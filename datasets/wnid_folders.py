@@ -10,6 +10,7 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from datasets import published
+from datasets.classes import check_classes
 from datasets.folders import visible
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import Item
@@ -50,6 +51,11 @@ class WnidFolders(ListedDataset):
     def wnid_of(self, folder: str) -> str:
         """The wnid of a class folder: its own name."""
         return folder
+
+    def check_lists(self, lists: Lists) -> None:
+        """Check the classes; a listing shows no image twice."""
+        check_classes(lists, self.source)
+        self.warn_of_names_alike(lists, published.classnames("ImageNet"))
 
     def check_images(self, items: Iterable[Item]) -> None:
         """Nothing: the listing has just shown the images."""

@@ -1,14 +1,20 @@
 """Checks of a dataset's lists, whatever file they come from."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import combinations, product
 
 from dassl.utils.errors import UserError
 from datasets import published
 from datasets.checking.findings import Report
-from datasets.classes import check_classes
+from datasets.classes import (
+    also_in,
+    check_classes,
+    in_both,
+    read_alike,
+    two_labels,
+    with_two_labels,
+)
 from datasets.fewshot import draw_lists
 from datasets.listed_dataset import Lists
 from datasets.splits import SPLITS, Item
@@ -66,34 +72,26 @@ def check_content(report: Report, lists: Lists, source: str) -> bool:
     untested = [name for label, name in trained.items() if label not in tested]
     if untested and lists["test"]:
         report.warn(f"{source}: no test image for {first_few(untested)}")
-    twice = sorted(repeated(trained.values()))
-    if twice:
-        report.warn(f"{source}: several labels have the name {first_few(twice)}")
+    alike = read_alike(trained, source, published.classnames(report.name))
+    if alike:
+        report.warn(alike)
     return good
 
 
 def check_paths(report: Report, lists: Lists, source: str) -> bool:
     """Whether no image has two labels; findings on that and on images that are listed twice."""
-    labels: dict[str, set[int]] = defaultdict(set)
-    for items in lists.values():
-        for item in items:
-            labels[item.path].add(item.label)
-    unclear = [path for path, several in labels.items() if len(several) > 1]
+    unclear = with_two_labels(lists)
     if unclear:
-        line = f"{source}: {counted(len(unclear), 'image')} with two labels: {first_few(unclear)}"
-        report.wrong(f"{line}; leave one of them", unclear)
-    paths = {split: [item.path for item in lists[split]] for split in SPLITS}
+        report.wrong(two_labels(unclear, source), unclear)
     for split in SPLITS:
-        twice = repeated(paths[split])
+        twice = repeated(item.path for item in lists[split])
         if twice:
             line = f"{source}: {counted(len(twice), 'image')} twice in {split}: {first_few(twice)}"
             report.warn(line, twice)
-    is_test_set = lists["train"] == lists["test"]  # of ImageNet's kind: nothing is trained on it
-    for one, other in () if is_test_set else combinations(SPLITS, 2):
-        common = sorted(set(paths[one]) & set(paths[other]))
+    for one, other in combinations(SPLITS, 2):
+        common = in_both(lists, one, other)
         if common:
-            line = f"{source}: {counted(len(common), 'image')} of {other} also in {one}"
-            report.warn(f"{line}: {first_few(common)}", common)
+            report.warn(also_in(common, source, one, other), common)
     return not unclear
 
 

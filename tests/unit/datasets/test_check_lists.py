@@ -5,12 +5,14 @@ import json
 import pytest
 
 from dassl.data.datasets import DATASET_REGISTRY
+from dassl.utils.errors import UserError
 from datasets.fashion20 import Fashion20
 from datasets.kaggle_mushroom import KaggleMushroom
 from datasets.listed_dataset import ListedDataset
 from datasets.splits import Item
 from tests.support import class_tree
 from tests.support.checked_folders import PICTURE, check, only, publish, put, write_aircraft
+from tests.support.dataset_tree import dataset_cfg
 
 
 @pytest.fixture
@@ -105,9 +107,23 @@ def test_a_member_with_other_classes_than_published_is_a_warning(tmp_path, capsy
     content = json.loads(file.read_text())
     for split in ("train", "val", "test"):
         content[split] = [row for row in content[split] if row[1] != [8]]
+    content["meta"]["taskid2cname"][0].pop()
     file.write_text(json.dumps(content))
     text = only(findings(capsys, folder, "KaggleMushroom"), "warning")
     assert "8 classes, published are 9" in text
+
+
+def test_a_class_name_without_training_images_is_wrong(tmp_path, capsys):
+    folder = write_mushrooms(tmp_path)
+    file = folder / "split_dk_KaggleMushroom.json"
+    content = json.loads(file.read_text())
+    content["meta"]["taskid2cname"][0].append("morel")
+    file.write_text(json.dumps(content))
+    expected = f"{file}: no training image for class morel (label 9); add one or drop the class"
+    assert only(findings(capsys, folder, "KaggleMushroom"), "wrong") == expected
+    with pytest.raises(UserError) as error:
+        KaggleMushroom(dataset_cfg(tmp_path))
+    assert error.value.problems == [expected]
 
 
 def test_a_task_name_of_two_lines_is_wrong(tmp_path, capsys):

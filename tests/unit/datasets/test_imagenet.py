@@ -69,13 +69,14 @@ def test_without_shots_all_images_are_read(folder):
     assert len(found.train_x) == TRAIN_IMAGES * len(WNIDS)
 
 
-def test_classes_of_the_same_name_stay_apart(folder):
+def test_classes_of_the_same_name_stay_apart(folder, capsys):
     path = folder / "classnames.txt"
     path.write_text(path.read_text().replace("goldfish", "tench"))
     found = read(folder)
     assert found.num_classes == len(WNIDS)
     assert found.classnames[:2] == ["tench", "tench"]
     assert found.class_ids == WNIDS
+    assert "have the same prompts: tench (label 0) and tench (label 1);" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("shots", [-1, 2])

@@ -261,3 +261,12 @@ def test_names_that_are_not_the_published_ones_are_a_warning(tmp_path, dataset, 
         f"{WNIDS[0]}, which is 'fish' and not 'tench'; for the published file delete this one and "
         f"run python -m datasets prepare {dataset.__name__} "
     )
+
+
+def test_names_that_are_published_alike_are_no_warning(tmp_path, capsys, monkeypatch):
+    names = ["hen", "great white shark", "cock", "hen", *list(NAMES.values())[4:]]
+    monkeypatch.setattr(published, "classnames", {"ImageNet": names}.get)
+    file = write(tmp_path, ImageNetSketch).parent / "classnames.txt"
+    file.write_text(file.read_text().replace("tench", "hen"))
+    assert ImageNetSketch(dataset_cfg(tmp_path)).classnames == names
+    assert warnings_in(capsys) == []
