@@ -26,6 +26,9 @@ class OwnDataset(ListedDataset):
 
     A reader gives `read_parts` and `source`.
 
+    Raises:
+        BadFileError: DATASET.SUBSAMPLE_CLASSES leaves no test image.
+
     Class attributes of a reader:
         holds: what the folder has to hold, for messages.
 
@@ -41,6 +44,11 @@ class OwnDataset(ListedDataset):
 
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
         super().__init__(cfg, as_task=as_task)
+        if not self.test:  # of these classes; `read_lists` has seen some
+            raise BadFileError(
+                f"{self.source}: no test image of the {cfg.DATASET.SUBSAMPLE_CLASSES} classes: "
+                f"{first_few(self.classnames)}; give each class images in test"
+            )
         if not self.val and cfg.TEST.FINAL_MODEL == "best_val":
             logger.warning(
                 "Warning: %s: no validation images, so TEST.FINAL_MODEL best_val chooses the epoch "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_too_few_images_for_the_cut_are_named(plain):
 def test_a_class_without_training_images_is_refused(parts, part):
     write_images(parts, *class_images(count=1, part="val"), f"{part}/fox/0.jpg")
     assert f"{parts / part} has the class folder fox, which train has not" in refusal(parts)
+
+
+@pytest.mark.parametrize(("half", "names"), [("base", "bee, cat"), ("new", "dog, emu")])
+def test_a_half_of_the_classes_without_test_images_is_named(parts, half, names):
+    for name in names.split(", "):
+        shutil.rmtree(parts / "test" / name)
+    assert ImageFolder(own_cfg(parts)).test
+    with pytest.raises(UserError) as error:
+        ImageFolder(own_cfg(parts, subsample=half))
+    assert str(error.value) == (
+        f"{parts}: no test image of the {half} classes: {names}; give each class images in test"
+    )
 
 
 def test_train_alone_or_missing_is_refused_with_what_is_there(parts):
