@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner import demo
 from runner.archive import Archive, checkpoint_id, misplaced
+from runner.consoles import console_file
 from runner.errors import UserError
 from runner.experiment import Experiment, trainer_yaml
 from runner.files import shown
@@ -156,7 +157,7 @@ class JobBuilder:
             dataset=run.dataset,
             seed=run.seed,
             folder=root / path,
-            console=root / "console" / f"{'-'.join(path.parts)}.txt",
+            console=console_file(root, path.parts),
             key=key,
             argv=(*place.train_command, *words, "--job-key", key, *options),
             needs=needs,

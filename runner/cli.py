@@ -13,12 +13,12 @@ from typing import Any
 from runner import demo
 from runner.arguments import Arguments, parse
 from runner.build import Workspace
+from runner.consoles import in_use
 from runner.errors import UserError
 from runner.execute import launch_and_report
 from runner.experiment import Experiment, read_experiment
 from runner.files import shown
 from runner.jobs import Job, Study, jobs_of
-from runner.launcher import in_use
 from runner.letter import mail_at_end
 from runner.mail import take_mailbox
 from runner.modes import DEFAULT_MODE

@@ -1,16 +1,53 @@
-"""What a run's console file says of it: where and since when it runs, and who holds its lock."""
+"""The console file of a run, which takes all that it prints: where it lies, what it says of where
+and since when the run is at work, and who holds its lock."""
 
 import contextlib
+import fcntl
 import os
 import re
+import shlex
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from runner.results import STARTED
 
 _HEAD = re.compile(rf"{re.escape(STARTED)}(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d)(?:, (.*))?")
 _LOCK = re.compile(r"\d+: FLOCK +ADVISORY +WRITE +(\d+) +(\w+):(\w+):(\d+) ")
+
+
+def console_file(root: Path, below: Sequence[str]) -> Path:
+    """Return the console file of the run whose folder lies at the parts `below` of `root`."""
+    return root / "console" / f"{'-'.join(below)}.txt"
+
+
+def heading(argv: Sequence[str], place: str) -> bytes:
+    """Return the lines that head each run in its console file."""
+    return f"$ {shlex.join(argv)}\n{STARTED}{time.strftime('%F %T')}, {place}\n".encode()
+
+
+def lock(console: BinaryIO) -> bool:
+    """Lock an open console file for this process and all that inherit it, until the last of them
+    has ended; return False if others hold it. A file system without locks is taken for free."""
+    try:
+        fcntl.flock(console, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def in_use(console: Path) -> bool:
+    """Return whether a process still holds the console file of a run."""
+    try:
+        with console.open("rb") as file:
+            return not lock(file)
+    except OSError:  # no such file
+        return False
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,8 @@ dependencies are decided above (runner.schedule). Another launcher is one more c
 """
 
 import enum
-import fcntl
 import heapq
 import math
-import shlex
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from runner.consoles import heading, lock
 from runner.errors import UserError
 from runner.gpus import Slot
 from runner.places import Need, Places, Taken
-from runner.results import STARTED
 from runner.slurm.holder import holder_file
 from runner.starters import Isolated, Process, Starter
 
@@ -205,23 +203,18 @@ class LocalLauncher:
         """Start a command; return 0, or the exit code that stands for the refusal."""
         command.console.parent.mkdir(parents=True, exist_ok=True)
         console = command.console.open("ab")
-        try:
-            # The lock belongs to the open file, which the command inherits as its output: it holds
-            # until the last process of the run has ended, even if this runner is killed.
-            fcntl.flock(console, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        # The lock belongs to the open file, which the command inherits as its output: it holds
+        # until the last process of the run has ended, even if this runner is killed.
+        if not lock(console):
             console.close()
             return STARTED_ELSEWHERE
-        except OSError:
-            pass  # a file system without locks
         if command.refuse and (refused := command.refuse()):
             console.close()
             return refused
         # A process that a cluster has lost sight of may still think that this run is its own.
         holder_file(command.console).unlink(missing_ok=True)
         slot = taken.slot
-        header = f"$ {shlex.join(command.argv)}\n{STARTED}{time.strftime('%F %T')}, {slot.name}\n"
-        console.write(header.encode())
+        console.write(heading(command.argv, slot.name))
         console.flush()
         try:
             process = self._starter.start(command.argv, slot.environment, console)
@@ -244,15 +237,3 @@ class LocalLauncher:
             self._places.give_back(run.taken)
             del self._running[number]
         return gone
-
-
-def in_use(console: Path) -> bool:
-    """Return whether a process still holds the console file of a run."""
-    try:
-        with console.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no such file, or a file system without locks
-        return False
-    return False

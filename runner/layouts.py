@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner import demo
+from runner.consoles import console_file
 from runner.tables.scores import VARIANTS
 
 RUNNER, SCRIPTS, OTHER = "runner", "scripts", "other"
@@ -92,6 +93,10 @@ class Place:
     def root(self, folder: Path) -> Path:
         """Return the folder that holds the layout, of a run's folder at this place."""
         return folder.parents[self.depth - 1]
+
+    def console(self, folder: Path) -> Path:
+        """Return where the console file of the run in a folder at this place is, if it has one."""
+        return console_file(self.root(folder), folder.parts[-self.depth :])
 
 
 def place(parts: Sequence[str]) -> Place | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import layouts
-from runner.launcher import in_use
+from runner.consoles import in_use
 from runner.layouts import Place
 from runner.logs import Log, logs_of, read_ended_log
 from runner.results import TaskResult, mistake_in, percent, read_record, result_of, tail
@@ -84,7 +84,7 @@ def read_run(path: Path, place: Place | None, experiment: str) -> Run:
     log = None if result_of(record) else read_ended_log(path)
     if place is None:
         return _with_record(_by_hand(path, record), record)
-    console = place.root(path) / "console" / f"{'-'.join(path.parts[-place.depth :])}.txt"
+    console = place.console(path)
     run = placed(path, place, experiment)
     run = replace(run, trained=_trained(path, place, log), config=next(iter(logs_of(path)), None))
     if result_of(record):

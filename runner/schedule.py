@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from runner.consoles import in_use
 from runner.gpus import need_mb
 from runner.jobs import Job
 from runner.launcher import (
@@ -18,7 +19,6 @@ from runner.launcher import (
     Launcher,
     State,
     Status,
-    in_use,
 )
 from runner.mistakes import Mistakes, out_of_memory
 from runner.order import followers, priorities

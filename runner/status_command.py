@@ -71,10 +71,7 @@ def _experiments(folder: Path) -> list[_Experiment]:
 
 def _console(each: Run) -> Path | None:
     place = layouts.place(each.folder.parts) if each.layout == layouts.RUNNER else None
-    if place is None:
-        return None
-    name = "-".join(each.folder.parts[-place.depth :])
-    return place.root(each.folder) / "console" / f"{name}.txt"
+    return place.console(each.folder) if place else None
 
 
 def _lines(experiment: _Experiment) -> list[str]:

@@ -1,7 +1,7 @@
 """What runs cost, how they were configured, and which have left no result."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +12,9 @@ from runner.page.sections import Section
 from runner.page.sheets import Entry, Sheet
 from runner.results import mistake_in, tail
 from runner.runs import DONE, FAILED, Run
-from runner.tables.costs import images_per_second, seconds_per_epoch
+from runner.tables.costs import COSTS
 
 TAIL = 15
-COSTS: tuple[tuple[str, Callable[[Run], float | None], str], ...] = (
-    ("seconds per epoch", seconds_per_epoch, ".2f"),
-    ("peak memory, MiB", lambda run: run.peak_memory_mb, ",.0f"),
-    ("trainable parameters", lambda run: run.trainable_parameters, ",.0f"),
-    ("test images/s", images_per_second, ",.1f"),
-)
 
 
 @dataclass(frozen=True)
@@ -133,8 +127,7 @@ def unfinished(runs: Sequence[Run]) -> list[Unfinished]:
 def _last_lines(run: Run) -> tuple[tuple[str, ...], Path | None]:
     files = [run.folder / "exceptions.txt", *([run.config] if run.config else [])]
     if place := layouts.place(run.folder.parts):
-        name = f"{'-'.join(run.folder.parts[-place.depth :])}.txt"
-        console = place.root(run.folder) / "console" / name
+        console = place.console(run.folder)
         if said := mistake_in(console):
             return said, console
         files.insert(0, console)

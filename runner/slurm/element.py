@@ -6,9 +6,7 @@ its console; a process that wakes up on a lost node finds another name there and
 """
 
 import contextlib
-import fcntl
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -17,8 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from runner.consoles import heading, lock
 from runner.launcher import CANNOT_START, STARTED_ELSEWHERE
-from runner.results import STARTED, read_result
+from runner.results import read_result
 from runner.slurm.batch import Marks, Task, read_batch
 from runner.slurm.holder import Holder, holder_file
 from runner.starters import Isolated, Process, signal_group
@@ -169,7 +168,7 @@ class ChainRun:
             return
         task.console.parent.mkdir(parents=True, exist_ok=True)
         console = task.console.open("ab")
-        if _held_by_another(console) and not holder_file(task.console).exists():
+        if not lock(console) and not holder_file(task.console).exists():
             # A local runner: no job of a cluster has left its name.
             console.close()
             self._end(number, STARTED_ELSEWHERE)
@@ -177,8 +176,7 @@ class ChainRun:
         self._holder.take(task.console)
         self._marks.start(number, self._holder.token)
         where = f"SLURM job {self._holder.job} on {self._holder.node}"
-        header = f"$ {shlex.join(task.argv)}\n{STARTED}{time.strftime('%F %T')}, {where}\n"
-        console.write(header.encode())
+        console.write(heading(task.argv, where))
         console.flush()
         self._console = console
         own = {**self._environment, **self._holder.environment(task.console)}
@@ -209,17 +207,6 @@ class ChainRun:
         number, _ = self._left.pop(0)
         if number == self._first and code:
             self._left.clear()  # the others need it
-
-
-def _held_by_another(console: BinaryIO) -> bool:
-    """Lock the console for this process and its children, as the local launcher does."""
-    try:
-        fcntl.flock(console, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    return False
 
 
 def _threads(chains: int) -> dict[str, str]:
