@@ -63,13 +63,7 @@ class OwnDataset(ListedDataset):
         Raises:
             BadValueError: it leaves the root.
         """
-        folder = cfg.DATASET.get("FOLDER", "")
-        if folder and not is_relative(folder):
-            raise BadValueError(
-                f"DATASET.FOLDER = {folder!r}: give a folder below DATASET.ROOT, without '..' and "
-                "without '/' in front"
-            )
-        return folder
+        return below_root(cfg.DATASET.get("FOLDER", ""))
 
     def read_parts(self) -> Lists:
         """All images by part; val may be empty, and test where val serves as test."""
@@ -113,7 +107,7 @@ class OwnDataset(ListedDataset):
         remedy = "put them there, or correct the list"
         check_images(items, self.image_dir, self.source, remedy)
 
-    def _check_folders(self, root: str) -> None:
+    def check_folders(self, root: str) -> None:
         check_folder(self.dataset_dir, type(self).__name__, self.holds)
 
     def _warn_of_missing_classes(self, lists: Lists) -> None:
@@ -129,6 +123,20 @@ class OwnDataset(ListedDataset):
                     len(names),
                     first_few([names[label] for label in absent]),
                 )
+
+
+def below_root(folder: str) -> str:
+    """The folder, which is DATASET.FOLDER.
+
+    Raises:
+        BadValueError: it leaves the root.
+    """
+    if folder and not is_relative(folder):
+        raise BadValueError(
+            f"DATASET.FOLDER = {folder!r}: give a folder below DATASET.ROOT, without '..' and "
+            "without '/' in front"
+        )
+    return folder
 
 
 def check_folder(folder: str, reader: str, holds: str) -> None:

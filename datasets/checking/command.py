@@ -13,7 +13,14 @@ from dassl.utils.errors import UserError
 from datasets.checking.dataset import check_dataset, decode_images
 from datasets.checking.findings import MISSING, WARNING, WRONG, Report
 from datasets.checking.images import Decoder
-from datasets.checking.names import add_root, find_root, named_suites, resolve
+from datasets.checking.names import (
+    add_folder,
+    add_root,
+    find_root,
+    folder_of,
+    named_suites,
+    resolve,
+)
 
 EXIT_FAULTS = 2
 _COLUMN = 20  # of the finding's level
@@ -35,9 +42,7 @@ def add_parser(commands: Any) -> None:
         help="DATASET.NAME, its YAML in configs/datasets or a suite (default: the 15 published)",
     )
     add_root(parser)
-    parser.add_argument(
-        "--folder", default="", help="folder below the root, of ImageFolder and ImageCSV"
-    )
+    add_folder(parser)
     parser.add_argument("--no-images", action="store_true", help="do not decode the images")
     parser.add_argument(
         "--jobs",
@@ -57,15 +62,17 @@ def run(args: argparse.Namespace) -> int:
     """Check the datasets and print the findings; returns the exit code.
 
     Raises:
-        UserError: the root is no folder, a name is unknown, --jobs is not positive.
+        UserError: the root is no folder, a name is unknown, --folder leaves the root, --jobs is not
+            positive.
     """
     if args.jobs < 1:
         raise UserError(f"--jobs {args.jobs}: use 1 or more")
     root, names = find_root(args), resolve(args.names)
     reports = []
     with _quiet(), Decoder(args.jobs) as decoder:
-        for name in [*names, *named_suites(args.names)]:
-            report = check_dataset(name, root, args.folder)
+        for one in [*names, *named_suites(args.names)]:
+            report = check_dataset(one.name, root, folder_of(one, args.folder))
+            report.name = one.label
             shown = 0 if args.json else _print_findings(report, 0)
             if not args.no_images:  # which takes minutes, so the rest is told before
                 decode_images(report, decoder)

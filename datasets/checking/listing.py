@@ -12,7 +12,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from datasets import published
 from datasets.checking.folders import images_url
 from datasets.checking.lists import SUITE_CLASSES
-from datasets.checking.names import PUBLISHED, suite_members, yaml_stems
+from datasets.checking.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
 from datasets.demo_suite import DemoDataset, DemoSuite
 from datasets.fashion20 import Fashion20
 from datasets.fgvc_aircraft import FGVCAircraft
@@ -75,13 +75,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def rows() -> list[Row]:
-    """Every registered dataset, group by group."""
+    """Every registered dataset, group by group, and each further YAML of it."""
     groups = {name: "Published" for name in PUBLISHED}
     others = [name for name in DATASET_REGISTRY.registered_names() if name not in groups]
     members = {member for name in others for member in suite_members(name)}
     groups |= {name: _group(name, members) for name in others}
     names = sorted(groups, key=lambda name: _GROUPS.index(groups[name]))  # stable in each group
-    return [_row(name, groups[name]) for name in names]
+    first, settings = yaml_stems(), yaml_settings()
+    found = []
+    for name in names:
+        stems = [stem for stem in settings if settings[stem]["NAME"] == name] or [""]
+        stems.sort(key=lambda stem: stem != first.get(name))
+        found += [_row(name, groups[name], stem) for stem in stems]
+    return found
 
 
 def _group(name: str, members: set[str]) -> str:
@@ -100,14 +106,14 @@ def _group(name: str, members: set[str]) -> str:
     return "Members of suites" if name in members else "Others"
 
 
-def _row(name: str, group: str) -> Row:
+def _row(name: str, group: str, stem: str) -> Row:
     reader: Any = DATASET_REGISTRY.get(name)
     sizes = published.sizes(name)
     return Row(
         group=group,
         name=name,
-        yaml=yaml_stems().get(name, ""),
-        folder=_folder(name, reader),
+        yaml=stem,
+        folder=_folder(name, reader, stem),
         classes=sizes.classes if sizes else SUITE_CLASSES.get(name),
         train=sizes.train if sizes else None,
         val=sizes.val if sizes else None,
@@ -117,10 +123,11 @@ def _row(name: str, group: str) -> Row:
     )
 
 
-def _folder(name: str, reader: Any) -> str:
+def _folder(name: str, reader: Any, stem: str) -> str:
     if suite_members(name):
         return "those of its members"
-    return getattr(reader, "dataset_dir", "") or "DATASET.FOLDER"
+    given = yaml_settings().get(stem, {}).get("FOLDER")
+    return getattr(reader, "dataset_dir", "") or str(given or "DATASET.FOLDER")
 
 
 def _lists(name: str, reader: Any) -> str:

@@ -4,16 +4,21 @@ import argparse
 import difflib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from dassl.data.datasets import DATASET_REGISTRY
-from dassl.utils.errors import MissingFileError, UnknownNameError, UserError
+from dassl.utils.errors import BadFileError, MissingFileError, UnknownNameError, UserError
 from datasets.multitask import JointDataset
+from datasets.own_data import below_root
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "datasets"
+_LIST = "python -m datasets list"
 
 # the published ones, as papers list them
 PUBLISHED = (
@@ -35,8 +40,33 @@ PUBLISHED = (
 )
 
 
-def resolve(words: Sequence[str]) -> list[str]:
-    """Registry names of datasets, each once, in the order of the words.
+@dataclass(frozen=True)
+class Named:
+    """A dataset as a word on the command line names it.
+
+    Attributes:
+        name: DATASET.NAME.
+        yaml: stem of the YAML in configs/datasets that says where it lies; "" if its reader does.
+        folder: DATASET.FOLDER of that YAML.
+    """
+
+    name: str
+    yaml: str = ""
+    folder: str = ""
+
+    @property
+    def label(self) -> str:
+        """The word for it in messages."""
+        return self.yaml or self.name
+
+    @property
+    def reader(self) -> Any:
+        """What is registered under the name."""
+        return DATASET_REGISTRY.get(self.name)
+
+
+def resolve(words: Sequence[str]) -> list[Named]:
+    """Datasets, each once, in the order of the words.
 
     Args:
         words: DATASET.NAME or the stem of a YAML in configs/datasets, letter case ignored. A suite
@@ -47,49 +77,92 @@ def resolve(words: Sequence[str]) -> list[str]:
         UnknownNameError: one line for each unknown word, with the nearest name.
     """
     if not words:
-        return list(PUBLISHED)
+        return [Named(name) for name in PUBLISHED]
     known = _known()
     found, problems = [], []
     for word in words:
-        name = known.get(word.lower())
-        if name is None:
+        named = known.get(word.lower())
+        if named is None:
             problems.append(_unknown(word, known))
         else:
-            found += suite_members(name) or [name]
+            found += [Named(member) for member in suite_members(named.name)] or [named]
     if problems:
         raise UnknownNameError(problems)
     return list(dict.fromkeys(found))
 
 
-def named_suites(words: Sequence[str]) -> list[str]:
-    """Those of the words that `resolve` takes for suites, by registry name."""
+def named_suites(words: Sequence[str]) -> list[Named]:
+    """Those of the words that `resolve` takes for suites."""
     known = _known()
     found = [known[word.lower()] for word in words if word.lower() in known]
-    return [name for name in dict.fromkeys(found) if suite_members(name)]
+    return [named for named in dict.fromkeys(found) if suite_members(named.name)]
 
 
-def _known() -> dict[str, str]:
-    """What a word may be, in small letters -> registry name."""
-    names = {stem.lower(): name for name, stem in yaml_stems().items()}
-    return names | {name.lower(): name for name in DATASET_REGISTRY.registered_names()}
+def _known() -> dict[str, Named]:
+    """What a word may be, in small letters -> the dataset."""
+    stems = {}
+    for stem, settings in yaml_settings().items():
+        named = Named(settings["NAME"])
+        if settings.get("FOLDER") and not getattr(named.reader, "dataset_dir", ""):
+            named = Named(named.name, stem, str(settings["FOLDER"]))
+        stems[stem.lower()] = named
+    return stems | {name.lower(): Named(name) for name in DATASET_REGISTRY.registered_names()}
 
 
-def _unknown(word: str, known: dict[str, str]) -> str:
+def _unknown(word: str, known: dict[str, Named]) -> str:
+    for file in CONFIGS.glob("*.yaml"):
+        if file.stem.lower() == word.lower():
+            try:
+                _read_settings(file)
+            except UserError as error:
+                return str(error)
     near = difflib.get_close_matches(word.lower(), known, n=1)
-    hint = f"did you mean {known[near[0]]}?" if near else "python -m datasets list shows all names"
+    hint = f"did you mean {known[near[0]].label}?" if near else f"{_LIST} shows all names"
     return f"no dataset {word}; {hint}"
 
 
+def yaml_settings() -> dict[str, dict[str, Any]]:
+    """Stem of a YAML in configs/datasets -> what it says of DATASET; of datasets that are
+    registered.
+    """
+    return _all_settings(CONFIGS)
+
+
 @cache
+def _all_settings(folder: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for file in sorted(folder.glob("*.yaml")):
+        with suppress(UserError):  # told where it is named
+            found[file.stem] = _read_settings(file)
+    return found
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    """What a YAML says of DATASET.
+
+    Raises:
+        BadFileError: it is no YAML, or its DATASET.NAME is none.
+    """
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise BadFileError(f"{file} cannot be read as YAML ({reason}); correct it") from error
+    settings = content.get("DATASET") if isinstance(content, dict) else None
+    name = settings.get("NAME") if isinstance(settings, dict) else None
+    if not isinstance(settings, dict) or name not in DATASET_REGISTRY.registered_names():
+        given = "no DATASET.NAME" if name is None else f"DATASET.NAME {name!r} is no dataset"
+        raise BadFileError(f"{file}: {given}; give one of those that {_LIST} shows")
+    return settings
+
+
 def yaml_stems() -> dict[str, str]:
-    """DATASET.NAME -> stem of its YAML in configs/datasets; of datasets that are registered."""
-    registered = DATASET_REGISTRY.registered_names()
+    """DATASET.NAME -> stem of its YAML in configs/datasets: of several, the one that says least;
+    of datasets that are registered.
+    """
     stems: dict[str, str] = {}
-    for file in sorted(CONFIGS.glob("*.yaml")):
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        name = content.get("DATASET", {}).get("NAME")
-        if name in registered:
-            stems.setdefault(name, file.stem)
+    for stem, settings in sorted(yaml_settings().items(), key=lambda item: len(item[1])):
+        stems.setdefault(settings["NAME"], stem)
     return stems
 
 
@@ -104,6 +177,27 @@ def suite_members(name: str) -> list[str]:
 def add_root(parser: argparse.ArgumentParser) -> None:
     """Give a command the option --root."""
     parser.add_argument("--root", default="", help="folder of the datasets (default: $DATA)")
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option --folder."""
+    parser.add_argument(
+        "--folder",
+        default="",
+        help="folder below the root, of ImageFolder and ImageCSV (default: that of the YAML)",
+    )
+
+
+def folder_of(named: Named, given: str) -> str:
+    """The folder below the root of a dataset whose reader fixes none.
+
+    Args:
+        given: --folder, which is taken before that of the YAML.
+
+    Raises:
+        BadValueError: it leaves the root.
+    """
+    return below_root(given or named.folder)
 
 
 def find_root(args: argparse.Namespace) -> Path:

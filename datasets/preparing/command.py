@@ -3,11 +3,12 @@
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
-from datasets.checking.names import add_root, find_root, resolve
+from datasets.checking.names import Named, add_folder, add_root, find_root, folder_of, resolve
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.preparation import Options, Preparation
 from datasets.preparing.sources import FOLDER
@@ -34,9 +35,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "names", nargs="+", metavar="NAME", help="DATASET.NAME, or a file in configs/datasets"
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help="DATASET.NAME, its YAML in configs/datasets or a suite",
     )
     add_root(parser)
+    add_folder(parser)
     parser.add_argument(
         "--from",
         dest="given",
@@ -71,47 +76,73 @@ def run(args: argparse.Namespace) -> int:
     if given is not None and not given.is_dir():
         raise UserError(f"--from {given} is no folder; give the one with the fetched files")
     options = Options(
-        find_root(args), given, args.make_split, 1 if args.seed is None else args.seed, args.dry_run
+        find_root(args),
+        given,
+        args.make_split,
+        1 if args.seed is None else args.seed,
+        args.dry_run,
+        args.folder,
     )
-    prepare(resolve(args.names), options, Catalogue.published())
+    prepare(args.names, options, Catalogue.published())
     return 0
 
 
-def prepare(names: Sequence[str], options: Options, catalogue: Catalogue) -> None:
+def prepare(words: Sequence[str], options: Options, catalogue: Catalogue) -> None:
     """Prepares datasets, each as far as it goes, and says what it does.
 
+    Args:
+        words: see `resolve`.
+
     Raises:
-        UserError: one line for each thing that is missing.
+        UserError: a name is unknown; or one line for each thing that is missing.
     """
+    found = resolve(words)
+    some_are_split = any(_makes_split(one.reader) for one in found)
     problems = []
-    for name in names:
-        reader = DATASET_REGISTRY.get(name)
-        if not getattr(reader, "dataset_dir", ""):
-            problems += _prepare_own(name, options)
-            continue
-        problems += Preparation(reader, options, catalogue).run()
+    for one in found:
+        own = options
+        if options.make_split and some_are_split and not _makes_split(one.reader):
+            print(f"{one.label}: Notice: --make-split does not concern it: no split file to make")
+            own = replace(options, make_split=False)
+        if getattr(one.reader, "dataset_dir", ""):
+            problems += Preparation(one.reader, own, catalogue).run()
+        elif own is options:
+            problems += _prepare_own(one, own)
     archives = options.root / FOLDER
     if archives.is_dir() and not problems:
         print(f"{archives} holds the downloaded files; they are not needed any more")
-    root = shlex.quote(str(options.root))
-    print(f"check with: python -m datasets check --root {root} {' '.join(names)}", flush=True)
+    print(f"check with: {_check_command(found, options)}", flush=True)
     if problems:
         raise UserError(problems)
 
 
-def _prepare_own(name: str, options: Options) -> list[str]:
-    """Makes the split file of a dataset whose folder is --root itself, if that is asked for; gives
-    the problems."""
-    reader = DATASET_REGISTRY.get(name)
+def _makes_split(reader: Any) -> bool:
+    """Whether the option --make-split is for a dataset; what is drawn comes with its split file."""
+    return hasattr(reader, "make_split") and not hasattr(reader, "make_folder")
+
+
+def _check_command(found: Sequence[Named], options: Options) -> str:
+    words = ["--root", str(options.root), *(one.label for one in found)]
+    if options.folder:
+        words += ["--folder", options.folder]
+    return f"python -m datasets check {shlex.join(words)}"
+
+
+def _prepare_own(named: Named, options: Options) -> list[str]:
+    """Makes the split file of a dataset whose folder is the user's own, if that is asked for; gives
+    the problems.
+    """
     if not options.make_split:
-        return [f"{name}: its folder is your own; nothing is published to prepare"]
-    if not hasattr(reader, "make_split"):
-        return [f"{name}: --make-split: it takes no split file; leave it out"]
-    if options.dry_run:
-        print(f"{name}: would do: a split file is made in {options.root}")
-        return []
+        return [f"{named.label}: its folder is your own; nothing is published to prepare"]
+    if not hasattr(named.reader, "make_split"):
+        return [f"{named.label}: --make-split: it takes no split file; leave it out"]
     try:
-        print(f"{name}: {reader.make_split(options.root, options.seed)} is written")
+        folder = options.root / folder_of(named, options.folder)
+        if options.dry_run:
+            print(f"{named.label}: would do: a split file is made in {folder}")
+        else:
+            file = named.reader.make_split(folder, options.seed)
+            print(f"{named.label}: {file} is written")
     except UserError as error:
         return error.problems
     return []

@@ -30,6 +30,7 @@ class Options:
         make_split: whether to make a split file where none is there.
         seed: of that split.
         dry_run: say what would be done, and do nothing.
+        folder: below the root, of a dataset whose reader fixes none; "" for that of its YAML.
     """
 
     root: Path
@@ -37,6 +38,7 @@ class Options:
     make_split: bool = False
     seed: int = 1
     dry_run: bool = False
+    folder: str = ""
 
 
 class Preparation:

@@ -8,11 +8,16 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from datasets.__main__ import run
 from datasets.checking.listing import rows
-from datasets.checking.names import CONFIGS, named_suites, resolve, yaml_stems
+from datasets.checking.names import CONFIGS, Named, named_suites, resolve, yaml_stems
+
+
+def named(words, find=resolve):
+    """DATASET.NAME of each dataset that words stand for."""
+    return [one.name for one in find(words)]
 
 
 def test_no_names_are_the_15_published_ones_in_the_order_of_papers():
-    names = resolve([])
+    names = named([])
     assert len(names) == 15
     assert names[:3] == ["ImageNet", "Caltech101", "OxfordPets"]
     assert names[-4:] == ["ImageNetV2", "ImageNetSketch", "ImageNetA", "ImageNetR"]
@@ -20,7 +25,7 @@ def test_no_names_are_the_15_published_ones_in_the_order_of_papers():
 
 @pytest.mark.parametrize("word", ["OxfordPets", "oxfordpets", "oxford_pets", "OXFORD_PETS"])
 def test_a_dataset_has_the_name_of_its_class_and_of_its_yaml(word):
-    assert resolve([word]) == ["OxfordPets"]
+    assert resolve([word]) == [Named("OxfordPets")]
 
 
 def test_every_yaml_names_a_dataset():
@@ -30,11 +35,11 @@ def test_every_yaml_names_a_dataset():
 
 
 def test_a_suite_stands_for_its_members_each_once():
-    names = resolve(["OxfordPets", "general10", "Plant6"])
+    names = named(["OxfordPets", "general10", "Plant6"])
     assert len(names) == 16
     assert names[0] == "OxfordPets"
-    assert named_suites(["general10", "OxfordPets", "plant6"]) == ["General10", "Plant6"]
-    assert resolve(["fashion20"]) == ["Fashion20"]
+    assert named(["general10", "OxfordPets", "plant6"], named_suites) == ["General10", "Plant6"]
+    assert named(["fashion20"]) == ["Fashion20"]
 
 
 def test_each_unknown_name_is_a_line_with_the_nearest_one():

@@ -117,6 +117,24 @@ def test_a_dataset_without_split_file_says_so(tmp_path, capsys):
     )
 
 
+def test_a_dataset_without_split_file_is_prepared_beside_one_with(tmp_path, tree, capsys):
+    given = write_files(tmp_path / "given", files_of("FGVCAircraft"))
+    root = tree(DATASET_REGISTRY.get("DescribableTextures"))
+    names = ["FGVCAircraft", "DescribableTextures", "DemoShapesSketch"]
+    prepare(names, Options(root, given, make_split=True), Catalogue.published())
+    told = capsys.readouterr().out
+    for name in ("FGVCAircraft", "DemoShapesSketch"):
+        assert f"{name}: Notice: --make-split does not concern it: no split file to make" in told
+    assert "FGVCAircraft: can be read; " in told
+    assert (root / "dtd" / "split_zhou_DescribableTextures.json").is_file()
+
+
+def test_no_dataset_with_a_split_file_to_make_is_a_mistake(tmp_path):
+    options = Options(tmp_path, make_split=True, dry_run=True)
+    first, *_ = problems_of(["demo_suite", "ImageCSV"], options, Catalogue.published())
+    assert first == "DemoShapes: --make-split: its split file comes with it; leave it out"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
