@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 DEMO := zsclip maple maple_dept
 
-.PHONY: demo demo-all test test-slurm lint format clean
+.PHONY: demo demo-all test test-scripts test-slurm lint format clean
 
 $(VENV)/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -23,6 +23,10 @@ demo-all: $(VENV)/installed
 
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+# Every shell script on the demo suite with one epoch: some minutes.
+test-scripts: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/scripts/every_script.py
 
 # On a real SLURM that it starts on this machine, without and with accounting; as root, with apt.
 SLURM_TEST := $(BIN)/python -m pytest -rs -m slurm tests/slurm
