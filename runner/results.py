@@ -65,9 +65,19 @@ def result_of(content: Mapping[str, Any]) -> RunResult | None:
 
 def percent(value: object) -> float | None:
     """Return a number from 0 to 100, None for anything else."""
+    found = number(value)
+    return found if found is not None and found <= 100 else None
+
+
+def number(value: object) -> float | None:
+    """Return a finite number from 0 on, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 <= value <= 100 else None  # nor is NaN
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if 0 <= found < float("inf") else None  # nor is NaN
 
 
 def _tasks(value: object) -> tuple[TaskResult, ...] | None:

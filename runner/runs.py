@@ -10,7 +10,7 @@ from runner import layouts
 from runner.consoles import in_use
 from runner.layouts import Place
 from runner.logs import Log, logs_of, read_ended_log
-from runner.results import TaskResult, mistake_in, percent, read_record, result_of, tail
+from runner.results import TaskResult, mistake_in, number, percent, read_record, result_of, tail
 
 DONE, FAILED, RUNNING, MISSING = "done", "failed", "running", "missing"
 
@@ -160,7 +160,7 @@ def _with_record(run: Run, record: Mapping[str, Any]) -> Run:
         val_accuracy=percent(record.get("val_accuracy")),
         tasks=result.tasks,
         seconds=_numbers(seconds) if isinstance(seconds, dict) else {},
-        peak_memory_mb=_number(record.get("peak_memory_mb")),
+        peak_memory_mb=number(record.get("peak_memory_mb")),
         trainable_parameters=_whole(record.get("trainable_parameters")),
         num_test=_whole(record.get("num_test")),
         epochs=_whole(record.get("epochs")),
@@ -208,17 +208,11 @@ def without_result(run: Run, console: Path) -> Run:
     return replace(run, reason="log.txt has no end" if run.config else "no result.json or log.txt")
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < float("inf") else None
-
-
 def _whole(value: object) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
+    found = number(value)
+    return None if found is None else int(found)
 
 
 def _numbers(values: Mapping[str, object]) -> dict[str, float]:
-    found = {str(name): _number(value) for name, value in values.items()}
+    found = {str(name): number(value) for name, value in values.items()}
     return {name: value for name, value in found.items() if value is not None}

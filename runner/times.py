@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.errors import UserError
 from runner.files import atomic_write
-from runner.results import read_record
+from runner.results import number, read_record
 
 FILE = "times.json"
 INTERVAL = 2.0  # seconds between two writings: hundreds of short jobs must not wait for the disk
@@ -44,7 +44,7 @@ class Times:
         """Return how long a run will take: as its like has taken, else as the mean of those of the
         same dataset and kind, else of the same kind; None if nothing is known."""
         record = self._record(argv)
-        if (own := _number(record, "seconds")) is not None:
+        if (own := number(record.get("seconds"))) is not None:
             return own
         if self._means is None:
             self._means = self._mean_seconds()
@@ -79,7 +79,7 @@ class Times:
         content = read_record(folder)
         told = content.get("seconds")
         parts = told.values() if isinstance(told, dict) else ()
-        numbers = [value for value in parts if isinstance(value, int | float)]
+        numbers = [value for part in parts if (value := number(part)) is not None]
         if numbers:
             seconds = sum(numbers)
         device = str(content.get("device") or "")
@@ -129,7 +129,7 @@ class Times:
         """The mean by dataset and kind, and by kind."""
         values: dict[str, list[float]] = {}
         for key, record in self._records.items():
-            seconds = _number(record, "seconds")
+            seconds = number(record.get("seconds"))
             if seconds is not None and key.count(" ") == 2:
                 _, dataset, kind = key.split(" ")
                 values.setdefault(f"{dataset} {kind}", []).append(seconds)
@@ -163,7 +163,7 @@ def _dearer(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     names = ("seconds", "peak_memory_mb")
     known = old if old.get("device") == new["device"] else {}
     found = {
-        name: [v for v in (_number(known, name), _number(new, name)) if v is not None]
+        name: [v for v in (number(known.get(name)), number(new.get(name))) if v is not None]
         for name in names
     }
     return {
@@ -172,15 +172,8 @@ def _dearer(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _number(record: Mapping[str, Any], name: str) -> float | None:
-    value = record.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < float("inf") else None  # nor is NaN
-
-
 def _gpu_memory(record: Mapping[str, Any]) -> float | None:
-    return None if record.get("device") == _CPU else _number(record, "peak_memory_mb")
+    return None if record.get("device") == _CPU else number(record.get("peak_memory_mb"))
 
 
 def _key(argv: Sequence[str]) -> str:

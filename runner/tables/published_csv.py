@@ -74,6 +74,11 @@ def shots_csv(
     return _text(["dataset", *(f"shots{column.split()[0]}" for column in columns)], body)
 
 
+def quoted(word: str) -> str:
+    """Return a field of a CSV file."""
+    return '"' + word.replace('"', '""') + '"' if "," in word or '"' in word else word
+
+
 def _base_to_new_row(row: str, seeds: Sequence[int], scores: Scores) -> Values:
     bases = [scores.get((row, "base", seed)) for seed in seeds]
     news = [scores.get((row, "new", seed)) for seed in seeds]
@@ -104,12 +109,8 @@ def _text(header: Sequence[str], body: dict[str, Values], names: int = 1) -> str
     for name, values in body.items():
         words = name.split("/", names - 1)
         words += [""] * (names - len(words))
-        lines.append(",".join([*map(_quoted, words), *map(_field, values)]))
+        lines.append(",".join([*map(quoted, words), *map(_field, values)]))
     return "\n".join(lines) + "\n"
-
-
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"' if "," in word or '"' in word else word
 
 
 def _field(value: float | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runner.grid import TEST
 from runner.jobs import Job, Study
 from runner.results import RunResult, percent, read_record
+from runner.tables.published_csv import quoted
 from runner.tables.screen import OWN_SPLIT, ranked, ranking_columns, tabulated
 from runner.tables.stats import Spread, Summary, mean, spread
 
@@ -106,7 +107,7 @@ def grid_csv(ranking: Ranking) -> str:
                 chosen,
             ]
         )
-    return "".join(",".join(map(_quoted, line)) + "\n" for line in lines)
+    return "".join(",".join(map(quoted, line)) + "\n" for line in lines)
 
 
 def _trainings(studies: Sequence[Study]) -> list[Job]:
@@ -205,7 +206,3 @@ def _cell(found: Spread | None, whole: bool) -> str:
         return "-" if whole else "-*"
     deviation = f" ± {found.std:4.2f}" if found.count > 1 else ""
     return f"{found.mean:.2f}{deviation}{' ' if whole else '*'}"
-
-
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '""') + '"' if "," in word or '"' in word else word

@@ -4,6 +4,7 @@ experiments than that can show, a row per experiment with its averages."""
 from collections.abc import Sequence
 
 from runner.modes import Mode
+from runner.tables.published_csv import quoted
 from runner.tables.scores import Line, merge
 from runner.tables.stats import Spread, Summary
 
@@ -88,8 +89,8 @@ def ranking_csv(summaries: Sequence[Summary]) -> str:
     lines = [",".join(["experiment", *(heading for heading, _, _ in columns)])]
     for summary in ranked(summaries):
         cells = [summary.cells.get((line.name, measure)) for _, line, measure in columns]
-        label = f'"{summary.label}"' if "," in summary.label else summary.label
-        lines.append(",".join([label, *(f"{cell.mean:.2f}" if cell else "" for cell in cells)]))
+        words = [quoted(summary.label), *(f"{cell.mean:.2f}" if cell else "" for cell in cells)]
+        lines.append(",".join(words))
     return "\n".join(lines) + "\n"
 
 
