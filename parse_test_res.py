@@ -152,8 +152,8 @@ def subfolders(directory: Path) -> list[Path]:
         UserError: no such folder, or one that cannot be read.
     """
     if not directory.is_dir():
-        what = "a file; give the folder of seeds" if directory.exists() else "no such folder"
-        raise UserError(f"{directory}: {what}")
+        what = "a file" if directory.exists() else "no such folder"
+        raise UserError(f"{directory}: {what}; give the folder of seeds")
     try:
         return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
     except OSError as error:

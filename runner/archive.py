@@ -57,7 +57,7 @@ def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Archive:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--weights {path}: is a file; give the folder of the unpacked archive")
     if not folder.is_dir() and not dry_run:
-        raise UserError(f"--weights {path}: no such folder")
+        raise UserError(f"--weights {path}: no such folder; give that of the unpacked archive")
     if mode.name in ("fs-b2n", "mt"):
         raise UserError(
             f"--mode {mode.name}: has no effect with --weights, which takes b2n, xd, dg and fs"

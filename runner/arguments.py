@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -197,9 +197,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         seeds=_numbers("--seeds", known.seeds, least=0),
         shots=_numbers("--shots", known.shots, least=1),
         gpus=_numbers("--gpus", known.gpus, least=0, repeat=True),
-        jobs_per_gpu=AUTO
-        if known.jobs_per_gpu == "auto"
-        else _number("--jobs-per-gpu", known.jobs_per_gpu, least=1),
+        jobs_per_gpu=_number("--jobs-per-gpu", known.jobs_per_gpu, least=1, words={"auto": AUTO}),
         job_timeout=_number("--job-timeout", known.job_timeout, least=1),
         retries=_number("--retries", known.retries, least=0) or 0,
         isolated=known.isolated,
@@ -289,9 +287,14 @@ def _numbers(
     return tuple(found if repeat else dict.fromkeys(found))
 
 
-def _number(flag: str, word: str | None, *, least: int) -> int | None:
-    if word is None:
-        return None
+def _number(
+    flag: str, word: str | None, *, least: int, words: Mapping[str, int] | None = None
+) -> int | None:
+    """Return what a flag says, None without it; `words` stand for numbers."""
+    known = words or {}
+    if word is None or word in known:
+        return known[word] if word else None
     if not word.isdecimal() or int(word) < least:
-        raise UserError(f"{flag} {word}: must be a whole number, {least} or more")
+        also = "".join(f", or {each}" for each in known)
+        raise UserError(f"{flag} {word}: must be a whole number, {least} or more{also}")
     return int(word)

@@ -28,8 +28,8 @@ def collect(folder: Path, *, unreadable: list[Path] | None = None) -> list[Run]:
         UserError: no such folder, not readable, or no run in it; one line.
     """
     if not folder.is_dir():
-        what = "a file; give the folder of runs" if folder.exists() else "no such folder"
-        raise UserError(f"{folder}: {what}")
+        what = "a file" if folder.exists() else "no such folder"
+        raise UserError(f"{folder}: {what}; give the folder of runs")
     closed = [] if unreadable is None else unreadable
     top = folder.absolute()
     consoles = [path / "console" for path in top.parents[:_DEEPEST]]  # of what lies in a step
@@ -38,7 +38,7 @@ def collect(folder: Path, *, unreadable: list[Path] | None = None) -> list[Run]:
         for path, place in _walk(top, closed, consoles)
     ]
     if not runs and top in closed:
-        raise UserError(f"{folder}: not readable")
+        raise UserError(f"{folder}: not readable; change its permissions or owner")
     runs += _only_consoles(runs, consoles, top)
     if not runs:
         raise UserError(f"{folder}: no run below it; looked for {layouts.LOOKED_FOR}")

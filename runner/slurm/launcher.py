@@ -51,8 +51,12 @@ def make_launcher(
     given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or str(INTERVAL)
     try:
         interval = float(given)
+        if not 0 <= interval < float("inf"):
+            raise ValueError
     except ValueError as error:
-        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: must be seconds") from error
+        raise UserError(
+            f"PROMPTLAB_SLURM_INTERVAL {given}: must be a number of seconds, such as {INTERVAL:g}"
+        ) from error
     return SlurmLauncher(
         results,
         make_chains(jobs),

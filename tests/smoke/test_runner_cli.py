@@ -50,4 +50,4 @@ def test_parse_test_res_help_and_mistake(tmp_path):
     assert call("parse_test_res.py", "--help").returncode == 0
     done = call("parse_test_res.py", tmp_path / "none")
     assert done.returncode == 2
-    assert done.stderr == f"error: {tmp_path}/none: no such folder\n"
+    assert done.stderr == f"error: {tmp_path}/none: no such folder; give the folder of seeds\n"

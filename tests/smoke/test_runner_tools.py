@@ -98,7 +98,10 @@ def test_help_of_the_commands_loads_nothing_heavy():
 
 def test_a_mistake_is_one_line_and_a_reader_that_goes_is_none(lab):
     done = runner("tally", "nowhere", cwd=lab)
-    assert (done.returncode, done.stderr) == (2, "error: nowhere: no such folder\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: nowhere: no such folder; give the folder of runs\n",
+    )
     piped = subprocess.run(
         f"{sys.executable} -m runner tally outputs/demo/coop | head -1",
         shell=True,

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.support.fake_slurm import FakeCluster
 from tests.unit.runner.lab import Lab
 
 
@@ -7,3 +8,12 @@ from tests.unit.runner.lab import Lab
 def lab(tmp_path):
     """A working directory of its own with configs, an empty data root and no GPU."""
     return Lab(tmp_path)
+
+
+@pytest.fixture
+def cluster(lab, tmp_path):
+    """A fake cluster that the lab's runner finds."""
+    made = FakeCluster(tmp_path / "cluster")
+    lab.env |= made.environment
+    yield made
+    made.stop()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,12 +162,15 @@ class Lab:
     def interrupt_after(self, count: int, *words: str, number: int = signal.SIGINT):
         """Start the runner, signal it once `count` runs have started, and return how it ended."""
         process = self.start(*words)
-        deadline = time.monotonic() + 30
-        while len(self.events("start")) < count and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self.wait_for_start(process, count)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def wait_for_start(self, process: subprocess.Popen, count: int = 1) -> None:
+        """Wait until `count` runs have started, of a runner that is still at work."""
+        wait_until(lambda: len(self.events("start")) >= count or process.poll() is not None)
+        assert process.poll() is None
 
     def events(self, event: str) -> list[dict]:
         """Return what stub jobs noted, in order."""
@@ -185,6 +189,14 @@ class Lab:
         file = self.path / "empty_bin/nvidia-smi"
         file.write_text(f"#!/bin/sh\n{script}\n")
         file.chmod(0o755)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Wait for something that is sure to come, `seconds` at most."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.01)
 
 
 def alive(pid: int) -> bool:

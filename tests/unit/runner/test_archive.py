@@ -125,7 +125,10 @@ def test_few_shot_takes_a_folder_for_each_number_of_shots(lab):
 @pytest.mark.parametrize(
     "words, line",
     [
-        (["--weights", "nowhere"], "--weights nowhere: no such folder"),
+        (
+            ["--weights", "nowhere"],
+            "--weights nowhere: no such folder; give that of the unpacked archive",
+        ),
         (
             ["--weights", "zoo"],
             "--weights zoo: holds none of the 2 checkpoints; mode b2n looks for "

@@ -179,5 +179,6 @@ def test_jobs_per_gpu_may_be_found_by_memory_and_runs_may_have_a_limit():
     assert (found.jobs_per_gpu, found.job_timeout) == (AUTO, 90)
     assert parse(["--cfg", "coop"]).jobs_per_gpu is None
     for words in (["--jobs-per-gpu", "0"], ["--jobs-per-gpu", "many"], ["--job-timeout", "0"]):
-        with pytest.raises(UserError, match="must be a whole number, 1 or more"):
+        with pytest.raises(UserError, match="must be a whole number, 1 or more") as error:
             parse(["--cfg", "coop", *words])
+        assert str(error.value).endswith(", or auto") == (words[0] == "--jobs-per-gpu")
