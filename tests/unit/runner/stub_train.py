@@ -2,11 +2,10 @@
 
 STUB_RULES is a JSON list of rules; the first whose `match` stands in the output folder's path
 holds: seconds (sleep), ends (wait until so many runs have ended), file (wait until it is there),
-patience (seconds that ends and file are waited for, 30),
-exit (code, after printing `says`), fails (only the first so many times), ignore_term, child (start
-a process that sleeps), no_result, accuracy, val_accuracy, split_note, task_split_notes (dataset ->
-note).
-Also record (more keys of result.json), alone (out of memory while another run is there).
+patience (seconds that ends and file are waited for, 30), exit (code, after printing `says`), fails
+(only the first so many times), ignore_term, child (start a process that sleeps), no_result,
+accuracy, val_accuracy, split_note, task_split_notes (dataset -> note), record (more keys of
+result.json), alone (out of memory while another run is there).
 With STUB_SERVES it takes --serve as train.py does.
 STUB_LOG takes a JSON line per start and end of a run. Datasets of TASKS leave a metric per task.
 """
@@ -79,10 +78,7 @@ def serve(descriptor: int) -> list[str] | None:
     return JobServer(socket.socket(fileno=descriptor), lambda argv: None).serve()
 
 
-def main(argv: list[str] | None = None) -> int:
-    if argv is None and "--serve" in sys.argv and os.environ.get("STUB_SERVES"):
-        words = serve(int(sys.argv[-1]))
-        return 0 if words is None else main(words)
+def read_words(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for flag in ("root", "trainer", "dataset-config-file", "config-file", "output-dir", "job-key"):
         parser.add_argument(f"--{flag}")
@@ -91,12 +87,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--load-epoch", type=int)
     parser.add_argument("--eval-only", action="store_true")
     parser.add_argument("opts", nargs=argparse.REMAINDER)
-    args = parser.parse_args(argv)
-    out = Path(args.output_dir)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "result.json").unlink(missing_ok=True)
-    rules = json.loads(os.environ.get("STUB_RULES", "[]"))
-    rule = next((rule for rule in rules if rule["match"] in str(out)), {})
+    return parser.parse_args(argv)
+
+
+def work(rule: dict, out: Path) -> dict:
+    """Be there for as long as the rule says; return the rule that holds at the end."""
     if rule.get("ignore_term"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if rule.get("child"):
@@ -112,13 +107,10 @@ def main(argv: list[str] | None = None) -> int:
         rule = {"exit": 1, "says": "torch.OutOfMemoryError: CUDA out of memory. Tried to"}
     note("end", str(out))
     holder.unlink(missing_ok=True)
-    if "exit" in rule and earlier_starts(str(out)) < rule.get("fails", 1000):
-        print(rule.get("says", "broken"), file=sys.stderr)
-        return int(rule["exit"])
-    model = Path(args.model_dir or ".")
-    if args.model_dir and not [*model.glob("result.json"), *model.glob("*/model.pth.tar*")]:
-        print("no model", file=sys.stderr)
-        return 1
+    return rule
+
+
+def leave_result(args: argparse.Namespace, rule: dict, out: Path) -> None:
     options = dict(zip(args.opts[::2], args.opts[1::2], strict=True))
     base = options["DATASET.SUBSAMPLE_CLASSES"] == "base"
     accuracy = rule.get("accuracy", (70.0 if base else 60.0) + args.seed + 0.04)
@@ -130,14 +122,34 @@ def main(argv: list[str] | None = None) -> int:
         }
         for i, name in enumerate(TASKS.get(Path(args.dataset_config_file).stem, ()))
     ]
+    content = {"format": 1, "accuracy": accuracy, "tasks": tasks or None}
+    content["split_note"] = rule.get("split_note")
+    if options.get("TEST.VALIDATE_AT_END") == "True" and not args.eval_only:
+        content["val_accuracy"] = rule.get("val_accuracy", 80.0 + args.seed)
+    text = json.dumps({**content, **rule.get("record", {}), "job_key": args.job_key})
+    (out / "result.json.new").write_text(text)
+    (out / "result.json.new").replace(out / "result.json")  # whole or not at all
+
+
+def main(argv: list[str] | None = None) -> int:
+    if argv is None and "--serve" in sys.argv and os.environ.get("STUB_SERVES"):
+        words = serve(int(sys.argv[-1]))
+        return 0 if words is None else main(words)
+    args = read_words(argv)
+    out = Path(args.output_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "result.json").unlink(missing_ok=True)
+    rules = json.loads(os.environ.get("STUB_RULES", "[]"))
+    rule = work(next((rule for rule in rules if rule["match"] in str(out)), {}), out)
+    if "exit" in rule and earlier_starts(str(out)) < rule.get("fails", 1000):
+        print(rule.get("says", "broken"), file=sys.stderr)
+        return int(rule["exit"])
+    model = Path(args.model_dir or ".")
+    if args.model_dir and not [*model.glob("result.json"), *model.glob("*/model.pth.tar*")]:
+        print("no model", file=sys.stderr)
+        return 1
     if not rule.get("no_result"):
-        content = {"format": 1, "accuracy": accuracy, "tasks": tasks or None}
-        content["split_note"] = rule.get("split_note")
-        if options.get("TEST.VALIDATE_AT_END") == "True" and not args.eval_only:
-            content["val_accuracy"] = rule.get("val_accuracy", 80.0 + args.seed)
-        text = json.dumps({**content, **rule.get("record", {}), "job_key": args.job_key})
-        (out / "result.json.new").write_text(text)
-        (out / "result.json.new").replace(out / "result.json")  # whole or not at all
+        leave_result(args, rule, out)
     return 0
 
 

@@ -8,17 +8,11 @@ import pytest
 from runner.errors import UserError
 from runner.gpus import Slot
 from runner.launcher import TIMED_OUT, Command, LocalLauncher, State, Status
+from tests.unit.runner.lab import wait_until
 
 DEAF = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1); time.sleep(60)"
 )
-
-
-def wait_for(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_it_kills_what_ignores_sigterm_after_the_grace_time(tmp_path):
@@ -26,7 +20,7 @@ def test_it_kills_what_ignores_sigterm_after_the_grace_time(tmp_path):
     console = tmp_path / "console.txt"
     launcher.submit(Command((sys.executable, "-uc", DEAF), console))
     launcher.poll()
-    wait_for(lambda: console.read_text().endswith("\n1\n"))
+    wait_until(lambda: console.read_text().endswith("\n1\n"))
     began = time.monotonic()
     launcher.cancel(lambda: False)
     assert 0.3 <= time.monotonic() - began < 5
@@ -49,7 +43,7 @@ def test_lower_priorities_start_first_and_exit_codes_come_back_once(tmp_path):
                 codes[number] = status.exit_code
         return len(codes) == 2
 
-    wait_for(both_gone)
+    wait_until(both_gone)
     assert codes == {early: 3, late: 3}
 
 
@@ -68,7 +62,7 @@ def test_a_command_that_waits_can_be_withdrawn(tmp_path):
     second = launcher.submit(Command(words, tmp_path / "second.txt"))
     launcher.poll()
     assert launcher.withdraw(second) and not launcher.withdraw(first)
-    wait_for(lambda: launcher.poll() == {})
+    wait_until(lambda: launcher.poll() == {})
     assert not (tmp_path / "second.txt").exists()
 
 
@@ -102,7 +96,7 @@ def test_a_command_that_hangs_is_ended_when_its_time_is_over(tmp_path, code):
         statuses.update(launcher.poll())
         return statuses[number].state is State.GONE
 
-    wait_for(gone)
+    wait_until(gone)
     assert statuses[number].exit_code == TIMED_OUT
     assert launcher.poll() == {}
 
@@ -120,7 +114,7 @@ def test_a_command_that_had_company_can_have_less_of_it(tmp_path):
             gone.update({k: v for k, v in launcher.poll().items() if v.state is State.GONE})
             return len(gone) == len(numbers)
 
-        wait_for(all_gone)
+        wait_until(all_gone)
         return [gone[number].narrow for number in numbers]
 
     assert run(1) == [None]

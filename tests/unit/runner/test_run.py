@@ -183,8 +183,7 @@ def test_stop_ends_whole_process_groups_and_the_next_start_goes_on(lab, number, 
 def test_a_job_deaf_to_sigterm_is_killed(lab):
     lab.rules = [{"match": "seed1", "seconds": 30, "ignore_term": True}]
     process = lab.start(*ONE)
-    while not lab.events("start"):
-        assert process.poll() is None
+    lab.wait_for_start(process)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)  # the second one does not wait for the grace time

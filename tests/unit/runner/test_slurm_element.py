@@ -14,6 +14,7 @@ from runner.slurm.batch import Marks, Task, make_batch, read_batch
 from runner.slurm.element import EXIT_ENDED, ElementRun
 from runner.slurm.holder import Holder, holder_file
 from runner.slurm.options import Options, read_words, resources
+from tests.unit.runner.lab import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -93,13 +94,6 @@ def test_a_program_that_is_not_there_is_told(tmp_path):
     assert "No such file" in (tmp_path / "x.txt").read_text()
 
 
-def started(console):
-    deadline = time.monotonic() + 20
-    while not console.exists() or "ready" not in console.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def run_and(tmp_path, chains, act):
     """Run an element and do something once its first task says that it is ready."""
     batch = make_batch(tmp_path / "batches", [chains])
@@ -107,7 +101,8 @@ def run_and(tmp_path, chains, act):
     codes = []
     thread = threading.Thread(target=lambda: codes.append(element.run()))
     thread.start()
-    started(chains[0][0].console)
+    console = chains[0][0].console
+    wait_until(lambda: console.exists() and "ready" in console.read_text())
     act(element)
     thread.join(30)
     marks = Marks(batch.folder)

@@ -9,6 +9,7 @@ import pytest
 
 from runner.__main__ import main
 from runner.consoles import lock_holder
+from tests.unit.runner.lab import wait_until
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1")
 
@@ -25,13 +26,6 @@ def status(lab, capsys, monkeypatch):
     return ask
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert condition()
-
-
 def test_finished_runs_are_counted_with_their_accuracy(lab, status):
     lab.run(*WORDS)
     code, (head, accuracy) = status("outputs")
@@ -45,7 +39,7 @@ def test_a_run_at_work_is_named_with_place_holder_and_last_line(lab, status):
     lab.rules = [{"match": "", "file": str(go)}]
     process = lab.start(*WORDS, "--jobs-per-gpu", "1", "--isolated")
     try:
-        wait_for(lambda: lab.events("start"))
+        wait_until(lambda: lab.events("start"))
         (console,) = lab.path.glob("outputs/coop/console/*.txt")
         with console.open("a") as file:
             file.write("epoch [3/10]\tloss 0.1 \x1b[2J\n")

@@ -11,8 +11,7 @@ def test_a_run_that_goes_on_elsewhere_is_waited_for_and_not_started_twice(lab, s
     lab.env["STUB_SERVES"] = serves
     lab.rules = [{"match": "train_base", "file": "go"}]
     first = lab.start(*ONE)
-    while not lab.events("start"):
-        assert first.poll() is None
+    lab.wait_for_start(first)
     assert "train base is running; stop it before --fresh" in lab.run(*ONE, "--fresh").stderr
     second = lab.start(*ONE)
     said = ""
@@ -30,8 +29,7 @@ def test_a_run_that_goes_on_elsewhere_is_waited_for_and_not_started_twice(lab, s
 def test_a_run_that_its_own_runner_has_left_is_started_again_once_it_has_ended(lab):
     lab.rules = [{"match": "train_base", "file": "go", "exit": 1, "fails": 1}]
     first = lab.start(*ONE)
-    while not lab.events("start"):
-        assert first.poll() is None
+    lab.wait_for_start(first)
     first.kill()
     first.communicate()
     second = lab.start(*ONE)
@@ -47,11 +45,9 @@ def test_what_another_runner_finishes_meanwhile_is_in_the_tables_of_both(lab):
     two = ("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1")
     lab.rules = [{"match": "train_base/CoOp/dtd", "file": "go"}, {"match": "eurosat", "ends": 2}]
     first = lab.start(*ONE)
-    while not lab.events("start"):
-        assert first.poll() is None
+    lab.wait_for_start(first)
     second = lab.start(*two)  # starts eurosat, which waits for both jobs of the first runner
-    while len(lab.events("start")) < 2:
-        assert second.poll() is None
+    lab.wait_for_start(second, 2)
     (lab.path / "go").touch()
     first.communicate(timeout=30)
     out, err = second.communicate(timeout=30)
@@ -67,8 +63,7 @@ def test_a_job_that_another_runner_finishes_while_it_waits_is_left_alone(lab, op
     two = ("--cfg", "coop", "--datasets", "eurosat,dtd", "--seeds", "1", "--jobs-per-gpu", "1")
     lab.rules = [{"match": "train_base/CoOp/eurosat", "ends": 2}]
     first = lab.start(*two, *option)
-    while not lab.events("start"):
-        assert first.poll() is None
+    lab.wait_for_start(first)
     assert lab.run(*ONE).returncode == 0
     out, err = first.communicate(timeout=30)
     assert first.returncode == code, out + err

@@ -13,6 +13,7 @@ import pytest
 
 from runner.starters import signal_group
 from runner.warm import Warm
+from tests.unit.runner.lab import alive, wait_until
 
 REPO = Path(__file__).resolve().parents[3]
 SERVER = f"""
@@ -33,7 +34,6 @@ if words is not None and where == "fork":
 elif words:
     exec(words[0])
 """
-LIMIT = 20.0  # seconds for a process that does next to nothing
 
 
 @pytest.fixture
@@ -67,13 +67,6 @@ class Jobs:
         process, path = self.start(code, **environment)
         wait_until(process.ended)
         return process.exit_code, path.read_text()
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.01)
 
 
 def test_jobs_run_in_forks_with_their_own_environment_and_output(server):
@@ -132,20 +125,12 @@ def test_a_job_and_what_it_started_end_together(server, tmp_path):
         f"open({str(file)!r}, 'w').write(str(p.pid))"
     )
     assert server.run(code)[0] == 0
-    wait_until(lambda: gone(int(file.read_text())))
+    wait_until(lambda: not alive(int(file.read_text())))
     process, _ = server.start("import time; time.sleep(60)")
     wait_until(lambda: process.ended() or process.pid)
     signal_group(process.pid, signal.SIGTERM)
     wait_until(process.ended)
     assert process.exit_code == -signal.SIGTERM
-
-
-def gone(pid):
-    """Whether a process has ended; its parent may not have asked for its exit code yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def test_a_lost_server_leaves_its_job_alone_and_a_new_one_serves_the_next(server, tmp_path):
@@ -215,11 +200,14 @@ def test_a_job_that_is_told_to_end_before_the_server_is_up_never_starts(tmp_path
 
 def test_a_server_that_hangs_in_a_job_s_preparation_is_ended_with_it(tmp_path):
     script = tmp_path / "server.py"
-    script.write_text(SERVER.replace("kept.append", "lambda argv: __import__('time').sleep(60)"))
+    hangs = "lambda argv: (print(1, file=open('hangs', 'w')), __import__('time').sleep(60))"
+    script.write_text(
+        SERVER.replace("kept.append", hangs.replace("hangs", str(tmp_path / "hangs")))
+    )
     starter = Warm((sys.executable, str(script)), {})
     jobs = Jobs(starter, (sys.executable, str(script)), tmp_path)
     process, path = jobs.start("print('started')")
-    wait_until(lambda: process.ended() or starter._server.ready)
+    wait_until(lambda: process.ended() or (tmp_path / "hangs").exists())
     process.end(signal.SIGTERM)
     wait_until(process.ended)
     assert path.read_text() == ""
@@ -247,7 +235,7 @@ def test_a_fork_whose_asker_has_gone_does_not_start(tmp_path):
         script = tmp_path / "server.py"
         script.write_text(SERVER)
         words = [sys.executable, str(script), "--serve", str(channel.fileno())]
-        subprocess.run(words, pass_fds=[channel.fileno()], timeout=LIMIT, check=False)
+        subprocess.run(words, pass_fds=[channel.fileno()], timeout=20, check=False)
     channel.close()
     assert (tmp_path / "out.txt").read_text() == ""
 
@@ -269,7 +257,7 @@ def test_a_job_that_leaves_a_daemon_behind_has_ended(server, tmp_path):
     )
     assert server.run(code)[0] == 0
     daemon = int(file.read_text())
-    assert not gone(daemon)  # it has left the job's group on purpose
+    assert alive(daemon)  # it has left the job's group on purpose
     os.kill(daemon, signal.SIGKILL)
 
 
