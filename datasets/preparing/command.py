@@ -10,7 +10,8 @@ from typing import Any
 from dassl.utils.errors import UserError
 from datasets.checking.names import Named, add_folder, add_root, find_root, folder_of, resolve
 from datasets.preparing.catalogue import Catalogue
-from datasets.preparing.preparation import Options, Preparation
+from datasets.preparing.options import Options
+from datasets.preparing.preparation import Preparation
 from datasets.preparing.sources import FOLDER
 
 DESCRIPTION = """\

@@ -1,9 +1,12 @@
 """Files of datasets whose content is known, so that nobody need fetch them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from dassl.utils.errors import BadFileError
 from datasets import published
+from datasets.imagenet_v2 import ImageNetV2
 from datasets.wnid_folders import WnidFolders
 
 
@@ -23,3 +26,24 @@ def derived_files(reader: Any, *, for_split: bool = False) -> dict[str, str]:
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
         return {"cat_to_name.json": json.dumps(numbered, indent=4) + "\n"}
     return {}
+
+
+def is_as_derived(path: Path, content: str, reader: Any) -> bool:
+    """Whether a file that is there says the same as `derived_files`.
+
+    Raises:
+        BadFileError: it cannot be read.
+    """
+    try:
+        found = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise BadFileError(f"{path} cannot be read ({error.strerror}); delete it") from error
+    if path.suffix == ".json":
+        try:
+            return bool(json.loads(found) == json.loads(content))
+        except ValueError:
+            return False
+    lines, wanted = ([line.strip() for line in text.split("\n")] for text in (found, content))
+    if not issubclass(reader, ImageNetV2):  # whose folders are places in the file
+        lines, wanted = sorted(lines), sorted(wanted)
+    return list(filter(None, lines)) == list(filter(None, wanted))

@@ -3,42 +3,22 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dassl.config import get_cfg_default
-from dassl.utils.errors import UserError
-from dassl.utils.files import atomic_write
+from dassl.utils.errors import MissingFileError, UserError
 from datasets.checking.folders import near_folder
 from datasets.preparing import imagenet
 from datasets.preparing.catalogue import Catalogue, Part, PublishedFile
-from datasets.preparing.derived import derived_files
+from datasets.preparing.derived import derived_files, is_as_derived
 from datasets.preparing.making import make
+from datasets.preparing.options import Options
+from datasets.preparing.places import half_filled, is_filled, linking, writing
 from datasets.preparing.sources import Sources
 from datasets.preparing.unpack import staging
+from datasets.wnid_folders import WnidFolders
 from downloads import locked
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user asked for.
-
-    Attributes:
-        root: the folder of the datasets.
-        given: a folder with files that the user has fetched; None without.
-        make_split: whether to make a split file where none is there.
-        seed: of that split.
-        dry_run: say what would be done, and do nothing.
-        folder: below the root, of a dataset whose reader fixes none; "" for that of its YAML.
-    """
-
-    root: Path
-    given: Path | None = None
-    make_split: bool = False
-    seed: int = 1
-    dry_run: bool = False
-    folder: str = ""
 
 
 class Preparation:
@@ -57,6 +37,7 @@ class Preparation:
         names = catalogue.file_names
         self.sources = Sources(options.root, reader.dataset_dir, names, options.given)
         self.problems: list[str] = []
+        self.untouched: list[Part] = []  # as they were there
 
     def run(self) -> list[str]:
         """Do it.
@@ -132,15 +113,13 @@ class Preparation:
             return
         firsts = {Path(target).parts[0] for part in self.parts for target in part.takes}
         if any((root / near / first).exists() for first in firsts):
-            self._do(
-                f"{self.folder} becomes a symbolic link to {near}", _linking(self.folder, near)
-            )
+            self._do(f"{self.folder} becomes a symbolic link to {near}", linking(self.folder, near))
             if self.options.dry_run:  # the rest is foretold of what the link would lead to
                 self.folder = root / near
 
     def _missing(self, part: Part) -> list[str]:
         """The paths of a part that are not there."""
-        return [target for target in part.takes if not _is_filled(self.folder / target)]
+        return [target for target in part.takes if not is_filled(self.folder / target)]
 
     def _link_misplaced(self, part: Part) -> list[str]:
         """Links to what was unpacked by hand and left a folder too deep, or under another name;
@@ -152,7 +131,7 @@ class Preparation:
             for name in part.takes[target]:
                 if name != target and not os.path.lexists(path) and (self.folder / name).exists():
                     aim = os.path.relpath(self.folder / name, path.parent)
-                    self._do(f"{path} becomes a symbolic link to {aim}", _linking(path, aim))
+                    self._do(f"{path} becomes a symbolic link to {aim}", linking(path, aim))
                     missing.remove(target)
                     break
         return missing
@@ -168,6 +147,7 @@ class Preparation:
                 self._sort_val(part, path)
             else:
                 self._say(f"{', '.join(part.takes)}: there")
+                self.untouched.append(part)
         elif self.options.dry_run:
             self._foretell(part, missing)
         else:
@@ -224,7 +204,9 @@ class Preparation:
         """Move a path of a part from where it was made to the dataset's folder."""
         path = self.folder / target
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir() and not path.is_symlink():
+        if path.is_symlink():
+            path.unlink()  # to nothing, or to what is empty
+        elif path.is_dir():
             path.rmdir()  # it is empty
         (staged / target).rename(path)
 
@@ -252,12 +234,16 @@ class Preparation:
         """Files whose content is known."""
         for name, content in derived_files(self.reader, for_split=self.options.make_split).items():
             path = self.folder / name
-            if not _is_filled(path):
-                self._do(f"{path} is written", _writing(path, content))
-            elif path.read_text(encoding="utf-8", errors="replace").split() == content.split():
+            if not is_filled(path):
+                self._do(f"{path} is written", writing(path, content))
+            elif is_as_derived(path, content, self.reader):
                 self._say(f"{name}: there")
             else:
-                self._say(f"{path} is not the published one; delete it to have that written")
+                line = f"{path} is not the published one; delete it"
+                if issubclass(self.reader, WnidFolders):  # a run would take wrong class names
+                    self.problems.append(f"{line} and run this again, which writes that")
+                else:
+                    self._say(f"{line} to have that written")
 
     def _make_split(self) -> None:
         if not hasattr(self.reader, "make_split"):
@@ -272,27 +258,25 @@ class Preparation:
         """The last word is the reader's own."""
         cfg = get_cfg_default()
         cfg.DATASET.ROOT = str(self.options.root)
-        found = self.reader(cfg)
+        try:
+            found = self.reader(cfg)
+        except MissingFileError as error:
+            self.problems += error.problems
+            self._advise_to_unpack_again()
+            return
         counts = (len(found.train_x), len(found.val or ()), len(found.test))
         self._say("can be read; train, val, test: " + ", ".join(f"{count:,}" for count in counts))
 
-
-def _is_filled(path: Path) -> bool:
-    """Whether there is a file with content, or a folder with visible entries."""
-    if path.is_dir():
-        with os.scandir(path) as entries:
-            return any(not entry.name.startswith(".") for entry in entries)
-    return path.is_file() and path.stat().st_size > 0
-
-
-def _linking(path: Path, aim: str) -> Callable[[], None]:
-    def link() -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):  # another process was faster
-            path.symlink_to(aim)
-
-    return link
-
-
-def _writing(path: Path, content: str) -> Callable[[], None]:
-    return lambda: atomic_write(path, content)
+    def _advise_to_unpack_again(self) -> None:
+        """Problems that say which folders to delete, where images are missing in them that an
+        archive at hand, or one that can be downloaded, may hold.
+        """
+        for part, folder in half_filled(self.reader, self.options.root, self.untouched):
+            at_hand = [file for file in part.files if self.sources.present(file)]
+            found = at_hand or [file for file in part.files if self.sources.is_offered(file)]
+            if found:
+                whole = os.path.realpath(folder) if folder.is_symlink() else folder
+                self.problems.append(
+                    f"images are missing in {folder}: delete {whole} and run this again, which "
+                    f"unpacks {found[0].name}"
+                )

@@ -6,7 +6,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from datasets.checking.names import PUBLISHED
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
-from datasets.preparing.preparation import Options
+from datasets.preparing.options import Options
 from downloads import ALGORITHMS
 from tests.support.archives import tar_bytes, write
 from tests.support.file_server import serving

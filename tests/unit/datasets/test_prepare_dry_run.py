@@ -4,7 +4,7 @@ import os
 
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
-from datasets.preparing.preparation import Options
+from datasets.preparing.options import Options
 from tests.support.published_files import (
     NOWHERE,
     catalogue_of,

@@ -14,7 +14,7 @@ from datasets import published
 from datasets.imagenet import ImageNet
 from datasets.preparing import imagenet
 from datasets.preparing.command import prepare
-from datasets.preparing.preparation import Options
+from datasets.preparing.options import Options
 from tests.support.archives import tar_bytes
 from tests.support.dataset_tree import read
 from tests.support.published_files import (

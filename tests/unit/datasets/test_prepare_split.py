@@ -8,7 +8,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from datasets.__main__ import run
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
-from datasets.preparing.preparation import Options
+from datasets.preparing.options import Options
 from tests.support import official_tree
 from tests.support.archives import tar_bytes, zip_bytes
 from tests.support.dataset_tree import read

@@ -1,0 +1,99 @@
+"""What `prepare` says of a folder that is there and is not as it should be."""
+
+import shutil
+
+import pytest
+
+from dassl.data.datasets import DATASET_REGISTRY
+from datasets.preparing.command import prepare
+from datasets.preparing.options import Options
+from tests.support.published_files import (
+    NOWHERE,
+    catalogue_of,
+    files_of,
+    image_paths,
+    problems_of,
+    tree,
+    write_files,
+)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_folder_that_was_unpacked_in_part_is_to_be_deleted_and_comes_back(
+    tmp_path, monkeypatch, linked
+):
+    files = files_of("OxfordPets")
+    given = write_files(tmp_path / "given", files)
+    options, catalogue = Options(tmp_path, given), catalogue_of(files, NOWHERE, monkeypatch)
+    prepare(["OxfordPets"], options, catalogue)
+    folder = whole = tmp_path / "oxford_pets" / "images"
+    if linked:
+        whole = folder.rename(tmp_path / "far")
+        folder.symlink_to(whole)
+    (folder / "Abyssinian_2.jpg").unlink()
+    missing, advice = problems_of(["OxfordPets"], options, catalogue)
+    assert "1 of 6 listed images are not in" in missing
+    assert advice == (
+        f"OxfordPets: images are missing in {folder}: delete {whole} and run this again, which "
+        "unpacks images.tar.gz"
+    )
+    shutil.rmtree(whole)
+    prepare(["OxfordPets"], options, catalogue)
+    assert set(tree(folder)) == set(image_paths("OxfordPets"))
+
+
+def test_of_two_folders_the_one_that_lacks_images_is_named(tmp_path, monkeypatch):
+    files = files_of("StanfordCars")
+    given = write_files(tmp_path / "given", files)
+    options, catalogue = Options(tmp_path, given), catalogue_of(files, NOWHERE, monkeypatch)
+    prepare(["StanfordCars"], options, catalogue)
+    (tmp_path / "stanford_cars" / "cars_test" / "1.jpg").unlink()
+    _, advice = problems_of(["StanfordCars"], options, catalogue)
+    assert f"delete {tmp_path}/stanford_cars/cars_test and" in advice
+    assert advice.endswith("cars_test.tgz")
+
+
+def test_a_folder_without_archive_is_not_to_be_deleted(tmp_path, monkeypatch):
+    given = write_files(tmp_path / "given", files_of("FGVCAircraft"))
+    catalogue = catalogue_of({}, NOWHERE, monkeypatch)
+    prepare(["FGVCAircraft"], Options(tmp_path, given), catalogue)
+    (tmp_path / "fgvc_aircraft" / "images" / "01.jpg").unlink()
+    (line,) = problems_of(["FGVCAircraft"], Options(tmp_path), catalogue)
+    assert "1 of 3 listed images are not in" in line
+
+
+@pytest.mark.parametrize("name", ["ImageNetA", "ImageNetV2"])
+@pytest.mark.parametrize(("place", "change"), [(0, "n0 x"), (3, "n01484850 shark")])
+def test_other_class_names_than_the_published_are_a_fault(
+    tmp_path, monkeypatch, name, place, change
+):
+    files = files_of(name)
+    given = write_files(tmp_path / "given", files)
+    options, catalogue = Options(tmp_path, given), catalogue_of(files, NOWHERE, monkeypatch)
+    prepare([name], options, catalogue)
+    path = tmp_path / DATASET_REGISTRY.get(name).dataset_dir / "classnames.txt"
+    whole = path.read_text()
+    lines = whole.splitlines()
+    path.write_text("\n".join([*lines[:place], change, *lines[place + 1 :]]))
+    (line,) = problems_of([name], options, catalogue)
+    assert line == (
+        f"{name}: {path} is not the published one; delete it and run this again, which writes that"
+    )
+    path.unlink()
+    prepare([name], options, catalogue)
+    assert path.read_text() == whole
+
+
+def test_the_order_of_class_names_counts_where_folders_are_places(tmp_path, monkeypatch):
+    for name in ("ImageNetA", "ImageNetV2"):
+        files = files_of(name)
+        given = write_files(tmp_path / "given", files)
+        options, catalogue = Options(tmp_path, given), catalogue_of(files, NOWHERE, monkeypatch)
+        prepare([name], options, catalogue)
+        path = tmp_path / DATASET_REGISTRY.get(name).dataset_dir / "classnames.txt"
+        path.write_text("\n".join(reversed(path.read_text().splitlines())), encoding="utf-8-sig")
+        if name == "ImageNetA":
+            prepare([name], options, catalogue)
+        else:
+            (line,) = problems_of([name], options, catalogue)
+            assert "classnames.txt is not the published one" in line
