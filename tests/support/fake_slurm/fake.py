@@ -6,7 +6,8 @@ An array is a process that starts its elements and sees to them. The folder:
     <id>.json            words of sbatch, environment, script, folder ...
     <id>_<k>.json        an element: state, reason, restart, pid
     <id>_<k>.<request>   cancel, requeue, usr1, lost (the node is; its processes go on)
-    refuse, forget, held, down, max_array_size   what the tests set
+    refuse, silent, forget, held, down, accounting, max_array_size, stop   what the tests set
+    calls                what has been asked
 """
 
 import contextlib

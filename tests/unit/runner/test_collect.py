@@ -282,13 +282,6 @@ def test_a_run_by_hand_is_known_by_its_result(tmp_path):
     assert (run.cfg, run.seed, run.shots, run.experiment) == ("b", 3, 4, "mine")
 
 
-@pytest.mark.parametrize("value", [10**400, float("nan"), -1, True, "9"])
-def test_a_cost_that_is_no_number_is_not_known(tmp_path, value):
-    result(run_folder(tmp_path), peak_memory_mb=value, epochs=value, seconds={"train": value})
-    run = only(tmp_path)
-    assert (run.state, run.peak_memory_mb, run.epochs, run.seconds) == ("done", None, None, {})
-
-
 def test_what_holds_no_run_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "photos/cat").mkdir(parents=True)

@@ -7,15 +7,15 @@ import os
 import re
 import struct
 import termios
-import time
 from pathlib import Path
 
 import pytest
 
 from runner import progress
+from runner.consoles import heading
 from runner.jobs import Job
 from runner.progress import Progress
-from runner.results import STARTED, RunResult
+from runner.results import RunResult
 from runner.schedule import Failure
 
 
@@ -73,7 +73,7 @@ def job(tmp_path, name="coop dtd seed1 train", experiment="coop", kind="train"):
 
 
 def write_head(one, place):
-    one.console.write_text(f"$ x\n{STARTED}{time.strftime('%F %T')}, {place}\n")
+    one.console.write_bytes(heading(("x",), place))
 
 
 def test_a_pipe_gets_plain_lines_alone(tmp_path):

@@ -3,7 +3,6 @@
 import csv
 import json
 import signal
-import time
 
 import pytest
 
@@ -185,7 +184,8 @@ def test_a_job_deaf_to_sigterm_is_killed(lab):
     process = lab.start(*ONE)
     lab.wait_for_start(process)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    while "stopping" not in process.stdout.readline():
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)  # the second one does not wait for the grace time
     process.communicate(timeout=30)
     assert process.returncode == 130
