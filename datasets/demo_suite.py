@@ -27,6 +27,7 @@ class DemoDataset(SplitFileDataset):
     """A dataset whose pictures the repository can make itself."""
 
     images = store.IMAGES
+    images_remedy = "delete the dataset's folder, which is then made again"
     counts: ClassVar[dict[str, int]] = {"train": 40, "val": 10, "test": 60}  # of each class
 
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:

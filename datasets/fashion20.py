@@ -53,7 +53,7 @@ class Fashion20(TaskSuite):
         root = ListedDataset.find_root(cfg)
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
         self.image_dir = os.path.join(self.dataset_dir, "images")
-        check_dataset_folder(self.dataset_dir, "Fashion20", root, "images: not published")
+        check_dataset_folder(self.dataset_dir, type(self), root)
         source = os.path.join(self.dataset_dir, self.split_file)
         if not os.path.isfile(source):
             raise MissingFileError(

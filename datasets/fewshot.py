@@ -14,6 +14,7 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from datasets.datum_pickles import CachedItem, CachedTaskItem, load_items
+from datasets.folders import why_no_file
 from datasets.splits import Item, by_label, is_relative
 from datasets.wording import first_few
 
@@ -70,8 +71,11 @@ def read_small(path: str) -> bytes:
     """The content of a cache.
 
     Raises:
-        BadFileError: it cannot be read, or is far too large for a cache.
+        BadFileError: it is no file, cannot be read, or is far too large for a cache.
     """
+    wrong = why_no_file(path)
+    if wrong:
+        raise BadFileError(f"{path} {wrong}; {REMEDY}")
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

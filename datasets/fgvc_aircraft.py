@@ -40,11 +40,16 @@ class FGVCAircraft(ListedDataset):
 
         Raises:
             MissingFileError: a list is missing.
-            BadFileError: a list is malformed, names an unknown variant, or lacks one.
+            BadFileError: a list is malformed, names a variant twice or an unknown one, or lacks
+                one.
         """
         remedy = f"get it from {self.images_url}"
         variants = os.path.join(self.dataset_dir, "variants.txt")
-        labels = {variant: label for label, variant in enumerate(read_lines(variants, remedy))}
+        names = read_lines(variants, remedy)
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise BadFileError(f"{variants}: the line {twice[0]!r} stands there twice; {remedy}")
+        labels = {variant: label for label, variant in enumerate(names)}
         lists: Lists = {}
         for split in SPLITS:
             path = os.path.join(self.dataset_dir, f"images_variant_{split}.txt")

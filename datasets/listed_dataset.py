@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dassl.data.datasets import DatasetBase, Datum
-from dassl.utils.errors import MissingFileError
 from datasets import fewshot, published
 from datasets.cache_fit import check_fit
 from datasets.classes import check_classes, check_labels, read_alike, subsample_classes
-from datasets.folders import check_dataset_folder, is_folder
+from datasets.folders import check_dataset_folder, check_images_folder, images_remedy
 from datasets.kept_draws import FewShots
 from datasets.splits import SPLITS, Item, check_images
 
@@ -97,7 +96,7 @@ class ListedDataset(DatasetBase):
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
         root = self.find_root(cfg)
         self.place(root, self.folder(cfg), as_task)
-        self._check_folders(root)
+        self.check_folders(root)
         lists = self.read_lists()
         self.check_lists(lists)
         shots = cfg.DATASET.NUM_SHOTS if self.drawn_splits else -1
@@ -156,7 +155,8 @@ class ListedDataset(DatasetBase):
 
     def check_images(self, items: Iterable[Item]) -> None:
         """Check that the files of all images in use are there."""
-        check_images(items, self.image_dir, type(self).__name__)
+        reader = type(self)
+        check_images(items, self.image_dir, reader.__name__, images_remedy(reader))
 
     def read_cache(self, path: str, lists: Lists) -> Lists:
         """The drawn lists of a published few-shot cache, checked against the lists of now."""
@@ -179,14 +179,17 @@ class ListedDataset(DatasetBase):
     def _images_in_caches(self) -> str:
         return fewshot.images_in_caches(self.dataset_dir, self.images)
 
-    def _check_folders(self, root: str) -> None:
-        name = type(self).__name__
-        check_dataset_folder(self.dataset_dir, name, root, f"images: {self.images_url}")
-        remedy = f"unpack the images there: {self.images_url}"
+    def check_folders(self, root: str) -> None:
+        """Check that the dataset's folder is there, and those of the images.
+
+        Raises:
+            MissingFileError, BadFileError: see `check_dataset_folder`.
+        """
+        reader = type(self)
+        check_dataset_folder(self.dataset_dir, reader, root)
         for below in ("", *self.image_folders):
             path = os.path.normpath(os.path.join(self.image_dir, below))
-            if not is_folder(path, name, remedy):
-                raise MissingFileError(f"{name}: no images folder {path}; {remedy}")
+            check_images_folder(path, reader, self.dataset_dir)
 
     def _to_data(self, items: Iterable[Item]) -> list[Datum]:
         start = os.path.join(self.image_dir, "")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from dassl.utils.errors import MissingFileError
+from dassl.utils.errors import BadFileError, MissingFileError
+from datasets.folders import why_no_file
 from datasets.listed_dataset import ListedDataset, Lists
 from datasets.splits import parse_split, read_lists_file, split_note, warn_of_own_split
 from datasets.task_splits import load_task_split, only_task
@@ -52,14 +53,19 @@ class SplitFileDataset(ListedDataset):
     @property
     def source(self) -> str:
         """The split file that is read."""
-        if not self.split_file or (self.as_task and os.path.isfile(self.task_source)):
+        if not self.split_file or (self.as_task and os.path.lexists(self.task_source)):
             return self.task_source
         return os.path.join(self.dataset_dir, self.split_file)
 
     def read_lists(self) -> Lists:
         """The lists of the split file, in its order."""
         source = self.source
-        if not os.path.isfile(source):
+        wrong = why_no_file(source)
+        if wrong:
+            raise BadFileError(
+                f"{type(self).__name__}: {source} {wrong}, no split file; remove it; {self.remedy}"
+            )
+        if not os.path.lexists(source):
             raise MissingFileError(f"{type(self).__name__}: no split file {source}; {self.remedy}")
         if source == self.task_source:
             return self._read_task(source)

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, MissingFileError
 from dassl.utils.files import atomic_write
-from datasets.folders import LEGIBLE
+from datasets.folders import LEGIBLE, why_no_file
 from datasets.wording import first_few
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,9 @@ def read_lists_file(path: str) -> dict[str, Any]:
         MissingFileError: there is no such file.
         BadFileError: it cannot be opened, is no JSON, or lacks a list.
     """
+    wrong = why_no_file(path)
+    if wrong:
+        raise BadFileError(f"{path} {wrong}, no split file; put the split file there")
     try:
         with open(path, encoding="utf-8-sig") as file:
             content = json.load(file)

@@ -1,7 +1,7 @@
 """Lists that datasets publish as text files, one entry a line."""
 
 from dassl.utils.errors import BadFileError, MissingFileError
-from datasets.folders import LEGIBLE
+from datasets.folders import LEGIBLE, why_no_file
 
 
 def read_lines(path: str, remedy: str) -> list[str]:
@@ -13,8 +13,11 @@ def read_lines(path: str, remedy: str) -> list[str]:
 
     Raises:
         MissingFileError: there is no such file.
-        BadFileError: it cannot be opened, or read as UTF-8 text.
+        BadFileError: it is no file, cannot be opened, or read as UTF-8 text.
     """
+    wrong = why_no_file(path)
+    if wrong:
+        raise BadFileError(f"{path} {wrong}; {remedy}")
     try:
         with open(path, encoding="utf-8-sig") as file:
             lines = [line.strip() for line in file if line.strip()]

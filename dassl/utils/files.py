@@ -111,6 +111,10 @@ def read_image(path: StrPath) -> "Image.Image":
             return image if image.mode == "RGB" else image.convert("RGB")
     except FileNotFoundError as error:
         raise MissingFileError(f"no image file {path}; check DATASET.ROOT") from error
+    except PermissionError as error:
+        raise BadFileError(
+            f"{path} cannot be opened (Permission denied); make it readable"
+        ) from error
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ...
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadFileError(

@@ -13,6 +13,7 @@ from datasets.checking.wnids import check_imagenet, check_variant
 from datasets.demo_suite import DemoDataset
 from datasets.fashion20 import Fashion20
 from datasets.fgvc_aircraft import FGVCAircraft
+from datasets.folders import LEGIBLE, images_remedy
 from datasets.imagenet import ImageNet
 from datasets.listed_dataset import ListedDataset
 from datasets.multitask import JointDataset
@@ -31,7 +32,7 @@ def check_dataset(name: str, root: Path, folder: str = "") -> Report:
     """
     reader: Any = DATASET_REGISTRY.get(name)
     below = getattr(reader, "dataset_dir", "")
-    report = Report(name, os.path.normpath(root / (below or folder)))
+    report = Report(name, os.path.normpath(root / (below or folder)), reader=reader)
     with report.catching(report.folder):
         _choose_checks(report, str(root), reader)
     return report
@@ -70,8 +71,13 @@ def decode_images(report: Report, decoder: Decoder) -> None:
         if not bad:
             report.ok(f"all {len(paths):,} images can be decoded")
             return
-        shown = [f"{path} ({reason})" for path, reason in bad.items()]
-        line = (
-            f"{len(bad):,} of {counted(len(paths), 'image')} cannot be decoded: {first_few(shown)}"
-        )
-        report.wrong(f"{line}; replace them by the published files", list(bad))
+        closed = [path for path in bad if not os.access(path, os.R_OK) and os.path.exists(path)]
+        if closed:
+            line = f"{counted(len(closed), 'image')} cannot be opened (Permission denied): "
+            report.wrong(f"{line}{first_few(closed)}; {LEGIBLE}", closed)
+        spoilt = {path: reason for path, reason in bad.items() if path not in closed}
+        if spoilt:
+            shown = [f"{path} ({reason})" for path, reason in spoilt.items()]
+            line = f"{len(spoilt):,} of {counted(len(paths), 'image')} cannot be decoded: "
+            remedy = images_remedy(report.reader, missing=False)
+            report.wrong(f"{line}{first_few(shown)}; {remedy}", list(spoilt))

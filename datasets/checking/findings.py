@@ -34,6 +34,7 @@ class Report:
         folder: where it should lie.
         counts: classes, train, val, test: what was found, as far as that could be told.
         images: files to decode, absolute.
+        reader: the dataset's class, which knows what to advise.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
+    reader: Any = None
 
     def ok(self, text: str) -> None:
         self._add(OK, text)

@@ -67,11 +67,13 @@ def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) 
         return
     found = at(reader, root)
     tree = _tree(report, found)
-    absent = [name for name in OFFICIAL if not os.path.isfile(os.path.join(report.folder, name))]
-    for name in absent:
+    good = []
+    for name in OFFICIAL:
         path = os.path.join(report.folder, name)
-        report.missing(f"no list {path}; get it from {reader.images_url}")
-    lists = None if absent else _read(report, found)
+        with report.catching(path):
+            read_lines(path, f"get it from {reader.images_url}")
+            good.append(name)
+    lists = _read(report, found) if len(good) == len(OFFICIAL) else None
     if lists is not None:
         report.counts = list_checks.count(lists)
         good = list_checks.check_content(report, lists, found.source)
@@ -93,8 +95,11 @@ def check_own(report: Report, reader: type[ListedDataset]) -> None:
     """
     root, below = os.path.split(report.folder)
     found = at(reader, root, folder=below)
-    if not os.path.isdir(report.folder):
-        report.missing(f"no folder {report.folder}; give it by --root, and --folder below it")
+    whole = False
+    with report.catching(report.folder):
+        found.check_folders(root)
+        whole = True
+    if not whole:
         return
     with _told(report):
         lists = _read(report, found)
@@ -135,7 +140,7 @@ def _told(report: Report) -> Iterator[None]:
 
 def _tree(report: Report, found: ListedDataset) -> Tree | None:
     """The images folder, if it is there."""
-    whole = check_image_folders(report, found, found.image_dir)
+    whole = check_image_folders(report, type(found), found.image_dir)
     return Tree(found.image_dir) if whole else None
 
 
@@ -195,7 +200,7 @@ def _compare_split(report: Report, found: SplitFileDataset, lists: Lists, words:
 
 def _hint_at_split(report: Report, found: SplitFileDataset) -> None:
     """A warning that names files which could be the missing split file under another name."""
-    if os.path.isfile(found.source):
+    if os.path.lexists(found.source):
         return
     stem, extension = os.path.splitext(os.path.basename(found.source))
     for folder in (found.dataset_dir, found.image_dir, os.path.dirname(found.dataset_dir)):

@@ -10,12 +10,12 @@ from tabulate import tabulate
 
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets import published
-from datasets.checking.folders import images_url
 from datasets.checking.lists import SUITE_CLASSES
 from datasets.checking.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
 from datasets.demo_suite import DemoDataset, DemoSuite
 from datasets.fashion20 import Fashion20
 from datasets.fgvc_aircraft import FGVCAircraft
+from datasets.folders import images_url
 from datasets.listed_dataset import ListedDataset
 from datasets.multitask import JointDataset
 from datasets.split_dataset import SplitFileDataset

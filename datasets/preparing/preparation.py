@@ -8,7 +8,7 @@ from typing import Any
 
 from dassl.config import get_cfg_default
 from dassl.utils.errors import MissingFileError, UserError
-from datasets.checking.folders import near_folder
+from datasets.folders import near_folder
 from datasets.preparing import imagenet
 from datasets.preparing.catalogue import Catalogue, Part, PublishedFile
 from datasets.preparing.derived import derived_files, is_as_derived

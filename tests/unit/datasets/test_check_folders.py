@@ -107,15 +107,15 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path, monkeypatch, capsys, bel
     path = tmp_path / "oxford_pets" / below
     path.rename(tmp_path / "elsewhere")
     path.touch()
-    text = only(check(capsys, tmp_path, "OxfordPets"), "wrong")
-    assert f"{path} is a file, not a folder" in text
+    text = only(check(capsys, tmp_path, "OxfordPets"), "missing")
+    assert f"{path} is a file; " in text
 
 
 def test_a_loop_of_links_is_named(pets, capsys):
     (pets / "images").rename(pets / "elsewhere")
     (pets / "images").symlink_to(pets / "images")
-    text = only(check(capsys, pets.parent, "OxfordPets"), "wrong")
-    assert f"{pets}/images is a link to nothing" in text
+    text = only(check(capsys, pets.parent, "OxfordPets"), "missing")
+    assert f"{pets}/images is a broken link; " in text
 
 
 def test_a_loop_of_links_in_place_of_an_image_is_missing(pets, capsys):

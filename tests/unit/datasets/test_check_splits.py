@@ -63,7 +63,8 @@ def test_a_malformed_split_file_is_one_line(pets, capsys, content, words):
 def test_a_folder_in_place_of_the_split_file_is_named(pets, capsys):
     (pets / "split_zhou_OxfordPets.json").unlink()
     (pets / "split_zhou_OxfordPets.json").mkdir()
-    assert "no split file" in only(findings(capsys, pets), "missing")
+    text = only(findings(capsys, pets), "wrong")
+    assert text.startswith(f"{pets}/split_zhou_OxfordPets.json is a folder, no split file; remove ")
 
 
 def test_a_gap_in_the_labels_is_wrong(pets, capsys):

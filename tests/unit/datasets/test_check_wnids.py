@@ -120,7 +120,10 @@ def test_a_missing_val_folder_is_named(imagenet, capsys):
     found = found_in(capsys, imagenet.parent)
     assert found.code == 2
     (text,) = found.of("missing")
-    assert f"no images folder {imagenet}/images/val; unpack there: https://image-net.org" in text
+    assert (
+        f"no images folder {imagenet}/images/val; unpack the images there: https://image-net.org"
+        in text
+    )
 
 
 def test_missing_class_names_are_named(imagenet, capsys):

@@ -191,7 +191,7 @@ def test_a_cached_image_without_a_path_is_one_short_line(folder, impath):
 def test_a_cache_that_cannot_be_opened_is_named(folder):
     path = fewshot.cache_path(str(folder), SHOTS, SEED)
     os.mkdir(path)
-    with pytest.raises(UserError, match=f"{path} cannot be read .Is a directory."):
+    with pytest.raises(UserError, match=f"{path} is a folder; delete it"):
         read(folder)
 
 

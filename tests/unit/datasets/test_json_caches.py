@@ -128,7 +128,7 @@ def test_a_file_that_is_far_too_large_is_not_read(path):
 
 
 def test_a_folder_in_its_place_is_named(tmp_path):
-    assert "cannot be read (Is a directory)" in message_of(str(tmp_path))
+    assert "is a folder; delete it to draw again" in message_of(str(tmp_path))
 
 
 def test_a_cache_that_cannot_be_written_whole_is_not_written(path, monkeypatch):

@@ -132,7 +132,7 @@ def test_a_root_that_is_the_datasets_own_folder_is_named(tmp_path, reader):
     root.mkdir()
     line = message_of(root, reader)
     assert f"no folder {root / reader.dataset_dir}; --root is the dataset's own folder" in line
-    assert f"own folder: give {tmp_path}; set --root" in line
+    assert f"own folder: give {tmp_path}; images: " in line
 
 
 def close(monkeypatch, folder):
