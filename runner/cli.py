@@ -22,6 +22,7 @@ from runner.jobs import Job, Study, jobs_of
 from runner.letter import mail_at_end
 from runner.mail import take_mailbox
 from runner.modes import DEFAULT_MODE
+from runner.output import lasting_output
 from runner.plan import Selection, plan
 from runner.slurm.arrays import queued_consoles
 from runner.standing import Standing, Survey, survey
@@ -126,7 +127,8 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         _delete_folders(jobs, studies[0].csv.parent.parent)
         found = survey(jobs)
     _refuse_other_settings(studies, found)
-    with mail_at_end(None if _all_done(found) else mailbox, _title(arguments, studies)) as letter:
+    wanted = None if _all_done(found) else mailbox
+    with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
         outputs = _place("outputs", arguments)
         letter.code = launch_and_report(arguments, studies, found, command, outputs, letter)
     return letter.code

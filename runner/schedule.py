@@ -153,13 +153,18 @@ class Scheduler:
                     self._sleep(tick)
             self._outcome.stopped = bool(self._stop.count)
         finally:
-            if self._stop.count and not self._launcher.leaves_running:
-                self._watcher.stopping()
             try:
-                self._launcher.cancel(self._stop.hurry)
+                if self._stop.count and not self._launcher.leaves_running:
+                    self._watcher.stopping()
             finally:
-                self._times.save()
+                self._end()
         return self._outcome
+
+    def _end(self) -> None:
+        try:
+            self._launcher.cancel(self._stop.hurry)
+        finally:
+            self._times.save()
 
     def _submit(self, job: Job) -> None:
         self._tries[job.name] += 1

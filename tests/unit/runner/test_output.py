@@ -1,0 +1,71 @@
+"""A runner whose output leads nowhere: its jobs are run, or ended, as ever."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.runner.lab import DRIVER, wait_until
+
+WORDS = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1,2")
+
+
+def start(lab, stdout, *flags):
+    """The runner with its output on an open file."""
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, *WORDS, *flags],
+        cwd=lab.path,
+        env=lab.environment(WORDS, True),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def pipe_ends():
+    return os.pipe()
+
+
+def terminal_ends():
+    ours, theirs = pty.openpty()
+    return ours, theirs
+
+
+@pytest.mark.parametrize(
+    ("ends", "number"), [(pipe_ends, signal.SIGINT), (terminal_ends, signal.SIGHUP)]
+)
+@pytest.mark.parametrize("flags", [(), ("--isolated",)])
+def test_a_stop_ends_the_jobs_of_a_runner_that_nobody_reads(lab, ends, number, flags):
+    lab.rules = [{"match": "seed", "seconds": 60}]
+    reader, writer = ends()
+    process = start(lab, writer, *flags)
+    os.close(writer)
+    lab.wait_for_start(process)
+    os.close(reader)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    pids = [event["pid"] for event in lab.events("start")]
+    wait_until(lambda: not any(map(alive, pids)))
+
+
+def alive(pid):
+    """Whether a process runs; one that nobody has waited for does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_without_room_for_its_log_the_runner_says_so_and_runs_on(lab):
+    with open("/dev/full", "w") as full:
+        process = start(lab, full)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert errors == ("Notice: nothing is printed any more (No space left on device); runs go on\n")
+    assert (lab.path / "results/coop").is_dir()
+    assert len(lab.events("end")) == 4
