@@ -8,6 +8,7 @@ from typing import Any
 
 from dassl.utils.files import atomic_write
 from datasets.checking.listed import at
+from datasets.listed_dataset import ListedDataset
 from datasets.preparing.catalogue import Part
 from datasets.splits import SPLITS
 
@@ -37,7 +38,13 @@ def writing(path: Path, content: str) -> Callable[[], None]:
 
 
 def half_filled(reader: Any, root: Path, parts: Sequence[Part]) -> list[tuple[Part, Path]]:
-    """Folders of images, with their parts, that have some of the listed images and not all."""
+    """Folders of images, with their parts, that have some of the listed images and not all.
+
+    Raises:
+        UserError: the lists cannot be read.
+    """
+    if not issubclass(reader, ListedDataset):
+        return []
     found = at(reader, str(root))
     lists = found.read_lists()
     paths = [os.path.join(found.image_dir, item.path) for part in SPLITS for item in lists[part]]

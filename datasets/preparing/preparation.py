@@ -262,7 +262,8 @@ class Preparation:
             found = self.reader(cfg)
         except MissingFileError as error:
             self.problems += error.problems
-            self._advise_to_unpack_again()
+            with contextlib.suppress(UserError):  # the lists cannot be read: that is told
+                self._advise_to_unpack_again()
             return
         counts = (len(found.train_x), len(found.val or ()), len(found.test))
         self._say("can be read; train, val, test: " + ", ".join(f"{count:,}" for count in counts))

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from dassl.data.datasets import DATASET_REGISTRY
+from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
 from datasets.preparing.options import Options
 from tests.support.published_files import (
@@ -60,6 +61,12 @@ def test_a_folder_without_archive_is_not_to_be_deleted(tmp_path, monkeypatch):
     (tmp_path / "fgvc_aircraft" / "images" / "01.jpg").unlink()
     (line,) = problems_of(["FGVCAircraft"], Options(tmp_path), catalogue)
     assert "1 of 3 listed images are not in" in line
+
+
+def test_a_reader_of_another_kind_has_the_last_word(tmp_path):
+    write_files(tmp_path / "fashion20" / "images", {"1.jpg": b""})
+    (line,) = problems_of(["Fashion20"], Options(tmp_path), Catalogue.published())
+    assert line.startswith(f"Fashion20: no split file {tmp_path}/fashion20/")
 
 
 @pytest.mark.parametrize("name", ["ImageNetA", "ImageNetV2"])
