@@ -233,7 +233,6 @@ def serve(descriptor: int) -> list[str] | None:
     command line, in the process itself None at the end. The jobs share decoded test images."""
     import shutil
     import socket
-    import tempfile
 
     import torch
 
@@ -246,9 +245,8 @@ def serve(descriptor: int) -> list[str] | None:
     # process loads weights with one thread, and so starts none.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    crops = os.environ[FOLDER] = tempfile.mkdtemp(prefix="promptlab-")
     job = JobServer(socket.socket(fileno=descriptor), keep_weights).serve()
-    if job is None:
+    if job is None and (crops := os.environ.get(FOLDER)):
         shutil.rmtree(crops, ignore_errors=True)
     torch.set_num_threads(threads)
     return job

@@ -4,9 +4,11 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, BinaryIO
 
 from runner.starters import Isolated, Process, signal_group
 
+CROPS = "PROMPTLAB_CROPS"  # names the folder to train.py
 _CHUNK = 1 << 16
 _LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
 _GRACE = 5.0  # seconds for it to remove what its jobs shared
@@ -34,6 +37,7 @@ class Warm:
         """
         self._command = tuple(train_command)
         self._environment = dict(environment)
+        self._crops = ""
         self._isolated = Isolated()
         self._server: _Server | None = None
         self._failures = 0
@@ -54,6 +58,8 @@ class Warm:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._crops:
+            shutil.rmtree(self._crops, ignore_errors=True)
 
     def _serves(self, argv: Sequence[str]) -> bool:
         return tuple(argv[: len(self._command)]) == self._command
@@ -64,7 +70,10 @@ class Warm:
             self._server.close()
             self._server = None
         if self._server is None and self._failures < _ATTEMPTS:
-            self._server = _Server(self._command, self._environment)
+            # Decoded test images that the jobs share; the server removes them as well, where this
+            # process is killed.
+            self._crops = self._crops or tempfile.mkdtemp(prefix="promptlab-")
+            self._server = _Server(self._command, {**self._environment, CROPS: self._crops})
         return self._server
 
 

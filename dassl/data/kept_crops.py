@@ -24,7 +24,7 @@ from dassl.utils.files import read_image
 
 FOLDER = "PROMPTLAB_CROPS"
 _FIXED = (T.Resize, T.CenterCrop)  # steps without chance
-_SHARE = 4  # a list of images may take this part of the disk's free space
+_SHARE = 4  # all lists together may take this part of the disk's free space
 _CHECK = 4  # bytes of the checksum that stands before each image's pixels
 
 
@@ -106,7 +106,7 @@ def kept_crops(paths: Sequence[str], transform: Any) -> KeptCrops | None:
     height, width = steps[place - 1].size
     digest = hashlib.sha256(repr(steps[:place]).encode())
     try:
-        if len(paths) * height * width * 3 > shutil.disk_usage(folder).free // _SHARE:
+        if not _fits(len(paths) * height * width * 3, folder):
             return None
         for path in paths:
             found = os.stat(path)
@@ -116,6 +116,15 @@ def kept_crops(paths: Sequence[str], transform: Any) -> KeptCrops | None:
     except OSError:
         return None
     return KeptCrops(Path(folder, f"{digest.hexdigest()}.crops"), transform)
+
+
+def _fits(size: int, folder: str) -> bool:
+    """Whether a list of so many bytes may come to those that are there; files that are not full yet
+    count as if they were."""
+    files = [entry.stat() for entry in os.scandir(folder)]
+    promised = sum(file.st_size for file in files)
+    written = sum(file.st_blocks * 512 for file in files)
+    return promised + size <= (shutil.disk_usage(folder).free + written) // _SHARE
 
 
 def _conversion(steps: Sequence[Any]) -> int:

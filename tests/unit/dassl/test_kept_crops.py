@@ -113,6 +113,9 @@ def test_lists_too_large_for_the_disk_are_not_kept(pictures, folder, monkeypatch
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
     images(pictures)
     assert list(folder.iterdir()) == []
+    images(pictures[:2])  # this much is there, and then no more
+    images(pictures[1:])
+    assert len(list(folder.iterdir())) == 1
 
 
 @pytest.mark.parametrize("changes", [{"is_train": True}, {"RETURN_IMG0": True}])
