@@ -7,7 +7,9 @@ import torch
 from tests.support import command
 
 # one worker, so that it has all cores: forks must bear several threads
-WORDS = "--demo --jobs-per-gpu 1 --cfg maple_dept --datasets demo_digits --seeds 2 OPTIM.MAX_EPOCH 1"
+WORDS = (
+    "--demo --jobs-per-gpu 1 --cfg maple_dept --datasets demo_digits --seeds 2 OPTIM.MAX_EPOCH 1"
+)
 CHANGING = {"seconds", "peak_memory_mb"}
 
 
