@@ -24,7 +24,7 @@ demo-all: $(VENV)/installed
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
-# Every shell script on the demo suite with one epoch: some minutes.
+# Every shell script on the demo suite with one epoch: 15 CPU minutes.
 test-scripts: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/scripts/every_script.py
 
