@@ -80,10 +80,14 @@ def parse_axis(word: str) -> Axis:
         UserError: it is not of that form.
     """
     key, equals, text = word.partition("=")
-    values = tuple(_unique(_split(text)))
+    values, open_ = _split(text)
+    if open_:
+        raise UserError(f"--grid {word}: {open_} is not closed")
     if not key or not equals or not values:
         raise UserError(f"--grid {word}: must be KEY=a,b,c, as OPTIM.LR=0.002,0.02")
-    return Axis(key, values)
+    if same := _equal(values):
+        raise UserError(f"--grid {word}: {same}")
+    return Axis(key, tuple(values))
 
 
 def read_axes(entry: Any) -> tuple[list[Axis], list[str]]:
@@ -105,35 +109,43 @@ def read_axes(entry: Any) -> tuple[list[Axis], list[str]]:
             continue
         if alias and not _ALIAS.fullmatch(alias):
             problems.append(f"grid.{key}.alias {alias}: letters and digits, a letter first")
-        axes.append(Axis(str(key), tuple(_unique(map(str, values))), alias))
+        words = tuple(map(str, values))
+        if same := _equal(words):
+            problems.append(f"grid.{key}: {same}")
+        axes.append(Axis(str(key), words, alias))
     return axes, problems
 
 
-def _unique(words: Any) -> list[str]:
-    """Return the words that differ as values: of 0.1 and 1e-1 the first."""
+def _equal(words: Sequence[str]) -> str:
+    """Return what is wrong with words that do not differ as values, as 0.1 and 1e-1."""
     found: dict[str, str] = {}
     for word in words:
-        found.setdefault(normalise(["value", word])["value"], word)
-    return list(found.values())
+        value = normalise(["value", word])["value"]
+        if value in found:
+            return f"{found[value]} and {word} are one value; name each once"
+        found[value] = word
+    return ""
 
 
-def _split(text: str) -> list[str]:
-    words, word, open_, quote = [], "", [], ""
+def _split(text: str) -> tuple[list[str], str]:
+    """Return the words between the commas, and the bracket or quote that is open at the end."""
+    words, word, quote = [], "", ""
+    open_: list[str] = []  # brackets
     for sign in text:
         if quote:
             quote = "" if sign == quote else quote
         elif sign in "'\"":
             quote = sign
         elif sign in _CLOSES:
-            open_.append(_CLOSES[sign])
-        elif open_ and sign == open_[-1]:
+            open_.append(sign)
+        elif open_ and sign == _CLOSES[open_[-1]]:
             open_.pop()
         elif sign == "," and not open_:
             words.append(word)
             word = ""
             continue
         word += sign
-    return [word.strip() for word in [*words, word] if word.strip()]
+    return [word.strip() for word in [*words, word] if word.strip()], quote or "".join(open_[:1])
 
 
 def _short_names(axes: Sequence[Axis]) -> list[str]:

@@ -26,12 +26,27 @@ def ranking(lab, name="grid-b2n-CoOp-vit_b16_ep10_bs4_lr35.csv"):
         ("A.B=1, 2", ("1", "2")),
         ("A.B=(1,2),[3,4]", ("(1,2)", "[3,4]")),
         ("A.B='a,b',c", ("'a,b'", "c")),
-        ("A.B=0.1,1e-1,.1,0.2", ("0.1", "0.2")),
         ("A.B=a=b", ("a=b",)),
     ],
 )
 def test_values_are_parted_at_commas_outside_of_brackets_and_quotes(word, values):
     assert parse_axis(word) == Axis("A.B", values)
+
+
+@pytest.mark.parametrize(
+    ("word", "wrong"),
+    [
+        ("A.B=(1,2", "( is not closed"),
+        ("A.B=1,[2,(3,4)", "[ is not closed"),
+        ("A.B='a,b", "' is not closed"),
+        ("A.B=0.1,0.2,0.10", "0.1 and 0.10 are one value; name each once"),
+        ("A.B=4,4", "4 and 4 are one value; name each once"),
+    ],
+)
+def test_values_that_are_not_whole_or_equal_are_refused_in_one_line(lab, word, wrong):
+    done = lab.run(*WORDS, "--grid", word)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: --grid {word}: {wrong}\n"
 
 
 def test_points_are_all_combinations_in_folders_by_alias_or_last_part():
@@ -195,12 +210,14 @@ def test_a_grid_in_configs_may_have_aliases_and_is_checked():
         *(Axis("A.WEIGHT", ("0.7", "0.5"), "w"), Axis("A.C", ("True", "(1, 2)"))),
     )
     wrong = {"SEED": [1], "A.B": 3, "A.C": {"alias": "1", "value": [1]}, "LR": [1]}
+    wrong["A.D"] = [0.1, "1e-1"]
     with pytest.raises(UserError) as error:
         read_experiment("mine", {"train": train, "grid": wrong})
     assert error.value.problems == [
         "configs.py, mine: grid.A.B: must be a list of values",
         "configs.py, mine: grid.A.C.value: no such key; did you mean values?",
         "configs.py, mine: grid.A.C: must be a list of values",
+        "configs.py, mine: grid.A.D: 0.1 and 1e-1 are one value; name each once",
         "configs.py, mine: grid.SEED: set by the runner for every run; use --seeds for seeds",
         "configs.py, mine: grid.LR: not a key; options are KEY VALUE, as OPTIM.LR 0.002",
     ]
