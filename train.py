@@ -215,9 +215,11 @@ def make_deterministic(cfg: CfgNode) -> None:
 
 def mistake_lines(error: Exception) -> list[str] | None:
     """What to tell the user of an error, or None where it is no mistake of theirs."""
-    from clip import ClipError
-    from dassl.utils.errors import UserError
-
+    try:
+        from clip import ClipError
+        from dassl.utils.errors import UserError
+    except Exception:  # what broke the first import breaks this one, and the first is to be shown
+        return None
     if isinstance(error, UserError):
         return error.problems
     if isinstance(error, ClipError):
