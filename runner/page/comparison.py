@@ -128,7 +128,7 @@ def comparison_sheets(section: Section, comparisons: Sequence[Comparison]) -> li
         rows = [
             (
                 Entry(each.method.label, kind="name"),
-                Entry(each.source.name, note=each.source.origin),
+                Entry(each.source.name, kind="name", note=each.source.origin),
                 *_triples(each, line),
             )
             for each in summed

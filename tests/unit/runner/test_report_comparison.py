@@ -4,6 +4,7 @@ import pytest
 
 from runner.page import comparison, settings
 from runner.page.comparison import compare, published_rows
+from runner.page.document import html_page
 from runner.published_figures import find
 from tests.unit.runner.report_pages import base_to_new, page_of, report_of, run
 
@@ -28,6 +29,13 @@ def test_every_source_of_a_method_stands_beside_it(tmp_path):
         ("coop", "CoOp (KgCoOp paper)"),
         ("coop_dept", "CoOp+DePT"),
     ]
+
+
+def test_names_break_where_a_table_is_wide(tmp_path):
+    base_to_new(tmp_path / "coop", datasets=ELEVEN)
+    page = html_page(report_of(tmp_path), "now")
+    assert '<td class="name" title="' in page
+    assert ".wide td.name { white-space: normal; overflow-wrap: anywhere;" in page
 
 
 def test_the_difference_and_the_interval(tmp_path):
