@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from runner.errors import UserError
 # and libraries; and how much more than its tensors the allocator holds.
 CONTEXT_MB = 700.0
 SLACK = 1.2
+
+_PATIENCE = 10.0  # seconds for nvidia-smi, which a broken driver holds for ever
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,11 @@ def find_gpus() -> Machine:
     if program is None:
         return Machine((), {}, "nvidia-smi not found")
     try:
-        answer = subprocess.run(
-            [program, "--query-gpu=index", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        answer = _ask([program, "--query-gpu=index", "--format=csv,noheader"])
+    except subprocess.TimeoutExpired:
+        why = f"nvidia-smi gave no answer in {_PATIENCE:.0f} s"
+        return Machine((), {}, f"{why}; CUDA_VISIBLE_DEVICES=0 names a GPU without it")
+    except OSError as error:
         return Machine((), {}, f"nvidia-smi: {error}")
     if answer.returncode:
         lines = (answer.stderr or answer.stdout).strip().splitlines()
@@ -64,6 +65,35 @@ def find_gpus() -> Machine:
     indices = tuple(line.strip() for line in answer.stdout.splitlines() if line.strip().isdigit())
     # nvidia-smi numbers by bus; CUDA by speed unless told otherwise.
     return Machine(indices, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, "nvidia-smi lists none")
+
+
+def _ask(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Return what a program says.
+
+    Raises:
+        TimeoutExpired: it gave no answer; it is killed, but not waited for, since in a call to a
+            broken driver it would not end.
+    """
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def choose_gpus(machine: Machine, indices: Sequence[int]) -> tuple[str, ...]:
@@ -91,11 +121,11 @@ def choose_gpus(machine: Machine, indices: Sequence[int]) -> tuple[str, ...]:
 def free_memory(machine: Machine, gpus: Sequence[str]) -> dict[str, float]:
     """Return the free MiB of each GPU of which nvidia-smi says it."""
     program = shutil.which("nvidia-smi")
-    if program is None:
+    if program is None or not gpus:
         return {}
     words = ["--query-gpu=index,uuid,name,memory.free", "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run([program, *words], capture_output=True, text=True, timeout=60)
+        answer = _ask([program, *words])
     except (OSError, subprocess.TimeoutExpired):
         return {}
     rows = [[word.strip() for word in line.split(",")] for line in answer.stdout.splitlines()]

@@ -98,6 +98,19 @@ def test_a_broken_nvidia_smi_is_said(lab):
     assert "(no GPU: nvidia-smi: driver mismatch)" in lab.run(*SIX).stdout
 
 
+def test_an_nvidia_smi_that_hangs_is_said_and_never_means_cpu_where_gpus_were_named(
+    lab, monkeypatch
+):
+    monkeypatch.setattr(gpus, "_PATIENCE", 0.2)
+    lab.fake_nvidia_smi("/bin/sleep 60")
+    done = lab.run(*SIX, "--gpus", "0")
+    said = "no GPU here (nvidia-smi gave no answer in 0 s; CUDA_VISIBLE_DEVICES=0 names a GPU"
+    assert done.returncode == 2 and lab.events("start") == []
+    assert done.stderr.startswith(f"error: --gpus: {said}") and done.stderr.count("\n") == 1
+    done = lab.run("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
+    assert "(no GPU: nvidia-smi gave no answer in" in done.stdout
+
+
 @pytest.mark.parametrize(
     "words, line",
     [
