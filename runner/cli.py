@@ -17,7 +17,7 @@ from runner.consoles import in_use
 from runner.errors import UserError
 from runner.execute import launch_and_report
 from runner.experiment import Experiment, read_experiment
-from runner.files import shown
+from runner.files import require_writable, shown
 from runner.jobs import Job, Study, jobs_of
 from runner.letter import mail_at_end
 from runner.mail import take_mailbox
@@ -120,6 +120,7 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
     if arguments.dry_run:
         _print_commands(jobs, arguments)
         return 0
+    require_writable(_table_folders(studies))
     found = survey(jobs)
     if arguments.demo and (arguments.fresh or not _all_done(found)):
         demo.require_cache(job.dataset for job in jobs)
@@ -132,6 +133,12 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
         outputs = _place("outputs", arguments)
         letter.code = launch_and_report(arguments, studies, found, command, outputs, letter)
     return letter.code
+
+
+def _table_folders(studies: Sequence[Study]) -> list[Path]:
+    """Return the folders that the tables will lie in."""
+    tables = [path for study in studies for path in (study.csv, *study.csv_by_column.values())]
+    return list(dict.fromkeys([studies[0].csv.parent.parent, *(path.parent for path in tables)]))
 
 
 def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
@@ -217,6 +224,12 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
         for job in jobs
         if job.console in queued
     ]
+    busy += [
+        f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; delete or "
+        "move the link yourself"
+        for job in jobs
+        if job.folder.is_symlink()
+    ]
     if busy:
         raise UserError(busy)
     there = [job for job in jobs if job.folder.exists()]
@@ -226,7 +239,9 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
         try:
             shutil.rmtree(job.folder)
         except OSError as error:
-            raise UserError(f"cannot delete {shown(job.folder)}: {error.strerror}") from error
+            raise UserError(
+                f"cannot delete {shown(job.folder)}: {error.strerror or error}"
+            ) from error
 
 
 def _deletions(jobs: Sequence[Job]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner import layouts
 from runner.errors import UserError
+from runner.files import closed_place, may_not_be_read
 from runner.layouts import Place
 from runner.results import read_record
 from runner.runs import DONE, FAILED, MISSING, RUNNING, Run, placed, read_run, without_result
@@ -25,24 +26,36 @@ def collect(folder: Path, *, unreadable: list[Path] | None = None) -> list[Run]:
         unreadable: takes the folders that could not be looked into.
 
     Raises:
-        UserError: no such folder, not readable, or no run in it; one line.
+        UserError: no such folder, one that may not be read, or no run in it.
     """
-    if not folder.is_dir():
-        what = "a file" if folder.exists() else "no such folder"
-        raise UserError(f"{folder}: {what}; give the folder of runs")
+    try:
+        if not folder.is_dir():
+            what = "a file" if folder.exists() else "no such folder"
+            raise UserError(f"{folder}: {what}; give the folder of runs")
+    except PermissionError as error:
+        raise UserError(may_not_be_read(closed_place(folder.absolute()))) from error
     closed = [] if unreadable is None else unreadable
     top = folder.absolute()
     consoles = [path / "console" for path in top.parents[:_DEEPEST]]  # of what lies in a step
-    runs = [
-        read_run(path, place, _experiment(place.root(path), top) if place else path.parent.name)
-        for path, place in _walk(top, closed, consoles)
-    ]
-    if not runs and top in closed:
-        raise UserError(f"{folder}: not readable; change its permissions or owner")
-    runs += _only_consoles(runs, consoles, top)
+    runs = []
+    for path, place in _walk(top, closed, consoles):
+        experiment = _experiment(place.root(path), top) if place else path.parent.name
+        try:
+            runs.append(read_run(path, place, experiment))
+        except PermissionError as error:  # it can be listed, but not looked into
+            closed.append(_closed(error, path))
+    if top not in closed:
+        runs += _only_consoles(runs, consoles, top, closed)
+    closed[:] = dict.fromkeys(closed)
+    if not runs and closed:
+        raise UserError([may_not_be_read(path) for path in closed])
     if not runs:
         raise UserError(f"{folder}: no run below it; looked for {layouts.LOOKED_FOR}")
     return sorted(_with_modes(runs), key=lambda run: _natural(str(run.folder)))
+
+
+def _closed(error: PermissionError, path: Path) -> Path:
+    return closed_place(Path(error.filename).parent if error.filename else path)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
@@ -98,7 +111,9 @@ def _experiment(root: Path, top: Path) -> str:
     return "/".join(root.parts[-2:]) if root.name.startswith("weights-") else root.name
 
 
-def _only_consoles(runs: Sequence[Run], consoles: Sequence[Path], top: Path) -> list[Run]:
+def _only_consoles(
+    runs: Sequence[Run], consoles: Sequence[Path], top: Path, closed: list[Path]
+) -> list[Run]:
     """Return the runs of this runner that ended before they had a folder."""
     known, made = {run.folder for run in runs}, []
     for console in sorted(path for folder in consoles for path in folder.glob("*.txt")):
@@ -110,7 +125,10 @@ def _only_consoles(runs: Sequence[Run], consoles: Sequence[Path], top: Path) -> 
         if folder in known or not folder.is_relative_to(top):
             continue
         run = placed(folder, place, _experiment(root, top))
-        made.append(without_result(run, console))
+        try:
+            made.append(without_result(run, console))
+        except PermissionError as error:
+            closed.append(_closed(error, folder))
     return made
 
 

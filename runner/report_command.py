@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     now = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     sheets = report.sheets()
     for path in unreadable:
-        print(f"not readable, so nothing of it is here: {path}")
+        print(f"{shown(path)}: may not be read, so nothing of it is here")
     for name, what, text in (
         (args.out, "page:    ", html_page(report, f"Written {now}.")),
         (args.latex, "LaTeX:   ", texts.latex(sheets)),

@@ -2,7 +2,10 @@
 
 import enum
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from runner.errors import UserError
+from runner.files import closed_place, may_not_be_read
 from runner.jobs import Job
 from runner.results import RunResult, read_log, read_result
 
@@ -23,13 +26,24 @@ def survey(jobs: Sequence[Job]) -> Survey:
     """Return for each job, by name, what its folder holds.
 
     A test whose training must run is to run as well, whatever lies there.
+
+    Raises:
+        UserError: a folder may not be read; one line per folder.
     """
     found: dict[str, tuple[Standing, RunResult | None]] = {}
+    closed = {}
     for job in jobs:
-        standing, result = _look(job)
+        try:
+            standing, result = _look(job)
+        except PermissionError as error:
+            place = Path(error.filename).parent if error.filename else job.folder
+            closed[closed_place(place)] = True
+            standing, result = Standing.TO_RUN, None
         if job.needs and found[job.needs.name][0] is Standing.TO_RUN and standing is Standing.DONE:
             standing, result = Standing.TO_RUN, None
         found[job.name] = (standing, result)
+    if closed:
+        raise UserError([may_not_be_read(place) for place in closed])
     return found
 
 

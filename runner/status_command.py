@@ -9,6 +9,7 @@ from pathlib import Path
 from runner import layouts
 from runner.collect import DONE, FAILED, MISSING, RUNNING, Run, collect
 from runner.consoles import last_start, lock_holder
+from runner.files import shown
 from runner.planned import read_plan
 from runner.progress import duration
 from runner.results import tail
@@ -51,14 +52,17 @@ def run(args: argparse.Namespace) -> int:
         UserError: no such folder, or nothing in it; one line.
     """
     folder = Path(args.directory).expanduser()
-    for experiment in _experiments(folder):
+    unreadable: list[Path] = []
+    for experiment in _experiments(folder, unreadable):
         print("\n".join(_lines(experiment)))
+    for path in unreadable:
+        print(f"{shown(path)}: may not be read, so nothing of it is here")
     return 0
 
 
-def _experiments(folder: Path) -> list[_Experiment]:
+def _experiments(folder: Path, unreadable: list[Path]) -> list[_Experiment]:
     found: dict[str, _Experiment] = {}
-    for each in collect(folder):
+    for each in collect(folder, unreadable=unreadable):
         found.setdefault(each.experiment, _Experiment(each.experiment)).runs.append(each)
     for experiment in found.values():
         consoles = {path.parent for each in experiment.runs if (path := _console(each))}

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         if not each.mode:
             print(_by_hand(each))
     for path in unreadable:
-        print(f"not readable, so nothing of it is here: {path}")
+        print(f"{shown(path)}: may not be read, so nothing of it is here")
     for path, text in files:
         atomic_write(path, text)
         print(f"table:   {shown(path)}")

@@ -29,6 +29,30 @@ def test_an_output_folder_that_may_not_be_written_is_one_line(lab, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("place", ["results", "results/coop"])
+def test_a_file_in_place_of_the_folder_of_tables_is_one_line_before_anything_runs(lab, place):
+    (lab.path / place).parent.mkdir(exist_ok=True)
+    (lab.path / place).write_text("mine")
+    done = lab.run(*ONE)
+    line = f"error: {place}: is a file, not a folder for results; move it away\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
+    assert (lab.path / place).read_text() == "mine" and lab.events("start") == []
+
+
+def test_fresh_leaves_a_link_and_what_it_points_to(lab):
+    lab.run(*ONE)
+    folder = lab.path / "outputs/coop/train_base" / RUN
+    folder.rename(lab.path / "elsewhere")
+    folder.symlink_to(lab.path / "elsewhere")
+    done = lab.run(*ONE, "--fresh")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: cannot delete outputs/coop/train_base/{RUN}: it is a link, to "
+        f"{lab.path / 'elsewhere'}; delete or move the link yourself\n"
+    )
+    assert len(list(lab.path.glob("outputs/coop/test_new/**/result.json"))) == 1
+
+
 def test_what_another_program_left_is_kept_under_another_name(lab):
     folder = lab.path / "outputs/coop/train_base" / RUN
     folder.mkdir(parents=True)
