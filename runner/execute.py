@@ -1,15 +1,13 @@
 """Run the jobs of a plan that are not done, then tally."""
 
 import math
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner import ending, times
 from runner.arguments import AUTO, Arguments
-from runner.errors import UserError
-from runner.files import shown
+from runner.files import require_writable
 from runner.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
 from runner.jobs import Job, Study, jobs_of
 from runner.launcher import Launcher, LocalLauncher
@@ -50,7 +48,7 @@ def launch_and_report(
     outcome = Outcome(results=results)
     code = 0
     if to_run:
-        _require_writable(to_run)
+        require_writable(each for job in to_run for each in (job.folder, job.console.parent))
         note_plan(jobs)
         known = _times(outputs, jobs, found)
         launcher, where = _launcher(arguments, studies, to_run, train_command, known)
@@ -60,13 +58,15 @@ def launch_and_report(
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
     with letter.copying():
-        ending.write_tables(
-            studies, outcome.results, together=arguments.together, rank_by=arguments.rank_by
-        )
-        ending.print_failures(outcome)
-        if outcome.stopped:
-            left = len(jobs) - len(outcome.results)
-            print(f"stopped with {_jobs(left)} left; the same command goes on from here")
+        try:
+            ending.write_tables(
+                studies, outcome.results, together=arguments.together, rank_by=arguments.rank_by
+            )
+        finally:  # also where a table cannot be written
+            ending.print_failures(outcome)
+            if outcome.stopped:
+                left = len(jobs) - len(outcome.results)
+                print(f"stopped with {_jobs(left)} left; the same command goes on from here")
     return code
 
 
@@ -140,25 +140,6 @@ def _times(outputs: Path, jobs: Sequence[Job], found: Survey) -> Times:
         if counted and not known.knows(job.argv):
             known.learn(job.argv, job.folder)
     return known
-
-
-def _require_writable(jobs: Sequence[Job]) -> None:
-    """Refuse before anything runs an output folder that is a file or may not be written.
-
-    Raises:
-        UserError: one line per folder.
-    """
-    problems = {}
-    for folder in dict.fromkeys(each for job in jobs for each in (job.folder, job.console.parent)):
-        place = next(
-            each for each in (folder, *folder.parents) if each.exists() or each.is_symlink()
-        )
-        if not place.is_dir():
-            problems[place] = f"{shown(place)}: is a file, not a folder for results; move it away"
-        elif not os.access(place, os.W_OK | os.X_OK):
-            problems[place] = f"{shown(place)}: may not be written; change its permissions or owner"
-    if problems:
-        raise UserError(list(problems.values()))
 
 
 def _exit_code(outcome: Outcome) -> int:

@@ -21,7 +21,7 @@ def test_a_file_in_place_of_an_output_folder_is_one_line_before_anything_runs(la
 
 def test_an_output_folder_that_may_not_be_written_is_one_line(lab, monkeypatch):
     (lab.path / "outputs/coop").mkdir(parents=True)
-    monkeypatch.setattr("runner.execute.os.access", lambda place, mode: place.name != "coop")
+    monkeypatch.setattr("runner.files.os.access", lambda place, mode: place.name != "coop")
     done = lab.run(*ONE)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -37,6 +37,19 @@ def test_a_file_in_place_of_the_folder_of_tables_is_one_line_before_anything_run
     line = f"error: {place}: is a file, not a folder for results; move it away\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
     assert (lab.path / place).read_text() == "mine" and lab.events("start") == []
+
+
+def test_failures_are_named_also_where_a_table_cannot_be_written(lab):
+    lab.rules = [{"match": "seed2", "exit": 1}]
+    words = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1,2")
+    lab.run(*words)
+    table = next((lab.path / "results/coop").glob("*.csv"))
+    table.unlink()
+    table.mkdir()
+    done = lab.run(*words)
+    assert done.returncode == 2
+    assert done.stderr == f"error: cannot write {table}: Is a directory\n"
+    assert "1 run failed:" in done.stdout and "not run, since their training" in done.stdout
 
 
 def test_fresh_leaves_a_link_and_what_it_points_to(lab):
