@@ -1,6 +1,4 @@
-"""ImageNet: class folders and classnames.txt; golden lists are what the reference reader returns
-where the file system lists in sorted order.
-"""
+"""ImageNet: class folders and classnames.txt; goldens of the reference reader, listings sorted."""
 
 import json
 import os
