@@ -64,9 +64,8 @@ def test_nothing_to_run_or_a_dry_run_sends_nothing(lab):
 
 
 def test_an_error_in_the_middle_is_told_and_stays_an_error(lab):
-    """The folder of the tables is a file: nothing can be written at the end."""
-    (lab.path / "results").mkdir()
-    (lab.path / "results/coop").write_text("")
+    """A folder has the name of a table: it cannot be written at the end."""
+    (lab.path / "results/coop/b2n-CoOp-vit_b16_ep10_bs4_lr35.csv").mkdir(parents=True)
     with MailServer() as server:
         lab.env = settings(server)
         assert lab.run(*WORDS).returncode == 2
