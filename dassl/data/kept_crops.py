@@ -37,15 +37,13 @@ class KeptCrops:
 
     Args:
         file: holds the records; made on the first write.
-        transform: ends, after Resize and CenterCrop, with ToTensor and more.
+        crop: from image to crop, without chance; CenterCrop is its last step.
+        rest: from crop to tensor.
     """
 
-    def __init__(self, file: Path, transform: T.Compose) -> None:
-        self._file = file
-        steps = list(transform.transforms)
-        place = _conversion(steps)
-        self._crop, self._rest = T.Compose(steps[:place]), T.Compose(steps[place:])
-        height, width = steps[place - 1].size
+    def __init__(self, file: Path, crop: T.Compose, rest: T.Compose) -> None:
+        self._file, self._crop, self._rest = file, crop, rest
+        height, width = crop.transforms[-1].size
         self._shape = (height, width, 3)
         self._record = _CHECK + height * width * 3
         self._descriptor: int | None = None
@@ -98,7 +96,8 @@ def kept_crops(paths: Sequence[str], transform: Any) -> KeptCrops | None:
     if not folder or not isinstance(transform, T.Compose):
         return None
     steps = list(transform.transforms)
-    place = _conversion(steps)
+    conversions = (place for place, step in enumerate(steps) if isinstance(step, T.ToTensor))
+    place = next(conversions, 0)
     if place < 1 or not isinstance(steps[place - 1], T.CenterCrop):
         return None
     if not all(isinstance(step, _FIXED) for step in steps[:place]):
@@ -115,7 +114,8 @@ def kept_crops(paths: Sequence[str], transform: Any) -> KeptCrops | None:
             )
     except OSError:
         return None
-    return KeptCrops(Path(folder, f"{digest.hexdigest()}.crops"), transform)
+    file = Path(folder, f"{digest.hexdigest()}.crops")
+    return KeptCrops(file, T.Compose(steps[:place]), T.Compose(steps[place:]))
 
 
 def _fits(size: int, folder: str) -> bool:
@@ -125,12 +125,6 @@ def _fits(size: int, folder: str) -> bool:
     promised = sum(file.st_size for file in files)
     written = sum(file.st_blocks * 512 for file in files)
     return promised + size <= (shutil.disk_usage(folder).free + written) // _SHARE
-
-
-def _conversion(steps: Sequence[Any]) -> int:
-    """Place of the conversion to a tensor; -1 if there is none."""
-    places = [place for place, step in enumerate(steps) if isinstance(step, T.ToTensor)]
-    return places[0] if places else -1
 
 
 def _checksum(pixels: bytes) -> bytes:
