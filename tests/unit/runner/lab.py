@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import configs
 from runner import cli, demo
@@ -124,13 +125,15 @@ class Lab:
             env["DATA"] = str(self.path / "data")
         return {**env, **self.env}
 
-    def start(self, *words: str, data: bool = True) -> subprocess.Popen:
+    def start(
+        self, *words: str, data: bool = True, stdout: int | IO[str] = subprocess.PIPE
+    ) -> subprocess.Popen:
         """Start the runner on the command line `words`."""
         return subprocess.Popen(
             [sys.executable, "-c", DRIVER, *words],
             cwd=self.path,
             env=self.environment(words, data),
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
         )

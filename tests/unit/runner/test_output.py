@@ -3,45 +3,22 @@
 import os
 import pty
 import signal
-import subprocess
-import sys
 
 import pytest
 
-from tests.unit.runner.lab import DRIVER, wait_until
+from tests.unit.runner.lab import alive, wait_until
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1,2")
 
 
-def start(lab, stdout, *flags):
-    """The runner with its output on an open file."""
-    return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, *WORDS, *flags],
-        cwd=lab.path,
-        env=lab.environment(WORDS, True),
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def pipe_ends():
-    return os.pipe()
-
-
-def terminal_ends():
-    ours, theirs = pty.openpty()
-    return ours, theirs
-
-
 @pytest.mark.parametrize(
-    ("ends", "number"), [(pipe_ends, signal.SIGINT), (terminal_ends, signal.SIGHUP)]
+    ("ends", "number"), [(os.pipe, signal.SIGINT), (pty.openpty, signal.SIGHUP)]
 )
 @pytest.mark.parametrize("flags", [(), ("--isolated",)])
 def test_a_stop_ends_the_jobs_of_a_runner_that_nobody_reads(lab, ends, number, flags):
     lab.rules = [{"match": "seed", "seconds": 60}]
     reader, writer = ends()
-    process = start(lab, writer, *flags)
+    process = lab.start(*WORDS, *flags, stdout=writer)
     os.close(writer)
     lab.wait_for_start(process)
     os.close(reader)
@@ -52,18 +29,9 @@ def test_a_stop_ends_the_jobs_of_a_runner_that_nobody_reads(lab, ends, number, f
     wait_until(lambda: not any(map(alive, pids)))
 
 
-def alive(pid):
-    """Whether a process runs; one that nobody has waited for does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_without_room_for_its_log_the_runner_says_so_and_runs_on(lab):
     with open("/dev/full", "w") as full:
-        process = start(lab, full)
+        process = lab.start(*WORDS, stdout=full)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert errors == ("Notice: nothing is printed any more (No space left on device); runs go on\n")
