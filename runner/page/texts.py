@@ -73,12 +73,7 @@ def _one_line(text: str) -> str:
 
 
 def _latex_entry(entry: Entry) -> str:
-    if entry.kind == "missing":
-        return "--"
-    text = latex_text(entry.text)
-    text = f"\\textbf{{{text}}}" if entry.best else text
-    spread = f" $\\pm$ {entry.spread}" if entry.spread else ""
-    return f"{text}{spread}{_bracket(entry, latex_text)}"
+    return _entry(entry, latex_text, missing="--", bold=r"\textbf{{{}}}", sign=r"$\pm$")
 
 
 def markdown(sections: Titled) -> str:
@@ -109,12 +104,26 @@ def markdown_text(text: str) -> str:
 
 
 def _markdown_entry(entry: Entry) -> str:
+    return _entry(entry, markdown_text, missing="-", bold="**{}**", sign="±")
+
+
+def _entry(
+    entry: Entry, escape: Callable[[str], str], *, missing: str, bold: str, sign: str
+) -> str:
+    """Return a cell.
+
+    Args:
+        escape: makes any text fit to stand there.
+        missing: what stands for a run that is not there.
+        bold: marks the best of a column, with {} for the text.
+        sign: between a number and its spread.
+    """
     if entry.kind == "missing":
-        return "-"
-    text = markdown_text(entry.text)
-    text = f"**{text}**" if entry.best else text
-    spread = f" ± {entry.spread}" if entry.spread else ""
-    return f"{text}{spread}{_bracket(entry, markdown_text)}"
+        return missing
+    text = escape(entry.text)
+    text = bold.format(text) if entry.best else text
+    spread = f" {sign} {entry.spread}" if entry.spread else ""
+    return f"{text}{spread}{_bracket(entry, escape)}"
 
 
 def _bracket(entry: Entry, escape: Callable[[str], str]) -> str:
