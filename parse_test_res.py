@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.results import END_OF_TEST, END_OF_TRAINING
+from runner.files.records import END_OF_TEST, END_OF_TRAINING
 
 SEVERAL_TASKS = "overall_metric"  # what a run over several tasks prints in place of accuracy
 NUMBER = r"([\.\deE+-]+)%"

@@ -25,16 +25,16 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
 
-from runner.gpus import Slot  # noqa: E402
-from runner.jobs import Job  # noqa: E402
-from runner.launcher import LocalLauncher  # noqa: E402
-from runner.progress import Progress  # noqa: E402
-from runner.schedule import Scheduler  # noqa: E402
-from runner.standing import survey  # noqa: E402
-from runner.starters import Isolated  # noqa: E402
-from runner.stop import StopRequest  # noqa: E402
-from runner.times import Times  # noqa: E402
-from runner.warm import Warm  # noqa: E402
+from runner.launch.gpus import Slot  # noqa: E402
+from runner.launch.local import LocalLauncher  # noqa: E402
+from runner.launch.schedule import Scheduler  # noqa: E402
+from runner.launch.starters import Isolated  # noqa: E402
+from runner.launch.stop import StopRequest  # noqa: E402
+from runner.launch.times import Times  # noqa: E402
+from runner.launch.warm import Warm  # noqa: E402
+from runner.plan.jobs import Job  # noqa: E402
+from runner.plan.standing import survey  # noqa: E402
+from runner.show.progress import Progress  # noqa: E402
 
 # Stands for train.py: sleeps, then leaves a result; its start and end go to a file of its own.
 STUB = f"""

@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> str:
-    return f"runner.{command}_command"
+    return f"runner.show.{command}_command"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

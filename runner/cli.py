@@ -10,22 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner import demo
-from runner.arguments import Arguments, parse
-from runner.build import Workspace
-from runner.consoles import in_use
 from runner.errors import UserError
 from runner.execute import launch_and_report
-from runner.experiment import Experiment, read_experiment
-from runner.files import require_writable, shown
-from runner.jobs import Job, Study, jobs_of
-from runner.letter import mail_at_end
-from runner.mail import take_mailbox
-from runner.modes import DEFAULT_MODE
+from runner.files.consoles import in_use
+from runner.files.writing import require_writable, shown
+from runner.launch.slurm.arrays import queued_consoles
 from runner.output import lasting_output
-from runner.plan import Selection, plan
-from runner.slurm.arrays import queued_consoles
-from runner.standing import Standing, Survey, survey
+from runner.plan import demo
+from runner.plan.arguments import Arguments, parse
+from runner.plan.build import Workspace
+from runner.plan.experiment import Experiment, read_experiment
+from runner.plan.jobs import Job, Study, jobs_of
+from runner.plan.modes import DEFAULT_MODE
+from runner.plan.standing import Standing, Survey, survey
+from runner.plan.studies import Selection, plan
+from runner.show.letter import mail_at_end
+from runner.show.mail import take_mailbox
 
 GetConfig = Callable[[str], Mapping[str, Any]]
 

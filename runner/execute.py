@@ -5,24 +5,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner import ending, times
-from runner.arguments import AUTO, Arguments
-from runner.files import require_writable
-from runner.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
-from runner.jobs import Job, Study, jobs_of
-from runner.launcher import Launcher, LocalLauncher
-from runner.letter import Letter
-from runner.planned import note_plan
-from runner.progress import Progress
-from runner.results import RunResult
-from runner.schedule import USER_MISTAKE, Outcome, Scheduler
-from runner.slurm.launcher import make_launcher
-from runner.slurm.options import Options
-from runner.standing import Standing, Survey, survey
-from runner.starters import Isolated
-from runner.stop import stop_signals
-from runner.times import Times
-from runner.warm import Warm
+from runner.files.records import RunResult
+from runner.files.writing import require_writable
+from runner.launch import times
+from runner.launch.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
+from runner.launch.local import Launcher, LocalLauncher
+from runner.launch.schedule import USER_MISTAKE, Outcome, Scheduler
+from runner.launch.slurm.launcher import make_launcher
+from runner.launch.slurm.options import Options
+from runner.launch.starters import Isolated
+from runner.launch.stop import stop_signals
+from runner.launch.times import Times
+from runner.launch.warm import Warm
+from runner.plan.arguments import AUTO, Arguments
+from runner.plan.jobs import Job, Study, jobs_of
+from runner.plan.planned import note_plan
+from runner.plan.standing import Standing, Survey, survey
+from runner.show import ending
+from runner.show.letter import Letter
+from runner.show.progress import Progress
 
 
 def launch_and_report(

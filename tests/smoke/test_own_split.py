@@ -3,7 +3,7 @@
 import json
 
 from datasets.oxford_pets import OxfordPets
-from runner.results import read_result
+from runner.files.records import read_result
 from tests.support import command, small_pets
 
 

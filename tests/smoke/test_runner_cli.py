@@ -34,7 +34,7 @@ def test_looking_imports_neither_torch_nor_pandas_nor_matplotlib(words):
 def test_no_module_of_the_runner_imports_another_room_or_torch():
     files = [path for path in (REPO / "runner").rglob("*.py") if path.name[0] != "_"]
     names = sorted(".".join(path.relative_to(REPO).with_suffix("").parts) for path in files)
-    assert {"runner.cli", "runner.page.document", "runner.slurm.element"} <= set(names)
+    assert {"runner.cli", "runner.show.page.document", "runner.launch.slurm.element"} <= set(names)
     foreign = ["torch", "numpy", "pandas", "matplotlib", "clip", "dassl", "trainers", "datasets"]
     code = f"import sys, {', '.join(names)}\nprint({{*{foreign}}} & sys.modules.keys())"
     assert call("-c", code).stdout == "set()\n"

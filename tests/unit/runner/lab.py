@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 import configs
-from runner import cli, demo
+from runner import cli
+from runner.plan import demo
 
 REPO = Path(__file__).resolve().parents[3]
 STUB = Path(__file__).with_name("stub_train.py")

@@ -4,8 +4,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from runner.page.document import html_page, make_report
-from runner.report_command import gather
+from runner.show.page.document import html_page, make_report
+from runner.show.report_command import gather
 from tests.unit.runner.folders import result, run_folder
 
 VOID = ("meta", "br")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from runner.archive import checkpoint_id
+from runner.plan.archive import checkpoint_id
 
 SEEDS = ("--seeds", "1,2")
 YAML = "vit_b16_ep10_bs4_lr35"

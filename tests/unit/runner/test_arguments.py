@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from runner.arguments import AUTO, parse
 from runner.errors import UserError
+from runner.plan.arguments import AUTO, parse
 
 
 def test_options_start_at_the_first_word_with_a_dot():

@@ -21,7 +21,7 @@ def test_a_file_in_place_of_an_output_folder_is_one_line_before_anything_runs(la
 
 def test_an_output_folder_that_may_not_be_written_is_one_line(lab, monkeypatch):
     (lab.path / "outputs/coop").mkdir(parents=True)
-    monkeypatch.setattr("runner.files.os.access", lambda place, mode: place.name != "coop")
+    monkeypatch.setattr("runner.files.writing.os.access", lambda place, mode: place.name != "coop")
     done = lab.run(*ONE)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from runner.collect import collect
 from runner.errors import UserError
+from runner.results.collect import collect
 from tests.unit.runner.folders import log, result, run_folder
 
 

@@ -7,7 +7,7 @@ import yaml
 
 import configs
 from runner.errors import UserError
-from runner.experiment import read_experiment, trainer_yaml
+from runner.plan.experiment import read_experiment, trainer_yaml
 
 REPO = Path(__file__).resolve().parents[3]
 BASE_TO_NEW = [

@@ -5,8 +5,8 @@ import csv
 import pytest
 
 from runner.errors import UserError
-from runner.experiment import read_experiment
-from runner.grid import Axis, parse_axis, points
+from runner.plan.experiment import read_experiment
+from runner.plan.grid import Axis, parse_axis, points
 from tests.unit.runner import lab as labs
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1,2")

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from dassl.config.digest import IGNORED_KEYS
-from runner.jobkey import IGNORED, job_key, normalise, weights_id
+from runner.plan.jobkey import IGNORED, job_key, normalise, weights_id
 
 
 @pytest.fixture

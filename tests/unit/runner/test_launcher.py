@@ -6,8 +6,8 @@ import time
 import pytest
 
 from runner.errors import UserError
-from runner.gpus import Slot
-from runner.launcher import TIMED_OUT, Command, LocalLauncher, State, Status
+from runner.launch.gpus import Slot
+from runner.launch.local import TIMED_OUT, Command, LocalLauncher, State, Status
 from tests.unit.runner.lab import wait_until
 
 DEAF = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner import gpus
+from runner.launch import gpus
 from tests.unit.runner.lab import Lab
 
 SIX = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "2", "3")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from runner.mail import Mailbox, send, take_mailbox
+from runner.show.mail import Mailbox, send, take_mailbox
 from tests.support.mail_server import MailServer, certificate
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from runner.modes import MODES
+from runner.plan.modes import MODES
 
 SEED = ("--seeds", "1")
 

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from runner.modes import MODES
-from runner.results import RunResult, TaskResult, read_result
-from runner.tables.picture import write_picture
-from runner.tables.scores import Line
-from runner.tables.screen import OWN_SPLIT, ranking_csv, render
-from runner.tables.stats import summarise
+from runner.files.records import RunResult, TaskResult, read_result
+from runner.plan.modes import MODES
+from runner.results.scores import Line
+from runner.results.stats import summarise
+from runner.show.picture import write_picture
+from runner.show.screen import OWN_SPLIT, ranking_csv, render
 
 FOOTNOTE = f"* behind a name: {OWN_SPLIT}."
 LINES = (Line("dtd"), Line("eurosat"), Line("average", average=True, members=("dtd", "eurosat")))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from runner.modes import MODES
-from runner.tables.picture import write_picture
-from runner.tables.scores import Line
-from runner.tables.stats import summarise
+from runner.plan.modes import MODES
+from runner.results.scores import Line
+from runner.results.stats import summarise
+from runner.show.picture import write_picture
 
 LINES = (Line("dtd"), Line("mine"), Line("average", average=True, members=("dtd", "mine")))
 B2N = MODES["b2n"]

@@ -1,7 +1,7 @@
 """Which slot takes the next command."""
 
-from runner.gpus import Slot
-from runner.places import Places
+from runner.launch.gpus import Slot
+from runner.launch.places import Places
 
 
 def slots(*devices, each=1):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from runner import progress
-from runner.consoles import heading
-from runner.jobs import Job
-from runner.progress import Progress
-from runner.results import RunResult
-from runner.schedule import Failure
+from runner.files.consoles import heading
+from runner.files.records import RunResult
+from runner.launch.schedule import Failure
+from runner.plan.jobs import Job
+from runner.show import progress
+from runner.show.progress import Progress
 
 
 class Terminal:

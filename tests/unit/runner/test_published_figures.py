@@ -5,7 +5,7 @@ import csv
 import pytest
 
 import configs
-from runner.published_figures import AVERAGE, FOLDER, find
+from runner.show.published_figures import AVERAGE, FOLDER, find
 
 TABLES = sorted(FOLDER.glob("*.csv"))
 

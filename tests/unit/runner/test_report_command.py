@@ -3,8 +3,8 @@
 import pytest
 
 from runner.__main__ import main
-from runner.collect import collect
-from runner.report_command import gather
+from runner.results.collect import collect
+from runner.show.report_command import gather
 from tests.unit.runner.folders import run_folder
 from tests.unit.runner.report_pages import Page, base_to_new, every_protocol
 

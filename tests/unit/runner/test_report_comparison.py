@@ -2,10 +2,10 @@
 
 import pytest
 
-from runner.page import comparison, settings
-from runner.page.comparison import compare, published_rows
-from runner.page.document import html_page
-from runner.published_figures import find
+from runner.show.page import comparison, settings
+from runner.show.page.comparison import compare, published_rows
+from runner.show.page.document import html_page
+from runner.show.published_figures import find
 from tests.unit.runner.report_pages import base_to_new, page_of, report_of, run
 
 ELEVEN = published_rows("b2n")

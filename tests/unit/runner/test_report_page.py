@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from runner.collect import collect
-from runner.page.document import html_page, pairs
-from runner.page.tags import tag
-from runner.tables.groups import make_tables
+from runner.results.collect import collect
+from runner.results.groups import make_tables
+from runner.show.page.document import html_page, pairs
+from runner.show.page.tags import tag
 from tests.unit.runner.folders import log, result, run_folder
 from tests.unit.runner.report_pages import (
     Page,

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from runner.page.sheets import Entry, Sheet
-from runner.page.texts import latex, latex_text, markdown, markdown_text
+from runner.show.page.sheets import Entry, Sheet
+from runner.show.page.texts import latex, latex_text, markdown, markdown_text
 from tests.unit.runner.report_pages import every_protocol, numbers, report_of
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.collect import collect
+from runner.results.collect import collect
 from tests.unit.runner.folders import result, run_folder
 
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from runner import schedule
+from runner.launch import schedule
 from tests.unit.runner.lab import alive
 
 ONE = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
@@ -82,7 +82,7 @@ def test_a_demo_cache_that_is_whole_or_not_needed_need_not_be_written(lab, monke
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("runner.demo.tempfile.TemporaryFile", refuse)
+        patch.setattr("runner.plan.demo.tempfile.TemporaryFile", refuse)
         assert lab.run(*words).returncode == 0  # the datasets are there
         (lab.path / "cache/demo_digits").rmdir()
         assert "all done" in lab.run(*words).stdout

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobs import Job
-from runner.launcher import CANNOT_START, DONE_ELSEWHERE, TIMED_OUT, State, Status
-from runner.schedule import Scheduler
-from runner.stop import StopRequest
-from runner.times import Times
+from runner.launch.local import CANNOT_START, DONE_ELSEWHERE, TIMED_OUT, State, Status
+from runner.launch.schedule import Scheduler
+from runner.launch.stop import StopRequest
+from runner.launch.times import Times
+from runner.plan.jobs import Job
 
 OUT_OF_MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
 

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from runner.launcher import CANNOT_START
-from runner.slurm import element as slurm_element
-from runner.slurm.batch import Marks, Task, make_batch, read_batch
-from runner.slurm.element import EXIT_ENDED, ElementRun
-from runner.slurm.holder import Holder, holder_file
-from runner.slurm.options import Options, read_words, resources
+from runner.launch.local import CANNOT_START
+from runner.launch.slurm import element as slurm_element
+from runner.launch.slurm.batch import Marks, Task, make_batch, read_batch
+from runner.launch.slurm.element import EXIT_ENDED, ElementRun
+from runner.launch.slurm.holder import Holder, holder_file
+from runner.launch.slurm.options import Options, read_words, resources
 from tests.unit.runner.lab import wait_until
 
 

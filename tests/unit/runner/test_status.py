@@ -8,7 +8,7 @@ import time
 import pytest
 
 from runner.__main__ import main
-from runner.consoles import lock_holder
+from runner.files.consoles import lock_holder
 from tests.unit.runner.lab import wait_until
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1")

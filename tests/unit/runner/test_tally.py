@@ -2,11 +2,11 @@
 
 import pytest
 
-from runner.modes import MODES
-from runner.tables.published_csv import accuracy_csv, base_to_new_csv, shots_csv
-from runner.tables.scores import Line
-from runner.tables.screen import ranking_csv, render
-from runner.tables.stats import harmonic_mean, summarise
+from runner.plan.modes import MODES
+from runner.results.scores import Line
+from runner.results.stats import harmonic_mean, summarise
+from runner.show.published_csv import accuracy_csv, base_to_new_csv, shots_csv
+from runner.show.screen import ranking_csv, render
 
 # Printed by the published tally (Koorye/DePT, utils/result_parser.py).
 PUBLISHED = """\

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from runner.__main__ import main
-from runner.tables.stats import Spread, student_quantile
+from runner.results.stats import Spread, student_quantile
 from tests.unit.runner.folders import log, result, run_folder
 from tests.unit.runner.test_tally import PUBLISHED, PUBLISHED_XD
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from runner import times
-from runner.times import Times
+from runner.launch import times
+from runner.launch.times import Times
 
 
 def words(trainer="CoOp", dataset="dtd", kind="train", yaml="vit", options=("A.B", "1")):

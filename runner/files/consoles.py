@@ -1,0 +1,94 @@
+"""The console file of a run, which takes all that it prints: where it lies, what it says of where
+and since when the run is at work, and who holds its lock."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from runner.files.records import STARTED
+
+_HEAD = re.compile(rf"{re.escape(STARTED)}(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d)(?:, (.*))?")
+_LOCK = re.compile(r"\d+: FLOCK +ADVISORY +WRITE +(\d+) +(\w+):(\w+):(\d+) ")
+
+
+def console_file(root: Path, below: Sequence[str]) -> Path:
+    """Return the console file of the run whose folder lies at the parts `below` of `root`."""
+    return root / "console" / f"{'-'.join(below)}.txt"
+
+
+def heading(argv: Sequence[str], place: str) -> bytes:
+    """Return the lines that head each run in its console file."""
+    return f"$ {shlex.join(argv)}\n{STARTED}{time.strftime('%F %T')}, {place}\n".encode()
+
+
+def lock(console: BinaryIO) -> bool:
+    """Lock an open console file for this process and all that inherit it, until the last of them
+    has ended; return False if others hold it. A file system without locks is taken for free."""
+    try:
+        fcntl.flock(console, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def in_use(console: Path) -> bool:
+    """Return whether a process still holds the console file of a run."""
+    try:
+        with console.open("rb") as file:
+            return not lock(file)
+    except OSError:  # no such file
+        return False
+
+
+@dataclass(frozen=True)
+class Start:
+    """When a run has started, in seconds of the clock, and where: `GPU 0`."""
+
+    time: float
+    place: str
+
+
+def last_start(console: Path) -> Start | None:
+    """Return the start of the last run in a console file, None if there is none."""
+    found = None
+    with contextlib.suppress(OSError), console.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith(STARTED):
+                found = _HEAD.match(line) or found
+    if found is None:
+        return None
+    try:
+        began = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").timestamp()
+    except ValueError:
+        return None
+    return Start(began, (found[2] or "").strip())
+
+
+def lock_holder(console: Path) -> int | None:
+    """Return the process that took the lock of a console file, None where that is not known: on
+    another machine, on a system without /proc, or if it has ended (its child holds it on)."""
+    with contextlib.suppress(OSError):
+        status = console.stat()
+        device = (os.major(status.st_dev), os.minor(status.st_dev))
+        for line in Path("/proc/locks").read_text().splitlines():
+            if not (found := _LOCK.match(line)):
+                continue
+            place = (int(found[2], 16), int(found[3], 16))
+            number = int(found[1])
+            if place == device and int(found[4]) == status.st_ino and _lives(number):
+                return number
+    return None
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

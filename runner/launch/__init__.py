@@ -1,0 +1,1 @@
+"""Who runs it: this machine, its GPUs, warm workers, SLURM; kills, retries, what is done."""

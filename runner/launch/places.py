@@ -1,0 +1,76 @@
+"""Which free slot takes the next command: by their number, or by the memory of their device."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.launch.gpus import Slot
+
+Need = Callable[[], float | None]
+"""The MiB that a command takes of its device, as far as it is known by now."""
+
+
+@dataclass
+class Taken:
+    """A slot in use.
+
+    Attributes:
+        most: how many commands at once its device has had meanwhile, this one included.
+    """
+
+    slot: Slot
+    need: Need
+    most: int = 1
+
+
+class Places:
+    """Slots by device. A device that has a room takes as many commands at once as fit in it, up to
+    the number of its slots; one by one as long as what they need is not known."""
+
+    def __init__(
+        self, slots: Sequence[Slot], rooms: Mapping[str, float | None] | None = None
+    ) -> None:
+        """`rooms`: by device, its free MiB, None where that is not known."""
+        self._free = list(slots)
+        self._limits = Counter(slot.device for slot in slots)
+        self._taken: dict[str, list[Taken]] = {slot.device: [] for slot in slots}
+        self._rooms = dict(rooms or {})
+
+    def take(self, need: Need) -> Taken | None:
+        """Take a slot of the device that has the fewest commands; None if there is none now."""
+        for slot in sorted(self._free, key=lambda slot: len(self._taken[slot.device])):
+            if self._admits(slot.device, need):
+                self._free.remove(slot)
+                beside = self._taken[slot.device]
+                taken = Taken(slot, need, len(beside) + 1)
+                for other in beside:
+                    other.most = max(other.most, taken.most)
+                beside.append(taken)
+                return taken
+        return None
+
+    def give_back(self, taken: Taken) -> None:
+        """The command has ended."""
+        self._taken[taken.slot.device].remove(taken)
+        self._free.append(taken.slot)
+
+    def narrow(self, taken: Taken) -> str:
+        """Let the device take fewer commands at once than when this one was there, and say so."""
+        device = taken.slot.device
+        self._limits[device] = max(1, min(self._limits[device], taken.most - 1))
+        return f"{device} takes {self._limits[device]} at a time from now on"
+
+    def _admits(self, device: str, need: Need) -> bool:
+        beside = self._taken[device]
+        if len(beside) >= self._limits[device]:
+            return False
+        if device not in self._rooms:
+            return True
+        room = self._rooms[device]
+        needs = [need(), *(other.need() for other in beside)]
+        known = [each for each in needs if each is not None]
+        if not beside:
+            # What fits nowhere is tried where there is most room; it may have grown meanwhile.
+            widest = max((each for each in self._rooms.values() if each is not None), default=0)
+            return room is None or sum(known) <= room or room >= widest
+        return room is not None and len(known) == len(needs) and sum(known) <= room

@@ -1,0 +1,102 @@
+"""How a command becomes a process (runner.launch.warm has another way)."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO, Protocol
+
+
+class Process(Protocol):
+    """A process that leads a group of its own."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its number; None while it is still to start."""
+
+    def ended(self) -> bool:
+        """Whether it has ended, and all that it started with it."""
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal to it and all that it has started; what is still to start never will."""
+
+    @property
+    def exit_code(self) -> int | None:
+        """Once it has ended; negative: killed by that signal; None: not known."""
+
+
+class Starter(Protocol):
+    """What a launcher needs to start commands."""
+
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+    ) -> Process:
+        """Start a command.
+
+        Args:
+            environment: what it has besides the runner's own.
+            output: an open file that takes everything it prints; the process keeps it open.
+
+        Raises:
+            OSError: the program cannot be started.
+        """
+
+    def close(self) -> None:
+        """Give back what was taken; everything has ended."""
+
+
+class Isolated:
+    """Each command a new process, in a session of its own: Ctrl-C in the terminal reaches the
+    runner alone."""
+
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+    ) -> Process:
+        return _Spawned(
+            subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                start_new_session=True,
+            )
+        )
+
+    def close(self) -> None:
+        pass
+
+
+class _Spawned:
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def ended(self) -> bool:
+        if not self._leader_has_ended():
+            return False
+        # End what the leader has left behind: data loader workers hold memory of the GPU.
+        signal_group(self.pid, signal.SIGKILL)
+        self._process.wait()
+        return True
+
+    def end(self, number: signal.Signals) -> None:
+        signal_group(self.pid, number)
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.returncode
+
+    def _leader_has_ended(self) -> bool:
+        """Look without waiting for it where the system can: its number stays its own until then."""
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is not None
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, flags) is not None
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process and all that it has started; it may have gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)

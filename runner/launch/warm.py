@@ -1,0 +1,234 @@
+"""Calls of train.py as forks of one process that has everything loaded."""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from runner.launch.starters import Isolated, Process, signal_group
+
+CROPS = "PROMPTLAB_CROPS"  # names the folder to train.py
+_CHUNK = 1 << 16
+_LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
+_GRACE = 5.0  # seconds for it to remove what its jobs shared
+_ATTEMPTS = 2  # to have a server that comes up
+
+
+class Warm:
+    """Calls of train.py as forks of one process that has torch, CLIP and the datasets loaded
+    (`train.py --serve`); other commands, and all of them if that process does not come up, as
+    processes of their own.
+    """
+
+    def __init__(self, train_command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """
+        Args:
+            train_command: how the calls begin: Python and train.py.
+            environment: what all slots have in common.
+        """
+        self._command = tuple(train_command)
+        self._environment = dict(environment)
+        self._crops = ""
+        self._isolated = Isolated()
+        self._server: _Server | None = None
+        self._failures = 0
+
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+    ) -> Process:
+        server = self._running_server() if self._serves(argv) else None
+        if server is not None:
+            words = list(argv[len(self._command) :])
+            process = server.request(words, environment, output)
+            if process is not None:
+                process.instead = partial(self._isolated.start, argv, environment, output)
+                return process
+        return self._isolated.start(argv, environment, output)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._crops:
+            shutil.rmtree(self._crops, ignore_errors=True)
+
+    def _serves(self, argv: Sequence[str]) -> bool:
+        return tuple(argv[: len(self._command)]) == self._command
+
+    def _running_server(self) -> "_Server | None":
+        if self._server is not None and self._server.lost():
+            self._failures += not self._server.ready
+            self._server.close()
+            self._server = None
+        if self._server is None and self._failures < _ATTEMPTS:
+            # Decoded test images that the jobs share; the server removes them as well, where this
+            # process is killed.
+            self._crops = self._crops or tempfile.mkdtemp(prefix="promptlab-")
+            self._server = _Server(self._command, {**self._environment, CROPS: self._crops})
+        return self._server
+
+
+class _Server:
+    """The runner's side of `dassl.utils.serving`, whose docstring has the protocol."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.ready = False
+        self._numbers = itertools.count(1)
+        self._jobs: dict[int, _Forked] = {}  # that have not ended
+        self._unread = b""
+        self._gone = False
+        self._channel, other = socket.socketpair()
+        with other:
+            self._process = subprocess.Popen(
+                [*command, "--serve", str(other.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                pass_fds=[other.fileno()],
+                start_new_session=True,
+            )
+        self._channel.setblocking(False)
+
+    def request(
+        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+    ) -> "_Forked | None":
+        """Ask for a job; None if the server has gone or cannot take the request."""
+        number = next(self._numbers)
+        content = {"id": number, "argv": argv, "env": dict(environment)}
+        line = json.dumps(content).encode() + b"\n"
+        if len(line) > _LONGEST:
+            return None
+        try:
+            socket.send_fds(self._channel, [line], [output.fileno()])
+        except OSError:
+            return None
+        job = self._jobs[number] = _Forked(self)
+        return job
+
+    def lost(self) -> bool:
+        """Whether the process has gone."""
+        self.read()
+        return self._gone
+
+    def read(self) -> None:
+        """Take in what the server has told since the last time."""
+        while not self._gone:
+            try:
+                data = self._channel.recv(_CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._gone = True
+                for job in self._jobs.values():
+                    job.orphan()
+                return
+            *lines, self._unread = (self._unread + data).split(b"\n")
+            for line in lines:
+                self._take(json.loads(line))
+
+    def stop(self) -> None:
+        """End the process; jobs that it has started go on, and have told so before it is lost."""
+        self._process.kill()
+
+    def close(self) -> None:
+        self._channel.close()  # upon which the process tidies up and ends
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _take(self, answer: dict[str, Any]) -> None:
+        self.ready = self.ready or "ready" in answer
+        job = self._jobs.get(answer.get("id", 0))
+        if job is not None:
+            job.told(answer)
+            if "exit" in answer:
+                del self._jobs[answer["id"]]
+
+
+class _Forked:
+    """A job of a server; `instead` starts it where the server has gone before it did."""
+
+    def __init__(self, server: _Server) -> None:
+        self._server = server
+        self._replacement: Process | None = None
+        self._pid: int | None = None
+        self._exit_code: int | None = None  # of a process that nobody has waited for
+        self._done = False
+        self._orphaned = False
+        self._unwanted: signal.Signals | None = None  # told to end before it had a number
+        self.instead: Callable[[], Process]
+
+    @property
+    def pid(self) -> int | None:
+        return self._replacement.pid if self._replacement else self._pid
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._replacement.exit_code if self._replacement else self._exit_code
+
+    def told(self, answer: Mapping[str, Any]) -> None:
+        """Take in an answer of the server."""
+        self._pid = answer.get("pid", self._pid)
+        if "pid" in answer and self._unwanted:
+            signal_group(answer["pid"], self._unwanted)
+        if "exit" in answer:
+            self._done, self._exit_code = True, answer["exit"]
+
+    def orphan(self) -> None:
+        """The server has gone: nobody tells the exit code any more."""
+        self._orphaned = not self._done
+
+    def end(self, number: signal.Signals) -> None:
+        self._server.read()
+        if self._replacement:
+            self._replacement.end(number)
+        elif self._pid is not None:
+            if not self._done:
+                signal_group(self._pid, number)
+        else:
+            # The server loads what the job needs, or hangs. Without it the job will not start; if
+            # it is starting right now, its own word of that arrives before the server is lost.
+            self._unwanted = number
+            self._server.stop()
+
+    def ended(self) -> bool:
+        self._server.read()
+        if self._orphaned and self._pid is None and self._replacement is None:
+            if self._unwanted:
+                self._done, self._exit_code = True, -self._unwanted
+                return True
+            self._replacement = self.instead()
+        if self._replacement:
+            return self._replacement.ended()
+        if self._orphaned and not self._done:
+            assert self._pid is not None
+            self._done = not _lives(self._pid)
+            if self._done:
+                signal_group(self._pid, signal.SIGKILL)
+        return self._done
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process that is no child of this one runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with contextlib.suppress(OSError):  # there is no /proc on macOS
+        # The state follows the name, which stands in parentheses.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True

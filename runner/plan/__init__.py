@@ -1,0 +1,1 @@
+"""What will run: experiments, modes, grids, and the calls of train.py that they mean."""

@@ -1,0 +1,97 @@
+"""A downloaded archive of published checkpoints, as a folder.
+
+Below it lie `<dataset>/base/seed<N>` (trained on base classes), `<source dataset>/seed<N>` (trained
+on all classes of ImageNet) and `<dataset>/<K>shot/seed<N>` (few-shot), each with the model's folder
+that train.py loads, such as `VLPromptLearner/model.pth.tar-20`.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from runner.errors import UserError
+from runner.files.writing import shown
+from runner.plan.modes import Mode
+
+_END = 2**20
+_LAYOUT = {  # by the mode whose settings hold
+    "b2n": "{dataset}/base/seed{seed}",
+    "xd": "{dataset}/seed{seed}",
+    "fs": "{dataset}/{shots}shot/seed{seed}",
+}
+
+
+def layout(mode: Mode) -> str:
+    """Return where an archive has the checkpoints for a mode, in words."""
+    dataset = "<source>" if mode.transfer else "<dataset>"
+    return _LAYOUT[mode.settings].format(dataset=dataset, shots="<K>", seed="<N>")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where the checkpoints lie. `imagined`: the folder need not be there, nor its checkpoints."""
+
+    folder: Path
+    imagined: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its folder's name, fit for a file name."""
+        return re.sub(r"[^\w.+-]", "_", self.folder.resolve().name) or "weights"
+
+    def seed_folder(self, mode: Mode, dataset: str, shots: int, seed: int) -> Path:
+        """Return where the checkpoint of one training lies if it is there."""
+        place = _LAYOUT[mode.settings].format(dataset=dataset, shots=shots, seed=seed)
+        return self.folder / place
+
+
+def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Archive:
+    """Return the archive; a dry run also shows what would be asked of one that is not there.
+
+    Raises:
+        UserError: no such folder, or published archives hold nothing for this mode.
+    """
+    folder = Path(path).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--weights {path}: is a file; give the folder of the unpacked archive")
+    if not folder.is_dir() and not dry_run:
+        raise UserError(f"--weights {path}: no such folder; give that of the unpacked archive")
+    if mode.name in ("fs-b2n", "mt"):
+        raise UserError(
+            f"--mode {mode.name}: has no effect with --weights, which takes b2n, xd, dg and fs"
+        )
+    return Archive(folder, imagined=not folder.is_dir())
+
+
+def checkpoint_id(folder: Path) -> str:
+    """Return what tells the checkpoint files below the folder of a seed from others: a digest over
+    their names, sizes and ends (a zip file's end holds a checksum of every entry); nothing if there
+    is no file."""
+    files = sorted(path for path in folder.glob("*/model*.pth.tar*") if path.is_file())
+    if not files:
+        return ""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(folder)}\n".encode())
+        digest.update(_ends(path, path.stat().st_size, path.stat().st_mtime_ns))
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _ends(path: Path, size: int, changed: int) -> bytes:
+    digest = hashlib.sha256(f"{size}\n".encode())
+    try:
+        with path.open("rb") as file:
+            digest.update(file.read(_END))
+            file.seek(max(0, size - _END))
+            digest.update(file.read(_END))
+    except OSError as error:
+        raise UserError(f"cannot read {shown(path)}: {error.strerror}") from error
+    return digest.digest()
+
+
+def misplaced(folder: Path) -> bool:
+    """Whether checkpoint files lie in the seed's folder itself."""
+    return any(path.is_file() for path in folder.glob("model*.pth.tar*"))

@@ -1,0 +1,169 @@
+"""An entry of configs.py, checked, with the YAML and options that hold for each run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.errors import UserError, did_you_mean
+from runner.plan import demo
+from runner.plan.grid import Axis, read_axes
+from runner.plan.modes import DATASET_LISTS, DEFAULT_MODE, MODES, SETTINGS_MODES
+from runner.plan.options import key_problem
+
+SECTIONS = frozenset({"data", "train", "mode", "modes", "in_all", "dept", "grid"})
+DATA_KEYS = frozenset({"root", "source_dataset", *DATASET_LISTS})
+TRAIN_KEYS = frozenset(
+    {"trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "demo_opts"}
+    | {"cases", "zero_shot", "base_only", "multi_task"}
+)
+CASE_KEYS = frozenset({"when", "cfg", "opts"})
+WHEN_KEYS = frozenset({"mode", "shots", "dataset"})
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One entry of configs.py; the meaning of the fields stands in its docstring."""
+
+    name: str
+    trainer: str
+    cfg: str
+    cfg_trainer: str
+    shots: int
+    seeds: tuple[int, ...]
+    loadep: int
+    opts: tuple[str, ...]
+    demo_opts: tuple[str, ...]
+    zero_shot: bool
+    base_only: bool
+    multi_task: bool
+    mode: str
+    modes: tuple[str, ...]
+    in_all: bool
+    source: str
+    datasets: Mapping[str, tuple[str, ...]]
+    cases: tuple[Mapping[str, Any], ...] = field(default=())
+    grid: tuple[Axis, ...] = ()
+
+    def settings(self, mode: str, shots: int, dataset: str) -> tuple[str, tuple[str, ...]]:
+        """Return YAML name and options of one run: of the entry, then of the cases that hold."""
+        cfg, opts = self.cfg, self.opts
+        given = {"mode": MODES[mode].settings, "shots": shots, "dataset": dataset}
+        for case in self.cases:
+            if all(_holds(wanted, given[key]) for key, wanted in case["when"].items()):
+                cfg = case.get("cfg", cfg)
+                opts = (*opts, *map(str, case.get("opts", ())))
+        return cfg, opts
+
+
+def _holds(wanted: Any, given: Any) -> bool:
+    return given in wanted if isinstance(wanted, list | tuple) else given == wanted
+
+
+def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
+    """Check an entry and return it.
+
+    Raises:
+        UserError: a key that does not exist, one that is missing, or a mode that does not exist,
+            one line each.
+    """
+    problems = _problems(config)
+    if problems:
+        raise UserError([f"configs.py, {name}: {line}" for line in problems])
+    data, train = config.get("data", {}), config["train"]
+    flags = {key: bool(train.get(key)) for key in ("zero_shot", "base_only", "multi_task")}
+    modes = tuple(config.get("modes", ())) or _modes(**flags)
+    return Experiment(
+        name=name,
+        trainer=train["trainer"],
+        cfg=train["cfg"],
+        cfg_trainer=train.get("cfg_trainer", train["trainer"]),
+        shots=train["shots"],
+        seeds=tuple(train["seeds"]),
+        loadep=train["loadep"],
+        opts=tuple(map(str, train["opts"])),
+        demo_opts=tuple(map(str, train.get("demo_opts", ()))),
+        mode=config.get("mode", DEFAULT_MODE if DEFAULT_MODE in modes else modes[0]),
+        modes=modes,
+        in_all=bool(config.get("in_all", True)),
+        source=data.get("source_dataset", ""),
+        datasets={key: tuple(data.get(key, ())) for key in DATASET_LISTS},
+        cases=tuple(train.get("cases", ())),
+        grid=tuple(read_axes(config.get("grid", {}))[0]),
+        **flags,
+    )
+
+
+def _modes(*, zero_shot: bool, base_only: bool, multi_task: bool) -> tuple[str, ...]:
+    """Return the modes of an entry that names none."""
+    left_out = {"xd", "dg"} if multi_task else set()
+    if zero_shot:
+        left_out |= {"fs-b2n"}
+    if base_only:
+        left_out |= {"xd", "dg"}
+    return tuple(name for name in MODES if name not in left_out)
+
+
+def _problems(config: Mapping[str, Any]) -> list[str]:
+    train = config.get("train", {})
+    problems = [
+        f"{key}: no such section{did_you_mean(key, SECTIONS)}" for key in config.keys() - SECTIONS
+    ]
+    problems += _unknown("data", config.get("data", {}), DATA_KEYS)
+    problems += _unknown("train", train, TRAIN_KEYS)
+    for case in train.get("cases", ()):
+        problems += _case_problems(case)
+    problems += [f"train.{key} is missing" for key in ("trainer", "cfg") if key not in train]
+    for key in ("opts", "demo_opts"):
+        if len(train.get(key, ())) % 2:
+            problems.append(f"train.{key} must be KEY VALUE words; their number is odd")
+    axes, wrong = read_axes(config.get("grid", {}))
+    problems += wrong
+    problems += [f"grid.{line}" for axis in axes if (line := key_problem(axis.key, swept=True))]
+    modes = config.get("modes", list(MODES))
+    problems += [f"modes: {mode}: no such mode" for mode in modes if mode not in MODES]
+    mode = config.get("mode")
+    if mode is not None and mode not in modes:
+        problems.append(f"mode: {mode}: must be one of {', '.join(modes)}")
+    return problems
+
+
+def _case_problems(case: Mapping[str, Any]) -> list[str]:
+    when = case.get("when", {})
+    problems = _unknown("train.cases", case, CASE_KEYS)
+    problems += _unknown("train.cases.when", when, WHEN_KEYS)
+    if "when" not in case:
+        problems.append("train.cases: a case without `when`")
+    wanted = when.get("mode", ())
+    for mode in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        if mode not in SETTINGS_MODES:
+            problems.append(
+                f"train.cases.when.mode: {mode}: must be one of {', '.join(SETTINGS_MODES)}, "
+                "which hold for dg, fs-b2n and mt as well"
+            )
+    return problems
+
+
+def _unknown(where: str, given: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+    return [f"{where}.{key}: no such key{did_you_mean(key, known)}" for key in given.keys() - known]
+
+
+def trainer_yaml(repo: Path, experiment: Experiment, cfg: str) -> Path:
+    """Return the YAML of a run: the trainer's own file, else that of the folder it borrows from. In
+    the demo a method without a file of its own takes the general one.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = dict.fromkeys([experiment.trainer, experiment.cfg_trainer])
+    folders = [repo / "configs/trainers" / name for name in names]
+    if cfg == demo.CFG:
+        folders.append(repo / "configs/trainers" / demo.CFG_FOLDER)
+    for folder in folders:
+        if (folder / f"{cfg}.yaml").is_file():
+            return folder / f"{cfg}.yaml"
+    near = [path.stem for folder in folders for path in folder.glob("*.yaml")]
+    raise UserError(
+        f"configs.py, {experiment.name}: no file {folders[-1].relative_to(repo)}/{cfg}.yaml"
+        f"{did_you_mean(cfg, near)}"
+    )

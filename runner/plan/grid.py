@@ -1,0 +1,162 @@
+"""Grids: every combination of values for some keys, each a point with runs of its own."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.errors import UserError, did_you_mean
+from runner.plan.jobkey import normalise
+
+VALIDATE = "TEST.VALIDATE_AT_END"  # puts the accuracy on the validation images into result.json
+VALIDATION, TEST = "val", "test"  # images that may rank the points
+_ALIAS = re.compile(r"[A-Za-z]\w*")
+_UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
+_CLOSES = {"(": ")", "[": "]", "{": "}"}
+_AXIS_KEYS = frozenset({"alias", "values"})
+_LONGEST = 100  # characters of a folder's name
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A key and the words that it takes in turn; `alias` stands for it in the names of folders."""
+
+    key: str
+    values: tuple[str, ...]
+    alias: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A combination: (key, word) of every axis, and the folder that takes its runs. Without any: no
+    grid."""
+
+    values: tuple[tuple[str, str], ...] = ()
+    folder: str = ""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """KEY VALUE words for train.py."""
+        if not self.values:
+            return ()
+        return (*(word for pair in self.values for word in pair), VALIDATE, "True")
+
+
+NO_POINT = Point()
+
+
+def points(axes: Sequence[Axis]) -> list[Point]:
+    """Return all combinations, the last axis fastest; without axes the one point that is none.
+
+    Raises:
+        UserError: two combinations would share a folder.
+    """
+    if not axes:
+        return [NO_POINT]
+    names = _short_names(axes)
+    found: dict[str, Point] = {}
+    for words in itertools.product(*(axis.values for axis in axes)):
+        pairs = zip(names, words, strict=True)
+        folder = "_".join(f"{name}{_safe(word)}" for name, word in pairs)
+        values = tuple(zip((axis.key for axis in axes), words, strict=True))
+        if len(folder) > _LONGEST:
+            raise UserError(
+                f"--grid: the folder {folder[:40]}... would have a name of {len(folder)} "
+                f"characters, {_LONGEST} at most; give the keys an alias in configs.py"
+            )
+        if folder in found:
+            one, other = (" ".join(map("=".join, each)) for each in (found[folder].values, values))
+            raise UserError(f"--grid: {one} and {other} would share the folder {folder}")
+        found[folder] = Point(values, folder)
+    return list(found.values())
+
+
+def parse_axis(word: str) -> Axis:
+    """Return the axis that `KEY=a,b,c` names; commas in brackets or quotes part nothing.
+
+    Raises:
+        UserError: it is not of that form.
+    """
+    key, equals, text = word.partition("=")
+    values, open_ = _split(text)
+    if open_:
+        raise UserError(f"--grid {word}: {open_} is not closed")
+    if not key or not equals or not values:
+        raise UserError(f"--grid {word}: must be KEY=a,b,c, as OPTIM.LR=0.002,0.02")
+    if same := _equal(values):
+        raise UserError(f"--grid {word}: {same}")
+    return Axis(key, tuple(values))
+
+
+def read_axes(entry: Any) -> tuple[list[Axis], list[str]]:
+    """Return the axes of section `grid` of an entry in configs.py, and what is wrong with it: a
+    list of values by key, or {"alias": ..., "values": [...]}."""
+    if not isinstance(entry, Mapping):
+        return [], ['grid: must be {"KEY": [values], ...}']
+    axes, problems = [], []
+    for key, given in entry.items():
+        alias, values = "", given
+        if isinstance(given, Mapping):
+            problems += [
+                f"grid.{key}.{name}: no such key{did_you_mean(name, _AXIS_KEYS)}"
+                for name in given.keys() - _AXIS_KEYS
+            ]
+            alias, values = str(given.get("alias", "")), given.get("values")
+        if not isinstance(values, list | tuple) or not values:
+            problems.append(f"grid.{key}: must be a list of values")
+            continue
+        if alias and not _ALIAS.fullmatch(alias):
+            problems.append(f"grid.{key}.alias {alias}: letters and digits, a letter first")
+        words = tuple(map(str, values))
+        if same := _equal(words):
+            problems.append(f"grid.{key}: {same}")
+        axes.append(Axis(str(key), words, alias))
+    return axes, problems
+
+
+def _equal(words: Sequence[str]) -> str:
+    """Return what is wrong with words that do not differ as values, as 0.1 and 1e-1."""
+    found: dict[str, str] = {}
+    for word in words:
+        value = normalise(["value", word])["value"]
+        if value in found:
+            return f"{found[value]} and {word} are one value; name each once"
+        found[value] = word
+    return ""
+
+
+def _split(text: str) -> tuple[list[str], str]:
+    """Return the words between the commas, and the bracket or quote that is open at the end."""
+    words, word, quote = [], "", ""
+    open_: list[str] = []  # brackets
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in _CLOSES:
+            open_.append(sign)
+        elif open_ and sign == _CLOSES[open_[-1]]:
+            open_.pop()
+        elif sign == "," and not open_:
+            words.append(word)
+            word = ""
+            continue
+        word += sign
+    return [word.strip() for word in [*words, word] if word.strip()], quote or "".join(open_[:1])
+
+
+def _short_names(axes: Sequence[Axis]) -> list[str]:
+    """Return the alias or the last part of each key, more parts where those are the same."""
+    names = [axis.alias or axis.key.rpartition(".")[2] for axis in axes]
+    count = Counter(names)
+    return [
+        axis.key if count[name] > 1 and not axis.alias else name
+        for axis, name in zip(axes, names, strict=True)
+    ]
+
+
+def _safe(word: str) -> str:
+    return _UNSAFE.sub("-", word.strip("()[]{}'\" ")).strip("-") if _UNSAFE.search(word) else word

@@ -1,0 +1,284 @@
+"""Turn experiments into studies: which datasets, seeds and shots, and which tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runner.errors import UserError, did_you_mean
+from runner.files.writing import shown
+from runner.plan import demo
+from runner.plan.archive import layout, open_archive
+from runner.plan.build import ACCURACY, JobBuilder, Workspace, dataset_yaml, shots_column
+from runner.plan.experiment import Experiment
+from runner.plan.grid import VALIDATE, Axis, Point, points
+from runner.plan.jobs import Job, Study
+from runner.plan.modes import DEFAULT_MODE, MODES, Mode
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the command line narrows or replaces; empty means: as the entry says."""
+
+    modes: tuple[str, ...] = ()
+    expanded: tuple[str, ...] = ()  # of these experiments a mode that they do not have is left out
+    datasets: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    shots: tuple[int, ...] = ()
+    options: tuple[str, ...] = ()
+    grid: tuple[Axis, ...] = ()
+    demo: bool = False
+    weights: str = ""
+    dry_run: bool = False
+
+
+def choose_modes(
+    experiments: Sequence[Experiment], named: Sequence[str], expanded: Sequence[str] = ()
+) -> list[Mode]:
+    """Return the modes of a call: the named ones, else that of the entries, base-to-new where
+    theirs differ.
+
+    Raises:
+        UserError: an entry that is not among the `expanded` does not run in such a mode.
+    """
+    own = {experiment.mode for experiment in experiments}
+    modes = named or (own.pop() if len(own) == 1 else DEFAULT_MODE,)
+    problems = [
+        f"--mode {mode}: {experiment.name} has {', '.join(experiment.modes)}"
+        for mode in modes
+        for experiment in experiments
+        if mode not in experiment.modes and experiment.name not in expanded
+    ]
+    if problems:
+        raise UserError(problems)
+    return [MODES[mode] for mode in modes]
+
+
+def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Selection) -> list[Study]:
+    """Return a study per experiment and number of shots (per experiment in mode fs, whose table has
+    a column for each), jobs in the order of running.
+
+    Raises:
+        UserError: unknown datasets, missing YAML files, an archive without a checkpoint to
+            evaluate, one line each.
+    """
+    check_datasets(place.repo, chosen.datasets)
+    modes = choose_modes(experiments, chosen.modes, chosen.expanded)
+    _check_grids(experiments, chosen)
+    studies: list[Study] = []
+    for mode in modes:
+        made = []
+        for experiment in experiments:
+            if mode.name in experiment.modes:
+                for point in points(chosen.grid or experiment.grid):
+                    made += _plan_experiment(experiment, mode, place, chosen, point)
+        absent = sum(len(study.absent) for study in made)
+        if absent and not any(study.jobs for study in made):
+            raise UserError(
+                f"--weights {chosen.weights}: holds none of the {absent} checkpoints; mode "
+                f"{mode.name} looks for {layout(mode)}/<model>/model.pth.tar-<epoch>"
+            )
+        studies += made
+    return share_jobs(studies)
+
+
+def _check_grids(experiments: Sequence[Experiment], chosen: Selection) -> None:
+    """Refuse keys that the command line both sweeps over and fixes."""
+    fixed = chosen.options[::2]
+    problems = [
+        f"{axis.key}: stands in the grid of {experiment.name} and among the KEY VALUE options; "
+        "leave one out"
+        for experiment in experiments
+        for axis in chosen.grid or experiment.grid
+        if axis.key in fixed
+    ]
+    if VALIDATE in fixed and any(chosen.grid or experiment.grid for experiment in experiments):
+        problems.append(f"{VALIDATE}: set by the runner for the runs of a grid")
+    if problems:
+        raise UserError(problems)
+
+
+def share_jobs(studies: Sequence[Study]) -> list[Study]:
+    """Give runs that lie in one folder one name, and those in two two names: modes share runs (the
+    trainings of xd and dg), and may have different ones of one name (zero-shot of fs and xd)."""
+    by_folder: dict[Path, Job] = {}
+    names: set[str] = set()
+    return [
+        replace(study, jobs=tuple(_shared(job, study, by_folder, names) for job in study.jobs))
+        for study in studies
+    ]
+
+
+def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str]) -> Job:
+    known = by_folder.get(job.folder)
+    if known and known.key != job.key:
+        raise UserError(
+            f"{known.name} and {job.name} are runs of different settings in one folder, "
+            f"{shown(job.folder)}; ask for them one after the other, the results moved between"
+        )
+    needs = by_folder.get(job.needs.folder) if job.needs else None
+    if known:
+        return replace(known, column=job.column)
+    free = job.name if job.name not in names else f"{job.name} ({study.mode.name})"
+    by_folder[job.folder] = made = replace(job, name=free, needs=needs)
+    names.add(free)
+    return made
+
+
+def check_datasets(repo: Path, names: Sequence[str]) -> None:
+    """Refuse names without a file in configs/datasets.
+
+    Raises:
+        UserError: one line per unknown name.
+    """
+    known = {path.stem for path in (repo / "configs/datasets").glob("*.yaml")}
+    wrong = [
+        f"--datasets {name}: no such dataset{did_you_mean(name, known)}"
+        for name in names
+        if name not in known
+    ]
+    if wrong:
+        raise UserError(wrong)
+
+
+def _plan_experiment(
+    experiment: Experiment, mode: Mode, place: Workspace, chosen: Selection, point: Point
+) -> list[Study]:
+    archive = open_archive(chosen.weights, mode, dry_run=chosen.dry_run) if chosen.weights else None
+    if archive and experiment.zero_shot:
+        raise UserError(f"--weights has no effect with {experiment.name}, which trains nothing")
+    datasets = _datasets(experiment, mode, chosen)
+    seeds = chosen.seeds or experiment.seeds
+    shots = chosen.shots or mode.shots or (experiment.shots,)
+    if experiment.zero_shot:
+        # Zero-shot sees no training image: one seed says it all, and so does one number of shots.
+        seeds = seeds[:1]
+    source = _source(experiment, mode, chosen)
+    _require_files(place.repo, experiment.name, [source, *datasets] if source else datasets)
+    study = Study(
+        name=experiment.name,
+        label="/".join(filter(None, [experiment.name, point.folder])),
+        trainer=experiment.trainer,
+        mode=mode,
+        columns=(ACCURACY,),
+        datasets=datasets,
+        seeds=seeds,
+        jobs=(),
+        csv=place.results / experiment.name,
+        source=source,
+        point=point,
+    )
+    builder = JobBuilder(
+        experiment,
+        mode,
+        place,
+        options=chosen.options,
+        demo=chosen.demo,
+        archive=archive,
+        point=point,
+    )
+    if mode.table == "shots":
+        return [_by_shots(study, builder, shots)]
+    if experiment.zero_shot:
+        shots = (experiment.shots,)
+    return [_at(study, replace(builder, absent=[]), each) for each in shots]
+
+
+def _datasets(experiment: Experiment, mode: Mode, chosen: Selection) -> tuple[str, ...]:
+    if chosen.datasets:
+        names = chosen.datasets
+    elif chosen.demo:
+        names = demo.datasets(mode, multi_task=experiment.multi_task)
+    else:
+        names = experiment.datasets[mode.datasets]
+    source = _source(experiment, mode, chosen)
+    return tuple(name for name in names if name != source)
+
+
+def _source(experiment: Experiment, mode: Mode, chosen: Selection) -> str:
+    if not mode.transfer:
+        return ""
+    return demo.DATASETS[0] if chosen.demo else experiment.source
+
+
+def _at(study: Study, builder: JobBuilder, shots: int) -> Study:
+    """The study at one number of shots."""
+    mode, entry = builder.mode, builder.experiment
+    jobs: list[Job] = []
+    if mode.transfer:
+        jobs = builder.transfer(study.source, study.datasets, study.seeds, shots)
+    else:
+        for dataset in study.datasets:
+            for seed in study.seeds:
+                if mode.base_to_new:
+                    jobs += builder.base_to_new(dataset, seed, shots)
+                else:
+                    jobs += builder.all_classes(dataset, seed, shots, ACCURACY)
+    base_to_new = ("base",) if entry.base_only else ("base", "new")
+    plain = entry.zero_shot or (shots == entry.shots and not mode.shots)
+    return replace(
+        study,
+        label=study.label if plain else f"{study.label}, {shots_column(shots)}",
+        columns=base_to_new if mode.base_to_new else study.columns,
+        jobs=tuple(jobs),
+        absent=tuple(builder.absent),
+        **_tables(
+            study, _csv_name(builder, shots, "" if plain else f"-shots{shots}", study.source)
+        ),
+    )
+
+
+def _tables(study: Study, stem: str) -> dict[str, Any]:
+    """Return where a study's table lies, and the one that ranks it in its grid."""
+    if not study.point.folder:
+        return {"csv": study.csv / f"{stem}.csv"}
+    ranking = study.csv / f"grid-{stem}.csv"
+    return {"csv": study.csv / f"{stem}-{study.point.folder}.csv", "ranking": ranking}
+
+
+def _by_shots(study: Study, builder: JobBuilder, shots: Sequence[int]) -> Study:
+    """The study with a column for each number of shots."""
+    columns = tuple(map(shots_column, shots))
+    jobs = []
+    # Zero-shot is one run per dataset, whose accuracy stands in every column.
+    trained = (builder.experiment.shots,) if builder.experiment.zero_shot else shots
+    for dataset in study.datasets:
+        for each in trained:
+            for seed in study.seeds:
+                jobs += builder.all_classes(dataset, seed, each, shots_column(each))
+    names = {each: _csv_name(builder, each, f"-shots{each}", study.source) for each in trained}
+    by_column = {
+        shots_column(each): _tables(study, names[each])["csv"]
+        for each in trained
+        if not builder.experiment.zero_shot
+    }
+    name = f"fs-{builder.experiment.trainer}{_archive_suffix(builder)}"
+    return replace(
+        study,
+        columns=columns,
+        jobs=tuple(jobs),
+        csv_by_column=by_column,
+        absent=tuple(builder.absent),
+        **_tables(study, name),
+    )
+
+
+def _csv_name(builder: JobBuilder, shots: int, suffix: str, source: str) -> str:
+    """`<mode>-<trainer>-<yaml>`, the published name without its ending, with what else tells the
+    table from others."""
+    cfg = builder.cfg(shots, source)
+    stem = f"{builder.mode.name}-{builder.experiment.trainer}-{cfg}"
+    return f"{stem}{suffix}{_archive_suffix(builder)}"
+
+
+def _archive_suffix(builder: JobBuilder) -> str:
+    return f"-weights-{builder.archive.name}" if builder.archive else ""
+
+
+def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:
+    missing = [dataset for dataset in datasets if not dataset_yaml(repo, dataset).is_file()]
+    if missing:
+        raise UserError(
+            f"{name}: no file in configs/datasets for {', '.join(missing)}; "
+            "choose from those that are there with --datasets"
+        )

@@ -1,0 +1,1 @@
+"""What the folders of runs say, and the numbers made of it."""

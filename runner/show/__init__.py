@@ -1,0 +1,1 @@
+"""What a person sees: screen, CSV, page, picture, mail."""

@@ -1,1 +1,0 @@
-"""From results to tables: numbers over seeds, screen, CSV files, pictures."""
