@@ -1,7 +1,7 @@
 """EuroSAT: ten kinds of land use in satellite pictures."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.published_split import PublishedSplit
+from datasets.parts.split_file_reader import PublishedSplit
 
 NEW_CNAMES = {
     "AnnualCrop": "Annual Crop Land",

@@ -9,15 +9,18 @@ from typing import Any, ClassVar
 
 from dassl.data.datasets import DATASET_REGISTRY, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
-from datasets import fewshot
-from datasets.class_folders import make_it
-from datasets.folders import check_dataset_folder
-from datasets.listed_dataset import ListedDataset
-from datasets.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
-from datasets.split_making import cut, made_by, new_split_file
-from datasets.splits import SPLITS, check_images, reseeded, warn_of_own_split
-from datasets.task_splits import TaskItem, TaskSplit, load_task_split, write_task_split
-from datasets.text_lists import read_lines
+from datasets.parts.class_folders import make_it
+from datasets.parts.fewshot.draw import shots_of
+from datasets.parts.fewshot.files import TASK_CACHES, cache_path, is_kept
+from datasets.parts.fewshot.pickles import read_task_cache
+from datasets.parts.folders import check_dataset_folder
+from datasets.parts.items import SPLITS, check_images
+from datasets.parts.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
+from datasets.parts.new_splits import cut, made_by, new_split_file
+from datasets.parts.reader import ListedDataset
+from datasets.parts.softcpt_splits import TaskItem, TaskSplit, load_task_split, write_task_split
+from datasets.parts.split_files import reseeded, warn_of_own_split
+from datasets.parts.text_lists import read_lines
 
 logger = logging.getLogger(__name__)
 
@@ -91,14 +94,12 @@ class Fashion20(TaskSuite):
         self, lists: TaskLists, tasks: list[TaskInfo], shots: int, seed: int
     ) -> TaskLists:
         """Train and val of a published draw, if there is one, else of a new one."""
-        path = fewshot.cache_path(self.dataset_dir, shots, seed, fewshot.TASK_CACHES)
-        if fewshot.is_kept(path):
+        path = cache_path(self.dataset_dir, shots, seed, TASK_CACHES)
+        if is_kept(path):
             return self._read_cache(path, tasks)
         with reseeded(seed):
             return {
-                split: self.generate_fewshot_dataset(
-                    lists[split], num_shots=fewshot.shots_of(split, shots)
-                )
+                split: self.generate_fewshot_dataset(lists[split], num_shots=shots_of(split, shots))
                 for split in ("train", "val")
             }
 
@@ -108,7 +109,7 @@ class Fashion20(TaskSuite):
         for place, task in enumerate(tasks):
             names = dict(enumerate(task.classnames))
             images = f"{type(self).dataset_dir}/images"
-            drawn = fewshot.read_task_cache(path, images, ("train", "val"), names, place)
+            drawn = read_task_cache(path, images, ("train", "val"), names, place)
             for split, items in drawn.items():
                 check_images(items, self.image_dir, path)
                 lists[split] += [self._datum(item.path, item.label, place) for item in items]

@@ -4,9 +4,9 @@ import os
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
-from datasets.listed_dataset import ListedDataset, Lists
-from datasets.splits import SPLITS, Item
-from datasets.text_lists import read_lines, read_table
+from datasets.parts.items import SPLITS, Item
+from datasets.parts.reader import ListedDataset, Lists
+from datasets.parts.text_lists import read_lines, read_table
 
 
 @DATASET_REGISTRY.register()

@@ -5,8 +5,8 @@ from collections.abc import Collection
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
-from datasets.listed_dataset import Lists
-from datasets.wnid_folders import WnidFolders, difference
+from datasets.parts.imagenet_folders import WnidFolders, difference
+from datasets.parts.reader import Lists
 
 SORTER = "https://github.com/pytorch/examples/blob/main/imagenet/extract_ILSVRC.sh"
 

@@ -1,7 +1,7 @@
 """PlantVillage: leaves of 14 plants, healthy or with a disease, and backgrounds; 39 classes."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.class_folders import ClassFolders
+from datasets.parts.class_folders import ClassFolders
 
 # folder -> class name, as in SoftCPT's repository
 NEW_CNAMES = {

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 import clip  # noqa: E402
 from dassl.config import get_cfg_default  # noqa: E402
 from dassl.utils import read_image  # noqa: E402
-from datasets.demo_suite import (  # noqa: E402
+from datasets.demo.suite import (  # noqa: E402
     DemoDigits,
     DemoShapes,
     DemoShapesSketch,

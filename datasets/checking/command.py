@@ -13,14 +13,7 @@ from dassl.utils.errors import UserError
 from datasets.checking.dataset import check_dataset, decode_images
 from datasets.checking.findings import MISSING, WARNING, WRONG, Report
 from datasets.checking.images import Decoder
-from datasets.checking.names import (
-    add_folder,
-    add_root,
-    find_root,
-    folder_of,
-    named_suites,
-    resolve,
-)
+from datasets.parts.names import add_folder, add_root, find_root, folder_of, named_suites, resolve
 
 EXIT_FAULTS = 2
 _COLUMN = 20  # of the finding's level

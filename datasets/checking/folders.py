@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets.checking.findings import Report
-from datasets.folders import LEGIBLE, check_dataset_folder, check_images_folder, images_remedy
-from datasets.wording import counted, first_few
+from datasets.parts.folders import LEGIBLE, check_dataset_folder, check_images_folder, images_remedy
+from datasets.parts.wording import counted, first_few
 
 
 def check_folder(report: Report, root: str, reader: Any) -> bool:

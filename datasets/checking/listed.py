@@ -6,39 +6,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from datasets import published
 from datasets.checking import lists as list_checks
 from datasets.checking.caches import check_caches, check_task_caches
 from datasets.checking.findings import Report
-from datasets.checking.folders import (
-    Tree,
-    check_files,
-    check_folder,
-    check_image_folders,
-)
+from datasets.checking.folders import Tree, check_files, check_folder, check_image_folders
 from datasets.fgvc_aircraft import FGVCAircraft
-from datasets.listed_dataset import ListedDataset, Lists, TaskPlace
-from datasets.split_dataset import SplitFileDataset
-from datasets.splits import SPLITS
-from datasets.text_lists import read_lines
+from datasets.parts.items import SPLITS
+from datasets.parts.reader import ListedDataset, Lists, TaskPlace
+from datasets.parts.split_file_reader import SplitFileDataset
+from datasets.parts.text_lists import read_lines
 
 OFFICIAL = ("variants.txt", *(f"images_variant_{split}.txt" for split in SPLITS))
-
-
-def at(reader: type, root: str, as_task: TaskPlace | None = None, *, folder: str = "") -> Any:
-    """A reader at its folder that has read nothing yet: `read_lists` and `source` can be asked one
-    by one, where building it would stop at the first fault.
-
-    Args:
-        root: folder of the datasets.
-        as_task: see `ListedDataset`.
-        folder: the dataset's below the root, of a reader that fixes none.
-    """
-    found: Any = object.__new__(reader)
-    found.place(root, folder or found.dataset_dir, as_task)
-    return found
 
 
 def check_split_dataset(report: Report, root: str, reader: type[SplitFileDataset]) -> None:
@@ -47,13 +27,13 @@ def check_split_dataset(report: Report, root: str, reader: type[SplitFileDataset
     """
     if not check_folder(report, root, reader):
         return
-    found = at(reader, root)
+    found = reader.at(root)
     tree = _tree(report, found)
     lists = _check_split(report, found, tree, counted=True)
     if lists is None:
         _hint_at_split(report, found)
     check_caches(report, found, lists)
-    task = at(reader, root, TaskPlace(0))
+    task = reader.at(root, TaskPlace(0))
     task_lists = lists
     if task.source != found.source:
         task_lists = _check_split(report, task, tree, counted=False)
@@ -65,7 +45,7 @@ def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) 
     """Folder, lists, images and few-shot caches of FGVC-Aircraft."""
     if not check_folder(report, root, reader):
         return
-    found = at(reader, root)
+    found = reader.at(root)
     tree = _tree(report, found)
     good = []
     for name in OFFICIAL:
@@ -94,7 +74,7 @@ def check_own(report: Report, reader: type[ListedDataset]) -> None:
     business: whatever that says, and the files.
     """
     root, below = os.path.split(report.folder)
-    found = at(reader, root, folder=below)
+    found = reader.at(root, folder=below)
     whole = False
     with report.catching(report.folder):
         found.check_folders(root)

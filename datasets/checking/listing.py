@@ -11,16 +11,16 @@ from tabulate import tabulate
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets import published
 from datasets.checking.lists import SUITE_CLASSES
-from datasets.checking.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
-from datasets.demo_suite import DemoDataset, DemoSuite
+from datasets.demo.suite import DemoDataset, DemoSuite
 from datasets.fashion20 import Fashion20
 from datasets.fgvc_aircraft import FGVCAircraft
-from datasets.folders import images_url
-from datasets.listed_dataset import ListedDataset
-from datasets.multitask import JointDataset
-from datasets.split_dataset import SplitFileDataset
-from datasets.splits import SPLITS
-from datasets.wnid_folders import WnidFolders
+from datasets.parts.folders import images_url
+from datasets.parts.imagenet_folders import WnidFolders
+from datasets.parts.items import SPLITS
+from datasets.parts.multitask import JointDataset
+from datasets.parts.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
+from datasets.parts.reader import ListedDataset
+from datasets.parts.split_file_reader import SplitFileDataset
 
 _GROUPS = ("Published", "Multi-task suites", "Members of suites", "Demo", "Own data", "Others")
 _HEADERS = ("DATASET.NAME", "YAML", "folder", "classes", "train / val / test", "lists", "from")

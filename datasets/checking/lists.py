@@ -7,7 +7,7 @@ from itertools import combinations, product
 from dassl.utils.errors import UserError
 from datasets import published
 from datasets.checking.findings import Report
-from datasets.classes import (
+from datasets.parts.classes import (
     also_in,
     check_classes,
     in_both,
@@ -15,10 +15,10 @@ from datasets.classes import (
     two_labels,
     with_two_labels,
 )
-from datasets.fewshot import draw_lists
-from datasets.listed_dataset import Lists
-from datasets.splits import SPLITS, Item
-from datasets.wording import counted, first_few
+from datasets.parts.fewshot.draw import draw_lists
+from datasets.parts.items import SPLITS, Item
+from datasets.parts.reader import Lists
+from datasets.parts.wording import counted, first_few
 
 PUBLISHED_DRAWS = tuple(product((1, 2, 4, 8, 16), (1, 2, 3)))  # shots, seed
 

@@ -7,15 +7,14 @@ from datasets.checking import lists as list_checks
 from datasets.checking.caches import check_task_caches
 from datasets.checking.findings import Report
 from datasets.checking.folders import Tree, check_files, check_folder, check_image_folders
-from datasets.checking.listed import at
-from datasets.class_folders import make_it
 from datasets.fashion20 import Fashion20, read_task_info
-from datasets.fewshot import TASK_CACHES
-from datasets.listed_dataset import Lists, TaskPlace
-from datasets.multitask import JointDataset, TaskInfo
-from datasets.splits import SPLITS, Item
-from datasets.task_splits import TaskSplit, load_task_split
-from datasets.wording import first_few
+from datasets.parts.class_folders import make_it
+from datasets.parts.fewshot.files import TASK_CACHES
+from datasets.parts.items import SPLITS, Item
+from datasets.parts.multitask import JointDataset, TaskInfo
+from datasets.parts.reader import Lists, TaskPlace
+from datasets.parts.softcpt_splits import TaskSplit, load_task_split
+from datasets.parts.wording import first_few
 
 DRAWN = ("train", "val")
 
@@ -27,7 +26,7 @@ def check_joint_caches(report: Report, root: str, suite: type[JointDataset]) -> 
     if not os.path.lexists(os.path.join(report.folder, TASK_CACHES)):
         return
     for task, member in enumerate(suite.members.values()):
-        found = at(member, root, TaskPlace(task, report.folder))
+        found = member.at(root, TaskPlace(task, report.folder))
         try:
             lists: Lists | None = found.read_lists()
         except Exception:  # whatever it is, the member's own check tells it

@@ -8,13 +8,12 @@ from datasets import published
 from datasets.checking.caches import check_caches
 from datasets.checking.findings import Report
 from datasets.checking.folders import Tree, check_folder, check_image_folders, report_empty
-from datasets.checking.listed import at
-from datasets.fewshot import CACHES
-from datasets.image_folder import is_image
 from datasets.imagenet import ImageNet
-from datasets.imagenet_v2 import ImageNetV2
-from datasets.wnid_folders import WnidFolders, difference
-from datasets.wording import counted, first_few, prepare_command
+from datasets.imagenetv2 import ImageNetV2
+from datasets.parts.fewshot.files import CACHES
+from datasets.parts.folders import is_image
+from datasets.parts.imagenet_folders import WnidFolders, difference
+from datasets.parts.wording import counted, first_few, prepare_command
 
 _VAL_IMAGES = 50  # of each class of ImageNet
 _V2_IMAGES = 10
@@ -25,7 +24,7 @@ def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
     """Folder, classnames.txt, class folders of train and val, and few-shot caches of ImageNet."""
     if not check_folder(report, root, reader):
         return
-    found = at(reader, root)
+    found = reader.at(root)
     check_names(report, found, in_order=False)
     tree = Tree(found.image_dir)
     check_image_folders(report, reader, found.image_dir)
@@ -64,7 +63,7 @@ def check_variant(report: Report, root: str, reader: type[WnidFolders]) -> None:
     """Folder, classnames.txt and class folders of a test set of ImageNet's classes."""
     if not check_folder(report, root, reader):
         return
-    found = at(reader, root)
+    found = reader.at(root)
     numbered = issubclass(reader, ImageNetV2)
     check_names(report, found, in_order=numbered)
     if check_image_folders(report, reader, found.image_dir):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dassl.utils.errors import UserError
-from datasets.checking.names import Named, add_folder, add_root, find_root, folder_of, resolve
+from datasets.parts.names import Named, add_folder, add_root, find_root, folder_of, resolve
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.options import Options
 from datasets.preparing.preparation import Preparation

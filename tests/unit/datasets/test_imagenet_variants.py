@@ -10,7 +10,7 @@ from datasets.imagenet import ImageNet
 from datasets.imagenet_a import ImageNetA
 from datasets.imagenet_r import ImageNetR
 from datasets.imagenet_sketch import ImageNetSketch
-from datasets.imagenet_v2 import ImageNetV2
+from datasets.imagenetv2 import ImageNetV2
 from tests.support.dataset_tree import as_rows, dataset_cfg
 from trainers.parts.classes import ClassSpace
 

@@ -14,35 +14,19 @@ import os
 import posixpath
 import random
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError, UserError
-from datasets.classes import check_classes
-from datasets.folders import visible
-from datasets.splits import SPLITS, Item, L, by_label, check_images, is_relative, to_data
-from datasets.text_lists import read_lines
+from datasets.parts.classes import check_classes
+from datasets.parts.folders import visible
+from datasets.parts.items import SPLITS, Item, L, by_label, check_images, to_data
+from datasets.parts.official_lists import Official
 
 T = TypeVar("T")
 Shuffle = Callable[[MutableSequence[Any]], None]
 _REMEDY = "unpack the images again"
-
-
-@dataclass(frozen=True)
-class Official:
-    """What the publishers of a dataset list.
-
-    Attributes:
-        images: all images; where `test` is given, those of train and val.
-        test: the test images; None if the publishers do not set any aside.
-    """
-
-    images: list[Item]
-    test: list[Item] | None = None
 
 
 def make_lists(official: Official, dataset: str, seed: int) -> dict[str, list[Item]]:
@@ -185,55 +169,6 @@ def split_folders(
     lists = cut_classes(list_folders(image_dir, ignored, new_cnames), image_dir, p_trn, p_val)
     train, val, test = (to_data(lists[split], image_dir) for split in SPLITS)
     return train, val, test
-
-
-def read_official(path: Path, url: str, parse: Callable[[str], Item]) -> list[Item]:
-    """An official text list, in its order.
-
-    Args:
-        path: the file.
-        url: where it is published.
-        parse: makes the image of a line; raises ValueError or KeyError on a malformed one.
-
-    Raises:
-        MissingFileError: there is no such file.
-        BadFileError: it is no text, or a line is malformed (the first is named).
-    """
-    remedy = f"get it from {url}"
-    items = []
-    for line in read_lines(str(path), remedy):
-        try:
-            item = parse(line)
-        except (ValueError, KeyError) as error:
-            raise BadFileError(
-                f"{path}: {line[:80]!r} is no line of such a list; {remedy}"
-            ) from error
-        if not is_relative(item.path):
-            raise BadFileError(f"{path}: {line[:80]!r} names no file below the images; {remedy}")
-        items.append(item)
-    return items
-
-
-def read_mat(path: Path, key: str, url: str) -> np.ndarray:
-    """A variable of a MATLAB file as a vector.
-
-    Raises:
-        MissingFileError: there is no such file.
-        BadFileError: it is no MATLAB file, or has no such variable.
-        UserError: scipy is not installed.
-    """
-    if not path.is_file():
-        raise MissingFileError(f"no list {path}; get it from {url}")
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise UserError(f"{path} is read with scipy; install it: pip install scipy") from error
-    try:
-        return np.atleast_1d(loadmat(path, squeeze_me=True, variable_names=[key])[key])
-    except Exception as error:  # scipy raises ValueError, TypeError, KeyError, zlib.error ...
-        raise BadFileError(
-            f"{path} is no MATLAB file with the variable {key}; get it from {url}"
-        ) from error
 
 
 def new_split_file(folder: Path, name: str) -> Path:

@@ -16,16 +16,11 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
-from datasets.fewshot import CACHES, REMEDY, read_small
-from datasets.splits import Item, is_relative
+from datasets.parts.fewshot.files import REMEDY, read_small
+from datasets.parts.items import Item, is_relative
 
 FORMAT = 1
 _HASHED = 10_000  # paths at once
-
-
-def json_cache_path(folder: str, shots: int, seed: int) -> str:
-    """Where a draw is kept below a dataset's folder, or below an output folder."""
-    return os.path.join(folder, CACHES, f"shot_{shots}-seed_{seed}.json")
 
 
 def source_sha256(
@@ -94,7 +89,7 @@ def read_json_cache(
         splits: the lists that it has to hold.
 
     Returns:
-        items by split; `cache_fit.check_fit` compares them with the dataset's lists.
+        items by split; `fit.check_fit` compares them with the dataset's lists.
 
     Raises:
         BadFileError: the file is cut short, of another format, dataset, number of shots, seed or

@@ -7,12 +7,12 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
-from datasets.folders import is_folder
-from datasets.listed_dataset import ListedDataset, Lists, TaskPlace
-from datasets.split_making import cut_classes
-from datasets.splits import Item, by_label, check_images, is_relative
-from datasets.wording import first_few
+from dassl.utils.errors import BadFileError, MissingFileError
+from datasets.parts.folders import below_root, is_folder
+from datasets.parts.items import Item, by_label, check_images
+from datasets.parts.new_splits import cut_classes
+from datasets.parts.reader import ListedDataset, Lists, TaskPlace
+from datasets.parts.wording import first_few
 
 logger = logging.getLogger(__name__)
 
@@ -123,20 +123,6 @@ class OwnDataset(ListedDataset):
                     len(names),
                     first_few([names[label] for label in absent]),
                 )
-
-
-def below_root(folder: str) -> str:
-    """The folder, which is DATASET.FOLDER.
-
-    Raises:
-        BadValueError: it leaves the root.
-    """
-    if folder and not is_relative(folder):
-        raise BadValueError(
-            f"DATASET.FOLDER = {folder!r}: give a folder below DATASET.ROOT, without '..' and "
-            "without '/' in front"
-        )
-    return folder
 
 
 def check_folder(folder: str, reader: str, holds: str) -> None:

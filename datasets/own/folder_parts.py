@@ -5,17 +5,13 @@ import os
 from collections.abc import Sequence
 
 from dassl.utils.errors import BadFileError
-from datasets.fewshot import CACHES, TASK_CACHES
-from datasets.folders import visible
-from datasets.splits import SPLITS
-from datasets.wording import first_few
+from datasets.parts.fewshot.files import CACHES, TASK_CACHES
+from datasets.parts.folders import is_image, visible
+from datasets.parts.items import SPLITS
+from datasets.parts.wording import first_few
 
 logger = logging.getLogger(__name__)
 
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".pbm", ".pgm", ".ppm"),
-)
 _SPELLINGS = {  # small letters -> part
     "training": "train",
     "valid": "val",
@@ -92,8 +88,3 @@ def folders_in(folder: str) -> list[str]:
 def _holds_folders_only(folder: str, name: str) -> bool:
     below = os.path.join(folder, name)
     return bool(folders_in(below)) and not any(map(is_image, visible(below)))
-
-
-def is_image(name: str) -> bool:
-    """Whether a file name is an image's: by its extension, and not hidden."""
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, MissingFileError
-from datasets.folders import LEGIBLE
-from datasets.listed_dataset import Lists
-from datasets.own_data import OwnDataset
-from datasets.splits import SPLITS, Item, is_relative
+from datasets.own.reader import OwnDataset
+from datasets.parts.folders import LEGIBLE
+from datasets.parts.items import SPLITS, Item, is_relative
+from datasets.parts.reader import Lists
 
 ONE_FILE = "images.csv"
 PART_FILES = {f"{split}.csv": split for split in SPLITS}

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY
-from dassl.utils.errors import BadFileError, MissingFileError
+from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
 from datasets import published
-from datasets.wording import prepare_command
+from datasets.parts.items import is_relative
+from datasets.parts.wording import prepare_command
 
 LEGIBLE = "make it readable"
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    *(".pbm", ".pgm", ".ppm"),
+)
 
 # other names of the folders, besides those that differ in letter case, blanks, dots and dashes
 _OTHER_NAMES = {
@@ -218,3 +223,22 @@ def subfolders(folder: str) -> list[str]:
     except OSError:
         return []
     return [name for name in names if os.path.isdir(os.path.join(folder, name))]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name is an image's: by its extension, and not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def below_root(folder: str) -> str:
+    """The folder, which is DATASET.FOLDER.
+
+    Raises:
+        BadValueError: it leaves the root.
+    """
+    if folder and not is_relative(folder):
+        raise BadValueError(
+            f"DATASET.FOLDER = {folder!r}: give a folder below DATASET.ROOT, without '..' and "
+            "without '/' in front"
+        )
+    return folder

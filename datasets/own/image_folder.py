@@ -8,21 +8,15 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, UserError
-from datasets.folder_parts import find_parts, folders_in, is_image
-from datasets.folders import sorted_entries, visible
-from datasets.listed_dataset import Lists
-from datasets.own_data import CUT_SEED, OwnDataset, check_folder, cut_own
-from datasets.split_making import made_by, new_split_file
-from datasets.splits import (
-    SPLITS,
-    Item,
-    parse_split,
-    read_lists_file,
-    split_note,
-    write_split,
-)
-from datasets.text_lists import read_lines
-from datasets.wording import first_few, prepare_command
+from datasets.own.folder_parts import find_parts, folders_in
+from datasets.own.reader import CUT_SEED, OwnDataset, check_folder, cut_own
+from datasets.parts.folders import is_image, sorted_entries, visible
+from datasets.parts.items import SPLITS, Item
+from datasets.parts.new_splits import made_by, new_split_file
+from datasets.parts.reader import Lists
+from datasets.parts.split_files import parse_split, read_lists_file, split_note, write_split
+from datasets.parts.text_lists import read_lines
+from datasets.parts.wording import first_few, prepare_command
 
 logger = logging.getLogger(__name__)
 

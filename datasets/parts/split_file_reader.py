@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from dassl.utils.errors import BadFileError, MissingFileError
-from datasets.folders import why_no_file
-from datasets.listed_dataset import ListedDataset, Lists
-from datasets.splits import parse_split, read_lists_file, split_note, warn_of_own_split
-from datasets.task_splits import load_task_split, only_task
+from datasets.parts.folders import why_no_file
+from datasets.parts.new_splits import check_lists, list_folders, made_by, make_lists, new_split_file
+from datasets.parts.official_lists import Official
+from datasets.parts.reader import ListedDataset, Lists
+from datasets.parts.softcpt_splits import load_task_split, only_task
+from datasets.parts.split_files import (
+    parse_split,
+    read_lists_file,
+    split_note,
+    warn_of_own_split,
+    write_split,
+)
+from datasets.parts.wording import prepare_command
 
 
 class SplitFileDataset(ListedDataset):
@@ -99,3 +108,53 @@ class SplitFileDataset(ListedDataset):
     def remedy(self) -> str:
         """What to do without a split file."""
         return f"get it from {self.split_url}" if self.split_url else "put it there"
+
+
+SECOND_SOURCE = "https://github.com/linzhiqiu/cross_modal_adaptation (folder splits)"
+
+
+class PublishedSplit(SplitFileDataset):
+    """A dataset with a published split file; one of our own is made on request alone.
+
+    Class attributes of a dataset, besides those of `SplitFileDataset`:
+        split_url: where the split file is published.
+        ignored: class folders that are no classes.
+    """
+
+    split_url: ClassVar[str]
+    ignored: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def remedy(self) -> str:
+        """Where the split file is published, and what makes another one."""
+        command = prepare_command(type(self).__name__, self.root)
+        return (
+            f"get it from {self.split_url} or {SECOND_SOURCE}, or by {command} (with --make-split "
+            "that makes one of your own, whose numbers are not comparable)"
+        )
+
+    @classmethod
+    def official_lists(cls, folder: Path) -> Official:
+        """What the publishers list in the dataset's folder: here its class folders.
+
+        Raises:
+            UserError: a list or folder is missing or malformed.
+        """
+        return Official(list_folders(str(folder / cls.images), cls.ignored, cls.renamed))
+
+    @classmethod
+    def make_split(cls, root: Path, seed: int = 1) -> Path:
+        """Write a split file that is not the published one, and says so, from the official lists.
+
+        Images are shuffled by a generator with `seed`; see `datasets.split_making` for the rule.
+
+        Raises:
+            UserError: a list, folder or image is missing, a class has too few images, or there is
+                a split file. Nothing is written then.
+        """
+        folder = root / cls.dataset_dir
+        file = new_split_file(folder, cls.split_file)
+        lists = make_lists(cls.official_lists(folder), cls.__name__, seed)
+        check_lists(lists, folder, folder / cls.images, cls.__name__)
+        write_split(lists, str(file), made_by(cls.__name__, seed))
+        return file

@@ -14,8 +14,8 @@ import yaml
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, MissingFileError, UnknownNameError, UserError
-from datasets.multitask import JointDataset
-from datasets.own_data import below_root
+from datasets.parts.folders import below_root
+from datasets.parts.multitask import JointDataset
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "datasets"
 _LIST = "python -m datasets list"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
-from datasets.listed_dataset import Lists
-from datasets.wnid_folders import ImageNetVariant
+from datasets.parts.imagenet_folders import ImageNetVariant
+from datasets.parts.reader import Lists
 
 
 @DATASET_REGISTRY.register()

@@ -13,8 +13,9 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
-from datasets.classes import no_training_image
-from datasets.splits import SPLITS, Item, is_relative, read_lists_file, split_note
+from datasets.parts.classes import no_training_image
+from datasets.parts.items import SPLITS, Item, is_relative
+from datasets.parts.split_files import read_lists_file, split_note
 
 
 @dataclass(frozen=True)

@@ -5,34 +5,17 @@ classes, checks.
 import logging
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from dassl.data.datasets import DatasetBase, Datum
-from datasets import fewshot, published
-from datasets.cache_fit import check_fit
-from datasets.classes import check_classes, check_labels, read_alike, subsample_classes
-from datasets.folders import check_dataset_folder, check_images_folder, images_remedy
-from datasets.kept_draws import FewShots
-from datasets.splits import SPLITS, Item, check_images
+from datasets import published
+from datasets.parts.classes import check_classes, check_labels, read_alike, subsample_classes
+from datasets.parts.fewshot.choice import FewShots, TaskPlace
+from datasets.parts.fewshot.draw import warn_of_small_classes
+from datasets.parts.folders import check_dataset_folder, check_images_folder, images_remedy
+from datasets.parts.items import SPLITS, Item, Lists, check_images
 
 logger = logging.getLogger(__name__)
-
-Lists = dict[str, list[Item]]  # items by "train", "val", "test"
-
-
-@dataclass(frozen=True)
-class TaskPlace:
-    """Where a dataset stands in a multi-task one.
-
-    Attributes:
-        task: its number there.
-        folder: the multi-task dataset's own folder, which may hold few-shot caches of all tasks; ""
-            if it has none.
-    """
-
-    task: int
-    folder: str = ""
 
 
 class ListedDatum(Datum):
@@ -52,8 +35,8 @@ class ListedDataset(DatasetBase):
     training images with K and then validation images with min(K, 4), from Python's global
     generator (`train.py` has just seeded it): the published images. A published draw that lies in
     `split_fewshot/` (of a task: `split_fewshot_mt/`) is taken instead, without a draw; else one of
-    ours (see `json_caches`), which is written where `keeps_draws` or DATASET.SAVE_FEWSHOT says so
-    and SEED is not negative: beside the published ones, or, if that folder cannot be written, in
+    ours (see `fewshot`). That is written where `keeps_draws` or DATASET.SAVE_FEWSHOT says so and
+    SEED is not negative: beside the published ones, or, if that folder cannot be written, in
     `<OUTPUT_DIR>/split_fewshot/`, where the same run finds it first when it resumes. A task has
     those of its single-task runs, so none where it is read from SoftCPT's split file.
 
@@ -105,7 +88,7 @@ class ListedDataset(DatasetBase):
         subset = cfg.DATASET.get("SUBSAMPLE_CLASSES", "all")  # a key that trainers add
         train, val, test = subsample_classes(*(lists[s] for s in SPLITS), subsample=subset)
         if shots >= 1:
-            fewshot.warn_of_small_classes(train, shots, type(self).__name__)
+            warn_of_small_classes(train, shots, type(self).__name__)
         self.check_images([*train, *val, *test])
         super().__init__(
             train_x=self._to_data(train), val=self._to_data(val), test=self._to_data(test)
@@ -116,6 +99,20 @@ class ListedDataset(DatasetBase):
         self.as_task = as_task
         self.dataset_dir = os.path.normpath(os.path.join(root, folder))
         self.image_dir = os.path.normpath(os.path.join(self.dataset_dir, self.images))
+
+    @classmethod
+    def at(cls, root: str, as_task: TaskPlace | None = None, *, folder: str = "") -> Self:
+        """The reader at its folder, which has read nothing yet: `read_lists` and `source` can be
+        asked one by one, where building it would stop at the first fault.
+
+        Args:
+            root: folder of the datasets.
+            as_task: see the class.
+            folder: the dataset's below the root, of a reader that fixes none.
+        """
+        found = object.__new__(cls)
+        found.place(root, folder or cls.dataset_dir, as_task)
+        return found
 
     def read_lists(self) -> Lists:
         """All images by "train", "val" and "test", in the order that few shots are drawn from."""
@@ -158,26 +155,9 @@ class ListedDataset(DatasetBase):
         reader = type(self)
         check_images(items, self.image_dir, reader.__name__, images_remedy(reader))
 
-    def read_cache(self, path: str, lists: Lists) -> Lists:
-        """The drawn lists of a published few-shot cache, checked against the lists of now."""
-        cached = fewshot.read_cache(path, self._images_in_caches(), self.drawn_splits)
-        check_fit(cached, lists, self.image_dir, path)
-        return cached
-
-    def read_task_cache(self, path: str, lists: Lists, task: int) -> Lists:
-        """The same from a cache that tells tasks apart; `task` is the dataset's number in it."""
-        names = {item.label: item.classname for item in lists["train"]}
-        images = self._images_in_caches()
-        cached = fewshot.read_task_cache(path, images, self.drawn_splits, names, task)
-        check_fit(cached, lists, self.image_dir, path)
-        return cached
-
     def has_single_task_caches(self) -> bool:
         """Whether draws in `split_fewshot/` are of the lists that are read."""
         return True
-
-    def _images_in_caches(self) -> str:
-        return fewshot.images_in_caches(self.dataset_dir, self.images)
 
     def check_folders(self, root: str) -> None:
         """Check that the dataset's folder is there, and those of the images.

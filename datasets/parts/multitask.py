@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from dassl.data.datasets import DatasetBaseMT, Datum, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError
-from datasets.listed_dataset import ListedDataset, TaskPlace
-from datasets.splits import reseeded
-from datasets.text_lists import read_lines
+from datasets.parts.reader import ListedDataset, TaskPlace
+from datasets.parts.split_files import reseeded
+from datasets.parts.text_lists import read_lines
 
 TaskLists = dict[str, list[DatumMT]]  # items by "train", "val", "test"
 

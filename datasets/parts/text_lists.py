@@ -1,7 +1,7 @@
 """Lists that datasets publish as text files, one entry a line."""
 
 from dassl.utils.errors import BadFileError, MissingFileError
-from datasets.folders import LEGIBLE, why_no_file
+from datasets.parts.folders import LEGIBLE, why_no_file
 
 
 def read_lines(path: str, remedy: str) -> list[str]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from datasets import published
-from datasets.classes import check_classes
-from datasets.folders import visible
-from datasets.listed_dataset import ListedDataset, Lists
-from datasets.splits import Item
-from datasets.text_lists import read_table
-from datasets.wording import counted, first_few, prepare_command
+from datasets.parts.classes import check_classes
+from datasets.parts.folders import visible
+from datasets.parts.items import Item
+from datasets.parts.reader import ListedDataset, Lists
+from datasets.parts.text_lists import read_table
+from datasets.parts.wording import counted, first_few, prepare_command
 
 logger = logging.getLogger(__name__)
 

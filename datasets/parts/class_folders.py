@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from dassl.utils.errors import BadFileError
-from datasets.split_dataset import SplitFileDataset
-from datasets.split_making import cut_classes, list_folders, made_by, new_split_file
-from datasets.splits import SPLITS
-from datasets.task_splits import TaskItem, write_task_split
-from datasets.wording import prepare_command
+from datasets.parts.items import SPLITS
+from datasets.parts.new_splits import cut_classes, list_folders, made_by, new_split_file
+from datasets.parts.softcpt_splits import TaskItem, write_task_split
+from datasets.parts.split_file_reader import SplitFileDataset
+from datasets.parts.wording import prepare_command
 
 
 class ClassFolders(SplitFileDataset):

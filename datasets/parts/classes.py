@@ -11,8 +11,8 @@ from typing import Any
 
 from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, BadValueError, UserError
-from datasets.splits import Item
-from datasets.wording import counted, first_few
+from datasets.parts.items import Item
+from datasets.parts.wording import counted, first_few
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets.demo import shapes, sketch, store, striped, textures
-from datasets.listed_dataset import Lists, TaskPlace
-from datasets.multitask import JointDataset
-from datasets.split_dataset import SplitFileDataset
+from datasets.parts.multitask import JointDataset
+from datasets.parts.reader import Lists, TaskPlace
+from datasets.parts.split_file_reader import SplitFileDataset
 
 
 def default_root() -> Path:
