@@ -1,10 +1,10 @@
 """Train the demo CLIP from scratch and write assets/demo/clip_demo.pt.
 
-    python tools/pretrain_demo_clip.py                 # under half an hour on two cores
-    python tools/measure_demo_clip.py                  # what it then gives on the demo data sets
+    python -m assets.demo.making.pretrain     # under half an hour on two cores
+    python -m assets.demo.making.measure      # what it then gives on the demo data sets
 
 A CLIP of 1.6 million parameters (32 pixels, patch 4, width 128, 4 layers a tower) learns from
-pictures and captions that `demo_source.py` makes. It is trained with CLIP's symmetric contrastive
+pictures and captions that `source.py` makes. It is trained with CLIP's symmetric contrastive
 loss, in which all captions of a batch that are true of a picture share its target. The file is
 OpenAI's state-dict layout in half precision; of the token embedding it holds only the rows of
 tokens that occur in captions (`token_embedding.ids`).
@@ -13,7 +13,6 @@ tokens that occur in captions (`token_embedding.ids`).
 import argparse
 import io
 import math
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import clip
+from assets.demo.making import source
+from clip.model import CLIP, CLIPDims
+from dassl.utils.files import atomic_write
 
-import clip  # noqa: E402
-from clip.model import CLIP, CLIPDims  # noqa: E402
-from dassl.utils.files import atomic_write  # noqa: E402
-from tools import demo_source  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[3]
 # CLIP's published pixel statistics
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(1, 3, 1, 1)
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(1, 3, 1, 1)
@@ -61,17 +58,17 @@ def make_pairs(count: int, seed: int) -> Pairs:
     words: dict[str, int] = {"": 0}
 
     def encode(facts: dict[str, str]) -> list[int]:
-        return [words.setdefault(facts.get(name, ""), len(words)) for name in demo_source.FACTS]
+        return [words.setdefault(facts.get(name, ""), len(words)) for name in source.FACTS]
 
     captions: dict[str, int] = {}
     pictures, facts, rows, said = [], [], [], []
     for _ in range(count):
-        picture, truth = demo_source.draw_picture(rng)
+        picture, truth = source.draw_picture(rng)
         pictures.append(picture.transpose(2, 0, 1))
         facts.append(encode(truth))
         rows.append([])
         for _ in range(CAPTIONS_PER_PICTURE):
-            text, mentioned = demo_source.make_caption(truth, rng)
+            text, mentioned = source.make_caption(truth, rng)
             if text not in captions:
                 captions[text] = len(captions)
                 said.append(encode(mentioned))
@@ -165,7 +162,7 @@ def demo_dims(vocab_size: int) -> CLIPDims:
     """The demo CLIP's sizes; heads follow from the widths, 64 channels each."""
     return CLIPDims(
         embed_dim=128,
-        image_resolution=demo_source.SIZE,
+        image_resolution=source.SIZE,
         vision_layers=4,
         vision_width=128,
         patch_size=4,

@@ -8,7 +8,7 @@ colours, backgrounds and seeds, and the digits are handwriting. The words are sh
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tools.demo_masks import SHAPES, SIZE, TEXTURES, glyph_mask, shape_mask, texture_mask
+from assets.demo.making.masks import SHAPES, SIZE, TEXTURES, glyph_mask, shape_mask, texture_mask
 
 COLOURS = {
     "red": (210, 40, 40),

@@ -1,6 +1,6 @@
 """Measure the demo CLIP on the demo datasets: zero-shot, and a linear probe on frozen features.
 
-    python tools/measure_demo_clip.py
+    python -m assets.demo.making.measure
 
 The probe is logistic regression on the normalised features of 16 images a class, mean over the
 draws of seeds 1, 2 and 3: what image features allow at best while the image tower stays as it is.
@@ -10,7 +10,6 @@ That of a variant of DemoShapes is fitted on DemoShapes, all classes.
 import argparse
 import logging
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from tabulate import tabulate
 from torch.nn import functional
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import clip  # noqa: E402
-from dassl.config import get_cfg_default  # noqa: E402
-from dassl.utils import read_image  # noqa: E402
-from datasets.demo.suite import (  # noqa: E402
+import clip
+from dassl.config import get_cfg_default
+from dassl.utils import read_image
+from datasets.demo.suite import (
     DemoDigits,
     DemoShapes,
     DemoShapesSketch,
@@ -33,6 +29,7 @@ from datasets.demo.suite import (  # noqa: E402
     DemoTextures,
 )
 
+ROOT = Path(__file__).resolve().parents[3]
 SEEDS, SHOTS = (1, 2, 3), 16
 
 

@@ -1,12 +1,7 @@
-"""Fetches a file: resumed where it stopped, checked by its checksum, put in place only when whole.
-
-Knows nothing of what the file is; stands beside the packages because clip and datasets both use it
-and know nothing of each other.
-"""
+"""Fetches a file: resumed where it stopped, checked, put in place only when whole."""
 
 import contextlib
 import errno
-import hashlib
 import http.client
 import logging
 import os
@@ -17,10 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
+
+from downloads.checksum import Checksum
 
 try:
     import fcntl
@@ -34,53 +30,10 @@ TIMEOUT_SECONDS = 60
 ATTEMPTS = 5
 PAUSE_SECONDS = 1.0  # before the second attempt; each later pause is twice as long
 BUSY = (429, 500, 502, 503, 504)  # answers of a server that may give the file in a moment
-SLOW_SECONDS = 2  # reading a file for its checksum shows a bar from then on
-ALGORITHMS = {"md5": "MD5", "sha256": "SHA-256"}
 
 
 class DownloadError(Exception):
     """A file could not be fetched: one line with the link or path, the reason and the remedy."""
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """A published checksum.
-
-    Attributes:
-        algorithm: md5 or sha256.
-        digest: hexadecimal, lower case.
-    """
-
-    algorithm: str
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """The algorithm in words."""
-        return ALGORITHMS[self.algorithm]
-
-    def of(self, path: Path) -> str:
-        """The digest of a file by this algorithm, read in pieces."""
-        found = hashlib.new(self.algorithm, usedforsecurity=False)
-        with (
-            path.open("rb") as file,
-            tqdm(
-                total=path.stat().st_size,
-                unit="iB",
-                unit_scale=True,
-                desc=f"checking {path.name}",
-                delay=SLOW_SECONDS,
-                leave=False,
-            ) as bar,
-        ):
-            while chunk := file.read(CHUNK):
-                found.update(chunk)
-                bar.update(len(chunk))
-        return found.hexdigest()
-
-    def fits(self, path: Path) -> bool:
-        """Whether there is a file with this checksum."""
-        return path.is_file() and self.of(path) == self.digest
 
 
 def fetch(url: str, target: Path, checksum: Checksum, *, remedy: str = "free the space") -> Path:
