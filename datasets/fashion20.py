@@ -57,7 +57,7 @@ class Fashion20(TaskSuite):
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
         self.image_dir = os.path.join(self.dataset_dir, "images")
         check_dataset_folder(self.dataset_dir, type(self), root)
-        source = os.path.join(self.dataset_dir, self.split_file)
+        source = os.path.join(self.dataset_dir, type(self).split_file)
         if not os.path.isfile(source):
             raise MissingFileError(
                 f"Fashion20: no split file {source}; {make_it('Fashion20', root)}"
@@ -73,6 +73,7 @@ class Fashion20(TaskSuite):
         chosen = [replace(tasks[place], split_note=found.note) for place in places]
         super().__init__(chosen, kept)
         self.split_note = found.note
+        self.split_file = Path(source)
 
     def _read_lists(self, found: TaskSplit, source: str, tasks: list[TaskInfo]) -> TaskLists:
         """Every listed image; the split file's class names are not used, task_info.csv's are."""

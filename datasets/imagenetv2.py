@@ -32,9 +32,9 @@ class ImageNetV2(ImageNetVariant):
         folders = [str(line) for line in range(len(names))]
         remedy = f"unpack the archive again: {self.images_url}"
         found = self.class_folders(self.image_dir, folders, remedy)
-        self.check_names(folders, found, self.image_dir)
+        kept = self.classes_to_read(folders, found, self.image_dir)
         self.warn_of_names(names)
-        items = self.list_images("", folders, list(names.values()))
+        items = self.list_images("", kept, [names[self.wnid_of(folder)] for folder in kept])
         return {"train": items, "val": [], "test": items}
 
     def _check_order(self, wnids: Sequence[str]) -> None:

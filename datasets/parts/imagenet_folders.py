@@ -2,6 +2,7 @@
 classnames.txt with the name of each.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -19,6 +20,8 @@ from datasets.parts.wording import counted, first_few, prepare_command
 
 logger = logging.getLogger(__name__)
 
+PARTIAL = "DATASET.PARTIAL True"
+
 
 class WnidFolders(ListedDataset):
     """Class folders, whose place in the sorted listing is the label; the name of a class is that of
@@ -26,11 +29,17 @@ class WnidFolders(ListedDataset):
 
     `class_ids` are the wnids in label order: names repeat (ImageNet has two "missile"), ids do not,
     so that a head which was trained on all of ImageNet serves the classes of a variant.
+
+    With DATASET.PARTIAL a folder may lack classes that classnames.txt has, as ImageNet-100 does:
+    labels count those that are there, and `partial` tells of it.
     """
 
     template = "a photo of a {}."
+    has_partial_folders = True
+    reads_part = False
 
     def __init__(self, cfg: Any) -> None:
+        self.reads_part = cfg.DATASET.get("PARTIAL", False)  # a key that trainers add
         super().__init__(cfg)
         folders: dict[int, str] = {}
         for item in self.train_x:
@@ -74,6 +83,42 @@ class WnidFolders(ListedDataset):
         """The command that writes classnames.txt, and sorts the validation images of ImageNet."""
         return prepare_command(type(self).__name__, os.path.dirname(self.dataset_dir))
 
+    def classes_to_read(self, lines: Sequence[str], found: Sequence[str], folder: str) -> list[str]:
+        """The class folders to read, in the order of their labels.
+
+        Args:
+            lines: those that classnames.txt tells of, in that order.
+            found: those that are there.
+            folder: where that is.
+
+        Raises:
+            BadFileError: see `check_names`; not of missing ones with DATASET.PARTIAL.
+        """
+        there = set(found)
+        present = [name for name in lines if name in there]
+        missing = [name for name in lines if name not in there]
+        if not self.reads_part or not present or not there <= set(lines):
+            self.check_names(lines, found, folder)
+        if missing:
+            self.mark_partial(present, len(missing))
+            logger.info(
+                "Notice: %s: DATASET.PARTIAL: %s of %d are read, and accuracy is among them; %s "
+                "lacks %d: %s",
+                type(self).__name__,
+                f"{len(present)} classes",
+                len(lines),
+                folder,
+                len(missing),
+                first_few(missing),
+            )
+        return present
+
+    def mark_partial(self, present: Sequence[str], missing: int) -> None:
+        """Let `partial` say which class folders are there and how many are not."""
+        ids = "".join(f"{self.wnid_of(name)}\n" for name in present)
+        digest = hashlib.sha256(ids.encode()).hexdigest()
+        self.partial = {"present": len(present), "missing": missing, "present_sha256": digest}
+
     def check_names(self, names: Iterable[str], wnids: Sequence[str], folder: str) -> None:
         """Check that classnames.txt has a line for each class folder and no more.
 
@@ -90,6 +135,7 @@ class WnidFolders(ListedDataset):
             remedy = f"unpack the images of each class there: {self.images_url}"
             if set(self.read_names()) != set(published.wnids("ImageNet") or ()):
                 remedy += f"; or, for the published {os.path.basename(self.names_file)}, {write}"
+            remedy += f"; or read the classes that are there: {PARTIAL}"
         raise BadFileError(
             f"{self.names_file} has {len(lines)} lines for {len(wnids)} class folders in {folder}; "
             f"{difference('the folders', wnids, 'the lines', lines)}; {remedy}"
@@ -201,8 +247,8 @@ class ImageNetVariant(WnidFolders):
         names = self.read_names()
         remedy = f"unpack the archive again: {self.images_url}"
         wnids = self.class_folders(self.image_dir, names, remedy)
-        known = names if self.complete else [wnid for wnid in names if wnid in set(wnids)]
-        self.check_names(known, wnids, self.image_dir)
+        known = names if self.complete else set(wnids).intersection(names)
+        wnids = self.classes_to_read(sorted(known), wnids, self.image_dir)
         if not self.complete:
             self._check_wnids(wnids)
         self.warn_of_names(names)
@@ -228,6 +274,7 @@ class ImageNetVariant(WnidFolders):
             )
         missing = sorted(set(known) - set(wnids))
         if missing:
+            self.mark_partial(wnids, len(missing))
             logger.warning(
                 "Warning: %s: accuracy is among %s, not %d, so it is not comparable: %s has no "
                 "folder of %s",

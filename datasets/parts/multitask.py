@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from dassl.data.datasets import DatasetBaseMT, Datum, DatumMT
@@ -49,7 +50,12 @@ class TaskSuite(DatasetBaseMT):
         task_templates, task_datasets, task_split_notes: `TaskInfo.template`, `.dataset` and
             `.split_note` by task id; see `DatasetBaseMT` for the others.
         split_note: the notes of the tasks that have one, with their datasets; "" if none has.
+        split_file: the file that lists the images of all tasks; None of a `JointDataset`.
+        partial: None, as no task has folders that may lack classes (see `ListedDataset`).
     """
+
+    split_file: Any = None  # on the class of such a dataset: its name
+    partial = None
 
     def __init__(self, tasks: Sequence[TaskInfo], lists: TaskLists) -> None:
         self.task_templates = [task.template for task in tasks]
@@ -88,6 +94,9 @@ class JointDataset(TaskSuite):
             there; "" for none.
         members: name in configs/datasets -> reader, by task id.
 
+    Attributes:
+        task_split_files: `ListedDataset.split_file` by task id.
+
     Raises:
         BadValueError: (a ValueError) no such task.
         UserError: whatever a member finds wrong.
@@ -101,12 +110,14 @@ class JointDataset(TaskSuite):
         if folder:
             folder = os.path.join(ListedDataset.find_root(cfg), folder)
         tasks = []
+        self.task_split_files: list[Path | None] = []
         lists: TaskLists = {"train": [], "val": [], "test": []}
         for task, place in enumerate(places):
             file = list(self.members)[place]
             with reseeded(cfg.SEED):
                 member = self.members[file](cfg, as_task=TaskPlace(place, folder))
             tasks.append(_task_info(member, file))
+            self.task_split_files.append(member.split_file)
             for split, data in (
                 ("train", member.train_x),
                 ("val", member.val or []),

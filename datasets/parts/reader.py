@@ -5,6 +5,7 @@ classes, checks.
 import logging
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dassl.data.datasets import DatasetBase, Datum
@@ -57,6 +58,14 @@ class ListedDataset(DatasetBase):
             a test set, which DATASET.NUM_SHOTS does not concern.
         keeps_draws: whether draws are written without being asked for.
         listed_by: in words, what fixes the order of the lists.
+        has_partial_folders: whether DATASET.PARTIAL concerns it.
+
+    Attributes:
+        split_file: the file that lists the images, absolute; None where folders or several files
+            do. (On the class of a dataset with a split file: its name.)
+        partial: what is known of a folder that lacks classes, for a run's provenance: numbers of
+            classes `present` and `missing`, and `present_sha256`, of the ids of those present, one
+            a line; None of a whole one.
 
     Raises:
         MissingFileError: (a UserError) a folder, a list or images are missing; says which and
@@ -75,11 +84,15 @@ class ListedDataset(DatasetBase):
     drawn_splits: ClassVar[tuple[str, ...]] = ("train", "val")
     keeps_draws: ClassVar[bool] = False
     listed_by: ClassVar[str]
+    has_partial_folders: ClassVar[bool] = False
+    partial: dict[str, Any] | None = None
 
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
         root = self.find_root(cfg)
         self.place(root, self.folder(cfg), as_task)
         self.check_folders(root)
+        if cfg.DATASET.get("PARTIAL", False) and not self.has_partial_folders:  # a key of trainers
+            logger.info("Notice: %s: DATASET.PARTIAL does not concern it", type(self).__name__)
         lists = self.read_lists()
         self.check_lists(lists)
         shots = cfg.DATASET.NUM_SHOTS if self.drawn_splits else -1
@@ -90,6 +103,7 @@ class ListedDataset(DatasetBase):
         if shots >= 1:
             warn_of_small_classes(train, shots, type(self).__name__)
         self.check_images([*train, *val, *test])
+        self.split_file = Path(self.source) if os.path.isfile(self.source) else None
         super().__init__(
             train_x=self._to_data(train), val=self._to_data(val), test=self._to_data(test)
         )

@@ -42,7 +42,7 @@ class SplitFileDataset(ListedDataset):
         UserError: a class without training images, a malformed split file or few-shot cache.
     """
 
-    split_file: ClassVar[str] = ""
+    split_file = ""
     split_url: ClassVar[str] = ""
     task_split_file: ClassVar[str] = ""
     renamed: ClassVar[Mapping[str, str]] = {}
@@ -62,9 +62,10 @@ class SplitFileDataset(ListedDataset):
     @property
     def source(self) -> str:
         """The split file that is read."""
-        if not self.split_file or (self.as_task and os.path.lexists(self.task_source)):
+        name = type(self).split_file
+        if not name or (self.as_task and os.path.lexists(self.task_source)):
             return self.task_source
-        return os.path.join(self.dataset_dir, self.split_file)
+        return os.path.join(self.dataset_dir, name)
 
     def read_lists(self) -> Lists:
         """The lists of the split file, in its order."""
