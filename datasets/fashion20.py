@@ -3,9 +3,10 @@
 import logging
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
@@ -45,7 +46,7 @@ class Fashion20(TaskSuite):
     """
 
     dataset_dir = "fashion20"
-    split_file: ClassVar[str] = "split_dk_Fashion20.json"
+    split_file: Any = "split_dk_Fashion20.json"
 
     def __init__(self, cfg: Any) -> None:
         if cfg.DATASET.get("SUBSAMPLE_CLASSES", "all") != "all":
@@ -57,39 +58,59 @@ class Fashion20(TaskSuite):
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
         self.image_dir = os.path.join(self.dataset_dir, "images")
         check_dataset_folder(self.dataset_dir, type(self), root)
-        source = os.path.join(self.dataset_dir, type(self).split_file)
-        if not os.path.isfile(source):
-            raise MissingFileError(
-                f"Fashion20: no split file {source}; {make_it('Fashion20', root)}"
-            )
-        tasks = read_task_info(os.path.join(self.dataset_dir, "task_info.csv"))
+        tasks = self.read_tasks(self.dataset_dir)
         places = chosen_tasks("Fashion20", len(tasks), subsampled_tasks(cfg))
-        found = load_task_split(source)
-        warn_of_own_split(source, found.note)
-        lists = self._read_lists(found, source, tasks)
+        found = self.read_split(self.dataset_dir, tasks)
+        self.split_file = Path(self.dataset_dir, type(self).split_file)
+        warn_of_own_split(str(self.split_file), found.note)
+        every = [item for items in found.lists.values() for item in items]
+        check_images(every, self.image_dir, "Fashion20")
+        lists = {
+            split: [self._datum(item.path, item.label, item.task) for item in items]
+            for split, items in found.lists.items()
+        }
         if cfg.DATASET.NUM_SHOTS >= 1:
             lists |= self._few_shots(lists, tasks, cfg.DATASET.NUM_SHOTS, cfg.SEED)
         kept = {split: _of_tasks(items, places) for split, items in lists.items()}
         chosen = [replace(tasks[place], split_note=found.note) for place in places]
         super().__init__(chosen, kept)
         self.split_note = found.note
-        self.split_file = Path(source)
 
-    def _read_lists(self, found: TaskSplit, source: str, tasks: list[TaskInfo]) -> TaskLists:
-        """Every listed image; the split file's class names are not used, task_info.csv's are."""
+    @classmethod
+    def read_tasks(cls, folder: str) -> list[TaskInfo]:
+        """The tasks of task_info.csv.
+
+        Raises:
+            MissingFileError: there is no such file.
+            BadFileError: there are not twenty tasks, or a line is malformed.
+        """
+        path, remedy = os.path.join(folder, "task_info.csv"), "it comes with the images"
+        lines = read_lines(path, remedy)[1:]
+        if len(lines) != len(KINDS):
+            raise BadFileError(f"{path} has {len(lines)} tasks, not {len(KINDS)}; {remedy}")
+        return [_parse_task(line, place, path) for place, line in enumerate(lines)]
+
+    @classmethod
+    def read_split(cls, folder: str, tasks: Sequence[TaskInfo] | None) -> TaskSplit:
+        """The split file; its class names are not used, those of the tasks are.
+
+        Raises:
+            MissingFileError: there is no such file.
+            BadFileError: it is malformed, or has other numbers of classes than `tasks`.
+        """
+        source = os.path.join(folder, cls.split_file)
+        if not os.path.isfile(source):
+            advice = make_it("Fashion20", os.path.dirname(folder))
+            raise MissingFileError(f"Fashion20: no split file {source}; {advice}")
+        found = load_task_split(source)
         counts = [len(names) for names in found.classnames]
-        expected = [len(task.classnames) for task in tasks]
-        if counts != expected:
+        expected = [len(task.classnames) for task in tasks or ()]
+        if tasks is not None and counts != expected:
             raise BadFileError(
                 f"{source} has tasks of {counts} classes, task_info.csv of {expected}; "
                 "delete the split file and make it again"
             )
-        every = [item for items in found.lists.values() for item in items]
-        check_images(every, self.image_dir, "Fashion20")
-        return {
-            split: [self._datum(item.path, item.label, item.task) for item in items]
-            for split, items in found.lists.items()
-        }
+        return found
 
     def _few_shots(
         self, lists: TaskLists, tasks: list[TaskInfo], shots: int, seed: int
@@ -130,7 +151,7 @@ class Fashion20(TaskSuite):
         """
         folder = root / cls.dataset_dir
         file = new_split_file(folder, cls.split_file)
-        tasks = read_task_info(str(folder / "task_info.csv"))
+        tasks = cls.read_tasks(str(folder))
         generator = random.Random(seed)
         lists: dict[str, list[TaskItem]] = {split: [] for split in SPLITS}
         for place, task in enumerate(tasks):
@@ -150,20 +171,6 @@ class Fashion20(TaskSuite):
             made_by=made_by(cls.__name__, seed),
         )
         return file
-
-
-def read_task_info(path: str) -> list[TaskInfo]:
-    """The tasks of task_info.csv.
-
-    Raises:
-        MissingFileError: there is no such file.
-        BadFileError: there are not twenty tasks, or a line is malformed.
-    """
-    remedy = "it comes with the images"
-    lines = read_lines(path, remedy)[1:]
-    if len(lines) != len(KINDS):
-        raise BadFileError(f"{path} has {len(lines)} tasks, not {len(KINDS)}; {remedy}")
-    return [_parse_task(line, place, path) for place, line in enumerate(lines)]
 
 
 def _parse_task(line: str, place: int, path: str) -> TaskInfo:

@@ -13,6 +13,7 @@ from datasets.parts.reader import ListedDataset, TaskPlace
 from datasets.parts.split_files import reseeded
 from datasets.parts.text_lists import read_lines
 
+OWN_LINES = ("task_name.txt", "task_desc.txt")
 TaskLists = dict[str, list[DatumMT]]  # items by "train", "val", "test"
 
 
@@ -155,11 +156,12 @@ def chosen_tasks(name: str, count: int, subsample: str) -> list[int]:
 
 
 def _task_info(member: ListedDataset, file: str) -> TaskInfo:
-    name = _own_line(member, "task_name.txt") or member.task_name
+    own_name, own_description = (own_line(member.dataset_dir, file) for file in OWN_LINES)
+    name = own_name or member.task_name
     return TaskInfo(
         name=name,
         classnames=member.classnames,
-        description=_own_line(member, "task_desc.txt") or member.task_description or name,
+        description=own_description or member.task_description or name,
         metric=member.task_metric,
         template=member.template,
         dataset=file,
@@ -167,9 +169,13 @@ def _task_info(member: ListedDataset, file: str) -> TaskInfo:
     )
 
 
-def _own_line(member: ListedDataset, file: str) -> str | None:
-    """The line of a text file in the dataset's folder; None without the file."""
-    path = os.path.join(member.dataset_dir, file)
+def own_line(folder: str, file: str) -> str | None:
+    """The line of a text file in a dataset's folder; None without the file.
+
+    Raises:
+        BadFileError: it has more or less than one line.
+    """
+    path = os.path.join(folder, file)
     if not os.path.exists(path):
         return None
     lines = read_lines(path, "write one line, or delete it")
