@@ -13,7 +13,7 @@ from dassl.utils.errors import UserError
 from dassl.utils.files import MAX_PIXELS
 from datasets.checking.dataset import check_dataset, decode_images
 from datasets.checking.findings import MISSING, WARNING, WRONG, Report
-from datasets.parts.names import add_folder, add_root, find_root, folder_of, named_suites, resolve
+from datasets.parts.names import add_place, find_root, folder_of, named_suites, resolve
 
 EXIT_FAULTS = 2
 _COLUMN = 20  # of the finding's level
@@ -34,8 +34,7 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="DATASET.NAME, its YAML in configs/datasets or a suite (default: the 15 published)",
     )
-    add_root(parser)
-    add_folder(parser)
+    add_place(parser)
     parser.add_argument("--no-images", action="store_true", help="do not decode the images")
     parser.add_argument(
         "--jobs",

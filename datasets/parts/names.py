@@ -14,30 +14,13 @@ import yaml
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, MissingFileError, UnknownNameError, UserError
+from datasets import published
 from datasets.parts.folders import below_root
 from datasets.parts.multitask import JointDataset
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "datasets"
+PUBLISHED = published.NAMES  # as papers list them
 _LIST = "python -m datasets list"
-
-# the published ones, as papers list them
-PUBLISHED = (
-    "ImageNet",
-    "Caltech101",
-    "OxfordPets",
-    "StanfordCars",
-    "OxfordFlowers",
-    "Food101",
-    "FGVCAircraft",
-    "SUN397",
-    "DescribableTextures",
-    "EuroSAT",
-    "UCF101",
-    "ImageNetV2",
-    "ImageNetSketch",
-    "ImageNetA",
-    "ImageNetR",
-)
 
 
 @dataclass(frozen=True)
@@ -76,10 +59,8 @@ def resolve(words: Sequence[str]) -> list[Named]:
     Raises:
         UnknownNameError: one line for each unknown word, with the nearest name.
     """
-    if not words:
-        return [Named(name) for name in PUBLISHED]
-    known = _known()
-    found, problems = [], []
+    known, problems = _known(), []
+    found = [] if words else [Named(name) for name in PUBLISHED]
     for word in words:
         named = known.get(word.lower())
         if named is None:
@@ -94,8 +75,8 @@ def resolve(words: Sequence[str]) -> list[Named]:
 def named_suites(words: Sequence[str]) -> list[Named]:
     """Those of the words that `resolve` takes for suites."""
     known = _known()
-    found = [known[word.lower()] for word in words if word.lower() in known]
-    return [named for named in dict.fromkeys(found) if suite_members(named.name)]
+    found = dict.fromkeys(known[word.lower()] for word in words if word.lower() in known)
+    return [named for named in found if suite_members(named.name)]
 
 
 def _known() -> dict[str, Named]:
@@ -174,13 +155,9 @@ def suite_members(name: str) -> list[str]:
     return []
 
 
-def add_root(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option --root."""
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Give a command the options --root and --folder."""
     parser.add_argument("--root", default="", help="folder of the datasets (default: $DATA)")
-
-
-def add_folder(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option --folder."""
     parser.add_argument(
         "--folder",
         default="",
