@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import downloads
+from downloads import fetching
 from tests.support import tiny_clip
 
 torch.set_num_threads(1)
@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     """Downloads that fail are repeated at once."""
-    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0)
 
 
 @pytest.fixture(scope="session")
