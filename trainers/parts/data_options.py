@@ -1,4 +1,4 @@
-"""The config keys of what a run reads, beyond the engine's."""
+"""The config keys that every method has, beyond the engine's."""
 
 from dassl.utils.files import MAX_PIXELS
 from trainers.parts.options import Option, Options
@@ -20,6 +20,9 @@ DATA_OPTIONS = (
         "DATALOADER",
         OLD_DATA_PATH=Option("", "beginning of image paths that NEW_DATA_PATH replaces"),
         NEW_DATA_PATH=Option("", "what stands there instead"),
+    ),
+    Options(
+        "OPTIM", ADAM_EPS=Option(1e-8, "what adam, amsgrad, adamw and radam divide by at least")
     ),
     Options(
         "TEST",

@@ -15,8 +15,10 @@ from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils.errors import UserError
 from trainers.parts.backbone import load_backbone
+from trainers.parts.backbone_facts import backbone_facts
 from trainers.parts.checkpoint import (
     checkpoint_name,
+    initial_files,
     read_checkpoint,
     restore,
     trained_tensors,
@@ -111,6 +113,10 @@ class PromptTrainer(TrainerX):
     def config_digest(self) -> str:
         """SHA-256 of the config without other methods' options: adding a method changes nothing."""
         return config_sha256(OPTIONS.without_foreign(self.cfg, own_keys(type(self))))
+
+    def backbone_facts(self) -> dict[str, Any]:
+        """What CLIP the run is on."""
+        return backbone_facts(self.cfg, self.model.clip)
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
@@ -251,10 +257,13 @@ class PromptTrainer(TrainerX):
         restore(self.model, keyed, within=within, path=path, ignored=ignored)
 
     def _load_init_weights(self, path: str) -> None:
-        """MODEL.INIT_WEIGHTS: a checkpoint file of this method to start from."""
-        found = read_checkpoint(Path(path))
-        self.load_weights(next(iter(self.checkpoint_folders())), found.state, found.path)
-        logger.info(f'Initial weights from "{found.path}"')
+        """MODEL.INIT_WEIGHTS: tensors of this method to start from."""
+        files = initial_files(Path(path), list(self.checkpoint_folders()))
+        for name, file in files.items():
+            found = read_checkpoint(file)
+            self.load_weights(name, found.state, found.path)
+            logger.info(f'Initial weights from "{found.path}" (epoch = {found.epoch})')
+        self.initial_files = list(files.values())
 
 
 def folder_module(model: PromptModel, children: Children) -> nn.Module:
