@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator[Content]:
             start = raw.read(16)
         if start[:2] in (b"PK", b""):  # a zip file's index stands at its end
             raise WeightsError(f"the file is cut short; {AGAIN}")
-        if start.startswith(b"version https://g"):
+        if start == b"version https://":
             raise WeightsError("a pointer of Git LFS, not the file; fetch it with git lfs pull")
         if path.suffix == ".safetensors" or start[8:10] in (b'{"', b"{}"):
             yield Content(_safetensors(path))
