@@ -14,7 +14,7 @@ from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils.errors import UserError
-from trainers.parts.backbone import load_backbone
+from trainers.parts.backbone import BACKBONE_OPTIONS, load_backbone
 from trainers.parts.backbone_facts import backbone_facts
 from trainers.parts.checkpoint import (
     checkpoint_name,
@@ -40,6 +40,7 @@ SHARED_OPTIONS = (
         NAMES_TO_UPDATE=Option((), "words; only tensors whose name has one train; () = all"),
     ),
     *DATA_OPTIONS,
+    *BACKBONE_OPTIONS,
 )
 
 
