@@ -49,9 +49,8 @@ class TextPrompts:
 def fixed_prompts(text_tower: nn.Module, texts: Sequence[str], shared: bool = True) -> TextPrompts:
     """Whole texts without a learned context, for a text tower that a method changes.
 
-    Args:
-        shared: what all texts begin with is one prefix stream; False: every text is a row of its
-            own, as a method needs it that draws at random inside the tower.
+    With `shared`, what all begin with is one prefix stream; without, every text is a row of its
+    own, as a method needs it that draws at random inside the tower.
 
     Raises:
         PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
@@ -101,7 +100,7 @@ def _tokens(texts: list[str], context_length: int) -> Tensor:
 
 
 def in_float32(clip_model: clip.CLIP) -> clip.CLIP:
-    """The model itself if it computes in float32, else a copy that does."""
+    """The model itself if it computes in float32, else a float32 copy."""
     return clip_model if clip_model.dtype == torch.float32 else copy.deepcopy(clip_model).float()
 
 
@@ -222,9 +221,7 @@ class ContextLearner(nn.Module):
     def _too_long(
         self, prompts: list[str], names: Sequence[str], context_length: int
     ) -> PromptTooLongError:
-        longest = (
-            max(len(prompt) for prompt in prompts) + 2
-        )  # characters, at least as many as tokens
+        longest = max(map(len, prompts)) + 2  # characters, at least as many as tokens
         needed = clip.tokenize(prompts, longest).argmax(dim=-1) + 1
         name, room = names[int(needed.argmax())], context_length - int(needed.max()) + self.n_ctx
         given = f"{self.key} = {self.n_ctx}"
