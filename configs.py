@@ -183,7 +183,7 @@ mma: dict[str, Any] = {
     }
 }
 
-# MaxZanella/CLIP-LoRA, run_utils.py: one setting for all datasets and shots, few-shot on all classes.
+# MaxZanella/CLIP-LoRA, run_utils.py: few-shot, one setting for all datasets and shots.
 clip_lora: dict[str, Any] = {"train": {"trainer": "CLIPLoRA", "cfg": "vit_b16"}}
 
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
