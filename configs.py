@@ -170,6 +170,22 @@ prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100
 # Koorye/SkipTuning: the YAML of its two with the batch and epochs of Koorye/DePT's re-runs.
 clip_adapter: dict[str, Any] = {"train": {"trainer": "CLIPAdapter", "cfg": "vit_b16_ep10_bs4"}}
 
+# ZjjConan/Multi-Modal-Adapter, run_examples.sh and scripts/mmadapter: ImageNet has a file of its
+# own, also as the source of xd.
+mma: dict[str, Any] = {
+    "train": {
+        "trainer": "MMA",
+        "cfg": "vit_b16_ep5",
+        "cases": [
+            {"when": {"dataset": "imagenet"}, "cfg": "vit_b16_ep5_imnet"},
+            {"when": {"mode": "xd"}, "cfg": "vit_b16_ep5_imnet"},
+        ],
+    }
+}
+
+# MaxZanella/CLIP-LoRA, run_utils.py: few-shot, one setting for all datasets and shots.
+clip_lora: dict[str, Any] = {"train": {"trainer": "CLIPLoRA", "cfg": "vit_b16"}}
+
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
 # (KaiyangZhou/CoOp, scripts/coop/zeroshot.sh).
 zsclip: dict[str, Any] = {

@@ -1,7 +1,6 @@
 """CLIP: both towers, and how a model is built from a state dict.
 
-Shape letters: B images, R texts, L tokens (77), D joint width, m visual prompt vectors, V vision
-width.
+Shape letters: B images, R texts, L tokens (77), D joint width.
 """
 
 import math
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip.blocks import ACTIVATIONS, MLP
+from clip.changes import UNCHANGED, TowerChange
 from clip.dims import CLIPDims, dims_from_state_dict
 from clip.errors import ClipError, WeightsError, not_a_clip
 from clip.kinds import other_kind, some
@@ -38,8 +38,9 @@ TEXT_ROOTS = (
 class CLIP(nn.Module):
     """Image and text tower with a joint space (arXiv:2103.00020), freshly initialised as CLIP is.
 
-    ``state_dict()`` and ``load_state_dict()`` speak OpenAI's key layout. Towers hold no prompts:
-    prompts are arguments of ``encode_image`` and of ``text.forward`` / ``text.forward_shared``.
+    ``state_dict()`` and ``load_state_dict()`` speak OpenAI's key layout. Towers hold nothing of a
+    method: what changes them is an argument of ``encode_image``, ``visual.encode``,
+    ``text.forward`` and ``text.forward_shared``.
 
     Attributes:
         source: where the weights come from; None for a model that was not loaded from a file.
@@ -72,11 +73,14 @@ class CLIP(nn.Module):
         """Working dtype: that of the first convolution's weights."""
         return self.visual.conv1.weight.dtype
 
-    def encode_image(
-        self, images: Tensor, prompt: Tensor | None = None, deep: Sequence[Tensor | None] = ()
-    ) -> Tensor:
-        """[B, 3, N, N] -> [B, D], not normalised; prompts as in VisionTransformer."""
-        return self.visual(images, prompt, deep)
+    def blocks(self, tower: str) -> nn.ModuleList:
+        """The transformer blocks of the tower "text" or "visual"; a ResNet has none."""
+        found = getattr(self, tower)
+        return found.transformer.resblocks if hasattr(found, "transformer") else nn.ModuleList()
+
+    def encode_image(self, images: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
+        """[B, 3, N, N] -> [B, D], not normalised."""
+        return self.visual(images, change)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Token ids [R, L] -> [R, D], not normalised, read at the first end-of-text of each row."""

@@ -22,6 +22,19 @@ def tiny_vit(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def vit12(tmp_path_factory):
+    """Path of a CLIP of twelve blocks a tower, with ViT-B/16's text widths."""
+    return tiny_clip.saved(tmp_path_factory.mktemp("weights") / "vit12.pt", kind="vit12")
+
+
+@pytest.fixture(scope="session")
+def vit12_narrow(tmp_path_factory):
+    """Path of a CLIP of twelve blocks a tower, all 64 wide."""
+    path = tmp_path_factory.mktemp("weights") / "vit12_narrow.pt"
+    return tiny_clip.saved(path, kind="vit12_narrow")
+
+
+@pytest.fixture(scope="session")
 def small_vit(tmp_path_factory):
     """Path of a smaller one for tests that need no golden numbers: 2 narrow blocks a tower."""
     path = tmp_path_factory.mktemp("weights") / "small_vit.pt"

@@ -5,12 +5,13 @@ import logging
 
 from torch import Tensor
 
+import clip
 from trainers.parts.classes import ClassSpace
 from trainers.parts.deep_prompts import vision_prompts
 from trainers.parts.model import Batch, PromptModel
 from trainers.parts.options import Option, Options
 from trainers.parts.precision import PRECISIONS
-from trainers.parts.prompts import VisualPrompts, encode_texts, init_words
+from trainers.parts.prompts import encode_texts, init_words
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
@@ -41,8 +42,8 @@ class VPTModel(PromptModel):
             self.clip, [f"{words} {name}.".strip() for name in space.words()]
         )
 
-    def visual_prompts(self) -> VisualPrompts:
-        return self.image_encoder()
+    def image_change(self) -> clip.TowerChange:
+        return self.image_encoder.change()
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         return self.references

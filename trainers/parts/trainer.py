@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from yacs.config import CfgNode
 
 from dassl.config import config_sha256
@@ -95,7 +96,7 @@ class PromptTrainer(TrainerX):
         if cfg.MODEL.INIT_WEIGHTS:
             self._load_init_weights(cfg.MODEL.INIT_WEIGHTS)
         self.optim = self.build_optimizer(cfg)
-        self.sched = build_lr_scheduler(self.optim, cfg.OPTIM)
+        self.sched = self.build_scheduler(self.optim)
         optimizer, schedule = self.optim, self.sched
         for folder, children in self.checkpoint_folders().items():
             module = folder_module(self.model, children)
@@ -122,6 +123,10 @@ class PromptTrainer(TrainerX):
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
         return build_optimizer(self.model, cfg.OPTIM)
+
+    def build_scheduler(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
+        """The schedule of the learning rate."""
+        return build_lr_scheduler(optimizer, self.cfg.OPTIM)
 
     def precision_name(self) -> str:
         """The name of the run's precision, one of `PRECISIONS`."""
