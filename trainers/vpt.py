@@ -1,8 +1,6 @@
 """VPT: prompts in the image tower alone, for a fixed text (the vision-only baseline of MaPLe,
 arXiv:2210.03117)."""
 
-import logging
-
 from torch import Tensor
 
 import clip
@@ -14,8 +12,6 @@ from trainers.parts.precision import PRECISIONS
 from trainers.parts.prompts import encode_texts, init_words
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
-
-logger = logging.getLogger(__name__)
 
 VPT_OPTIONS = Options(
     "TRAINER.VPT",
@@ -57,11 +53,5 @@ class VPT(PromptTrainer):
     model_class = VPTModel
     options = (VPT_OPTIONS,)
     precision_key = "TRAINER.VPT.PREC"
+    half_is_float32 = True
     checkpoint = {"prompt_learner": ""}  # noqa: RUF012
-
-    def precision_name(self) -> str:
-        name = super().precision_name()
-        if name != "fp16":
-            return name
-        logger.info("Notice: VPT runs in float32 under PREC fp16, as the published code does")
-        return "fp32"

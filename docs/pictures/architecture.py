@@ -34,7 +34,9 @@ def floors(page: str) -> dict[str, int]:
 def room_of(file: Path, rooms: dict[str, int]) -> str | None:
     """The innermost room that holds a file; a room is a folder (`clip/`) or a file at the top."""
     name = file.as_posix()
-    holding = [room for room in rooms if name == room or (room[-1] == "/" and name.startswith(room))]
+    holding = [
+        room for room in rooms if name == room or (room[-1] == "/" and name.startswith(room))
+    ]
     return max(holding, key=len, default=None)
 
 

@@ -95,6 +95,7 @@ class PromptModel(nn.Module):
     """
 
     image_conditioned = False  # True where text features depend on the image
+    class_bound = False  # True where other classes than those trained on get zero-shot scores
     ignored_keys: tuple[str, ...] = ()  # beginnings of keys in published files that nothing uses
 
     def __init__(

@@ -67,6 +67,7 @@ class PromptTrainer(TrainerX):
         dept_options: further config keys of the DePT variant.
         defaults: values of engine keys that hold while this trainer is chosen and nobody sets them.
         trainable: False for a method that is only tested.
+        half_is_float32: True for a method whose published code runs in float32 under PREC fp16.
     """
 
     multitask = True  # the losses and heads follow the tasks of the label space
@@ -77,6 +78,7 @@ class PromptTrainer(TrainerX):
     dept_options: ClassVar[tuple[Options, ...]] = ()
     defaults: ClassVar[Mapping[str, Any]] = {}
     trainable: ClassVar[bool] = True
+    half_is_float32: ClassVar[bool] = False
 
     def build_model(self) -> None:
         """Loads CLIP, builds the model for the dataset's classes, registers what is trained."""
@@ -131,7 +133,14 @@ class PromptTrainer(TrainerX):
     def precision_name(self) -> str:
         """The name of the run's precision, one of `PRECISIONS`."""
         if self.precision_key:
-            return str(read_key(self.cfg, self.precision_key))
+            name = str(read_key(self.cfg, self.precision_key))
+            if name == "fp16" and self.half_is_float32:
+                method = type(self).__name__
+                logger.info(
+                    f"Notice: {method} runs in float32 under PREC fp16, as the published code does"
+                )
+                return "fp32"
+            return name
         return "fp16" if self.device.type == "cuda" else "fp32"
 
     def parse_batch_train(self, batch: dict[str, Any]) -> Batch:
