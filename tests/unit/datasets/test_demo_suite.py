@@ -31,12 +31,9 @@ SUITE = [DemoShapes, DemoTextures, DemoDigits]
 VARIANTS = [DemoShapesSketch, DemoShapesStriped]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
-    for dataset in (*SUITE, *VARIANTS):
-        dataset.make_folder(folder)
-    return folder
+@pytest.fixture
+def root(demo_root):
+    return demo_root
 
 
 @pytest.mark.parametrize("dataset", [*SUITE, *VARIANTS])

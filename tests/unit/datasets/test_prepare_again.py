@@ -66,7 +66,7 @@ def test_a_folder_without_archive_is_not_to_be_deleted(tmp_path, monkeypatch):
 def test_a_reader_of_another_kind_has_the_last_word(tmp_path):
     write_files(tmp_path / "fashion20" / "images", {"1.jpg": b""})
     (line,) = problems_of(["Fashion20"], Options(tmp_path), Catalogue.published())
-    assert line.startswith(f"Fashion20: no split file {tmp_path}/fashion20/")
+    assert line.startswith(f"Fashion20: no list {tmp_path}/fashion20/task_info.csv; ")
 
 
 @pytest.mark.parametrize("name", ["ImageNetA", "ImageNetV2"])
