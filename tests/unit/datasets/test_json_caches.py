@@ -95,7 +95,7 @@ def test_a_cache_of_something_else_is_refused(path, what, expected):
         ({"shots": True}, "has true as shots, not 1"),
         ({"train": None}, "lacks the list train"),
         ({"train": {}}, "lacks the list train"),
-        ({"train": [["a.jpg", 0]]}, 'train[0]: ["a.jpg", 0] is no [path below'),
+        ({"train": [["a.jpg", 0]]}, 'train[0]: ["a.jpg", 0] is no [relative path'),
         ({"train": [["a.jpg", -1, "cat"]]}, "train[0]"),
         ({"train": [["a.jpg", True, "cat"]]}, "train[0]"),
         ({"train": [["a.jpg", 0, 1]]}, "train[0]"),
