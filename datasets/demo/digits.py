@@ -5,10 +5,8 @@
 import numpy as np
 
 CLASSES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-TRAIN_PERCENT, VAL_PERCENT = (
-    60,
-    10,
-)  # blocks of the file, which keeps writers apart as far as its order allows
+# blocks of the file, which keeps writers apart as far as its order allows
+TRAIN_PERCENT, VAL_PERCENT = 60, 10
 _FACTOR = 4  # from 8 to 32 pixels
 _BLACK, _WHITE = 40, 215
 

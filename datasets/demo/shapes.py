@@ -7,60 +7,26 @@ from datasets.demo.raster import Point, Turn
 from datasets.demo.stream import IntegerStream
 
 CLASSES = (
-    "circle",
-    "square",
-    "triangle",
-    "star",
-    "cross",
-    "ring",
-    "diamond",
-    "heart",
-    "arrow",
-    "crescent",
+    *("circle", "square", "triangle", "star", "cross"),
+    *("ring", "diamond", "heart", "arrow", "crescent"),
 )
 
-# corners in thousandths of the radius; y points down
-_CORNERS: dict[str, list[Point]] = {
-    "square": [(-800, -800), (800, -800), (800, 800), (-800, 800)],
-    "triangle": [(0, -1000), (900, 650), (-900, 650)],
-    "star": [
-        (0, -1000),
-        (240, -330),
-        (950, -310),
-        (390, 125),
-        (590, 810),
-        (0, 405),
-        (-590, 810),
-        (-390, 125),
-        (-950, -310),
-        (-240, -330),
-    ],
-    "cross": [
-        (-300, -1000),
-        (300, -1000),
-        (300, -300),
-        (1000, -300),
-        (1000, 300),
-        (300, 300),
-        (300, 1000),
-        (-300, 1000),
-        (-300, 300),
-        (-1000, 300),
-        (-1000, -300),
-        (-300, -300),
-    ],
-    "diamond": [(0, -1000), (700, 0), (0, 1000), (-700, 0)],
-    "heart": [(-930, -120), (0, -420), (930, -120), (0, 1000)],
-    "arrow": [
-        (-1000, -230),
-        (150, -230),
-        (150, -700),
-        (1000, 0),
-        (150, 700),
-        (150, 230),
-        (-1000, 230),
-    ],
+# corners in thousandths of the radius; y points down. Of the right half, from top to bottom: the
+# left one is its mirror image.
+_RIGHT_CORNERS: dict[str, list[Point]] = {
+    "square": [(800, -800), (800, 800)],
+    "triangle": [(0, -1000), (900, 650)],
+    "star": [(0, -1000), (240, -330), (950, -310), (390, 125), (590, 810), (0, 405)],
+    "cross": [(300, -1000), (300, -300), (1000, -300), (1000, 300), (300, 300), (300, 1000)],
+    "diamond": [(0, -1000), (700, 0), (0, 1000)],
+    "heart": [(0, -420), (930, -120), (0, 1000)],
 }
+_CORNERS = {
+    name: right + [(-x, y) for x, y in reversed(right) if x]
+    for name, right in _RIGHT_CORNERS.items()
+}
+_HEAD, _SHAFT = [(150, -700), (1000, 0), (150, 700)], [(150, 230), (-1000, 230)]
+_CORNERS["arrow"] = [(-1000, -230), (150, -230), *_HEAD, *_SHAFT]
 # discs: centre and radius in thousandths, and whether the disc adds to the shape or cuts from it
 _DISCS: dict[str, list[tuple[Point, int, bool]]] = {
     "circle": [((0, 0), 1000, True)],

@@ -70,18 +70,11 @@ def _scales(x, y, period, stream):
     return (distance > low**2) & (distance < high**2)
 
 
-_INSIDE: dict[str, Callable[..., np.ndarray]] = {
-    "stripes": _stripes,
-    "dots": _dots,
-    "checks": _checks,
-    "bricks": _bricks,
-    "waves": _waves,
-    "grid": _grid,
-    "zigzags": _zigzags,
-    "speckles": _speckles,
-    "ripples": _ripples,
-    "scales": _scales,
-}
+_DRAWERS: tuple[Callable[..., np.ndarray], ...] = (
+    *(_stripes, _dots, _checks, _bricks, _waves),
+    *(_grid, _zigzags, _speckles, _ripples, _scales),
+)
+_INSIDE = {drawer.__name__.strip("_"): drawer for drawer in _DRAWERS}
 CLASSES = tuple(_INSIDE)
 
 # What the demo CLIP never saw: textures turned to one side by these degrees, in any two colours.

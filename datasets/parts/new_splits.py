@@ -19,9 +19,8 @@ from typing import Any, TypeVar
 
 from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError, UserError
-from datasets.parts.classes import check_classes
 from datasets.parts.folders import visible
-from datasets.parts.items import SPLITS, Item, L, by_label, check_images, to_data
+from datasets.parts.items import SPLITS, Item, L, by_label, to_data
 from datasets.parts.official_lists import Official
 
 T = TypeVar("T")
@@ -40,16 +39,6 @@ def make_lists(official: Official, dataset: str, seed: int) -> dict[str, list[It
         return cut_classes(official.images, dataset, shuffle=shuffle)
     train, val = split_trainval(official.images, shuffle=shuffle)
     return {"train": train, "val": val, "test": official.test}
-
-
-def check_lists(lists: dict[str, list[Item]], folder: Path, image_dir: Path, dataset: str) -> None:
-    """Check what readers of the split file will check: classes and images.
-
-    Raises:
-        UserError: one line for each kind of fault.
-    """
-    check_classes(lists, f"the official lists in {folder}")
-    check_images([item for items in lists.values() for item in items], str(image_dir), dataset)
 
 
 def cut(

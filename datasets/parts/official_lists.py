@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dassl.utils.errors import BadFileError, MissingFileError, UserError
+from dassl.utils.errors import BadFileError, MissingFileError
 from datasets.parts.items import Item, is_relative
 from datasets.parts.text_lists import read_lines
 
@@ -57,14 +57,11 @@ def read_mat(path: Path, key: str, url: str) -> np.ndarray:
     Raises:
         MissingFileError: there is no such file.
         BadFileError: it is no MATLAB file, or has no such variable.
-        UserError: scipy is not installed.
     """
     if not path.is_file():
         raise MissingFileError(f"no list {path}; get it from {url}")
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise UserError(f"{path} is read with scipy; install it: pip install scipy") from error
+    from scipy.io import loadmat  # slow to import, and seldom needed
+
     try:
         return np.atleast_1d(loadmat(path, squeeze_me=True, variable_names=[key])[key])
     except Exception as error:  # scipy raises ValueError, TypeError, KeyError, zlib.error ...

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from dassl.utils.errors import BadFileError, MissingFileError
+from datasets.parts.classes import check_classes
 from datasets.parts.folders import why_no_file
-from datasets.parts.new_splits import check_lists, list_folders, made_by, make_lists, new_split_file
+from datasets.parts.items import check_images
+from datasets.parts.new_splits import list_folders, made_by, make_lists, new_split_file
 from datasets.parts.official_lists import Official
 from datasets.parts.reader import ListedDataset, Lists
 from datasets.parts.softcpt_splits import load_task_split, only_task
@@ -80,20 +82,18 @@ class SplitFileDataset(ListedDataset):
         if source == self.task_source:
             return self._read_task(source)
         content = read_lists_file(source)
-        self._mark(source, split_note(content))
+        self.split_note = split_note(content)
+        warn_of_own_split(source, self.split_note)
         return parse_split(content, source)
 
     def _read_task(self, source: str) -> Lists:
         split = load_task_split(source)
         lists = only_task(split, source, self.renamed)
-        self._mark(source, split.note)
+        self.split_note = split.note
+        warn_of_own_split(source, split.note)
         self.task_name = split.names[0] or self.task_name
         self.task_description = split.descriptions[0]
         return lists
-
-    def _mark(self, source: str, note: str) -> None:
-        self.split_note = note
-        warn_of_own_split(source, note)
 
     def has_single_task_caches(self) -> bool:
         """Not of SoftCPT's split file: a draw from the other one may hold its test images."""
@@ -147,7 +147,7 @@ class PublishedSplit(SplitFileDataset):
     def make_split(cls, root: Path, seed: int = 1) -> Path:
         """Write a split file that is not the published one, and says so, from the official lists.
 
-        Images are shuffled by a generator with `seed`; see `datasets.split_making` for the rule.
+        Images are shuffled by a generator with `seed`; see `new_splits` for the rule.
 
         Raises:
             UserError: a list, folder or image is missing, a class has too few images, or there is
@@ -156,6 +156,8 @@ class PublishedSplit(SplitFileDataset):
         folder = root / cls.dataset_dir
         file = new_split_file(folder, cls.split_file)
         lists = make_lists(cls.official_lists(folder), cls.__name__, seed)
-        check_lists(lists, folder, folder / cls.images, cls.__name__)
+        check_classes(lists, f"the official lists in {folder}")
+        every = (item for items in lists.values() for item in items)
+        check_images(every, str(folder / cls.images), cls.__name__)
         write_split(lists, str(file), made_by(cls.__name__, seed))
         return file

@@ -22,7 +22,17 @@ from datasets.parts.items import SPLITS, Item, check_images, is_relative, to_dat
 logger = logging.getLogger(__name__)
 
 
-def _parse_item(entry: Any, where: str) -> Item:
+def parse_item(entry: Any, where: str, remedy: str = "get the split file again") -> Item:
+    """An image of a list.
+
+    Args:
+        entry: as JSON gives it.
+        where: file and place, for the error.
+        remedy: what to do if the entry is malformed.
+
+    Raises:
+        BadFileError: it is no [relative path, label from 0, class name].
+    """
     if not (
         isinstance(entry, list)
         and [type(value) for value in entry] == [str, int, str]
@@ -31,7 +41,7 @@ def _parse_item(entry: Any, where: str) -> Item:
     ):
         raise BadFileError(
             f"{where}: {json.dumps(entry)[:80]} is no [relative path, label from 0, class name]; "
-            "get the split file again"
+            f"{remedy}"
         )
     return Item(*entry)
 
@@ -79,7 +89,7 @@ def load_split(path: str) -> dict[str, list[Item]]:
 def parse_split(content: Mapping[str, Any], path: str) -> dict[str, list[Item]]:
     """The lists of a split file's content; see `load_split`."""
     return {
-        name: [_parse_item(entry, f"{path}: {name}[{i}]") for i, entry in enumerate(content[name])]
+        name: [parse_item(entry, f"{path}: {name}[{i}]") for i, entry in enumerate(content[name])]
         for name in SPLITS
     }
 

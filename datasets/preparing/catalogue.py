@@ -81,13 +81,6 @@ class Catalogue:
         """The one that comes with the project."""
         return cls(json.loads(ARCHIVES.read_text(encoding="utf-8")))
 
-    @property
-    def file_names(self) -> frozenset[str]:
-        """Names of all published files."""
-        entries = [entry for parts in self.table.values() for entry in parts]
-        files = [file["file"] for entry in entries for file in entry["files"]]
-        return frozenset([*files, *(f"split_zhou_{name}.json" for name in self.table)])
-
     def parts_of(self, reader: Any) -> list[Part]:
         """The parts of a dataset by its reader class: images and lists, then its split file."""
         page = getattr(reader, "images_url", "")

@@ -17,7 +17,7 @@ from typing import IO
 
 from tqdm import tqdm
 
-from dassl.utils.errors import BadFileError, UserError
+from dassl.utils.errors import BadFileError
 from datasets import published
 from datasets.preparing.unpack import ArchiveError, check_space, in_one_line, remove, unpack_tar
 
@@ -82,14 +82,9 @@ def read_devkit(archive: Path) -> list[str]:
 
     Raises:
         ArchiveError: the archive is damaged or holds something else.
-        UserError: scipy is not installed, which reads its table of classes.
     """
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise UserError(
-            f"{archive} is read with scipy; install it (pip install scipy) and run this again"
-        ) from None
+    from scipy.io import loadmat  # slow to import, and seldom needed
+
     with in_one_line(archive, archive.parent):
         with tarfile.open(archive) as kit:
             meta, classes = (_read_member(kit, name, archive) for name in (_META, _CLASSES))

@@ -1,5 +1,6 @@
-"""Makes a part of a dataset from the file that it is published in."""
+"""How a part of a dataset comes to its place: made from the published file, or by a link."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -40,3 +41,18 @@ def make(
         unpack(staged / inner, part.takes, staged)
     else:
         unpack(path, part.takes, staged)
+
+
+def is_filled(path: Path) -> bool:
+    """Whether there is a file with content, or a folder with visible entries."""
+    if path.is_dir():
+        with os.scandir(path) as entries:
+            return any(not entry.name.startswith(".") for entry in entries)
+    return path.is_file() and path.stat().st_size > 0
+
+
+def link(path: Path, aim: str) -> None:
+    """Make a symbolic link, unless another process was faster."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        path.symlink_to(aim)

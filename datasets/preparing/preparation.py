@@ -3,19 +3,20 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dassl.config import get_cfg_default
-from dassl.utils.errors import MissingFileError, UserError
+from dassl.utils.errors import UserError
+from dassl.utils.files import atomic_write
 from datasets.parts.folders import near_folder
 from datasets.parts.imagenet_folders import WnidFolders
 from datasets.preparing import imagenet
 from datasets.preparing.catalogue import Catalogue, Part, PublishedFile
 from datasets.preparing.derived import derived_files, is_as_derived
-from datasets.preparing.making import make
+from datasets.preparing.making import is_filled, link, make
 from datasets.preparing.options import Options
-from datasets.preparing.places import half_filled, is_filled, linking, writing
 from datasets.preparing.sources import Sources
 from datasets.preparing.unpack import staging
 from downloads import locked
@@ -34,10 +35,8 @@ class Preparation:
         self.reader, self.options = reader, options
         self.folder = options.root / reader.dataset_dir
         self.parts = catalogue.parts_of(reader)
-        names = catalogue.file_names
-        self.sources = Sources(options.root, reader.dataset_dir, names, options.given)
+        self.sources = Sources(options.root, reader.dataset_dir, options.given)
         self.problems: list[str] = []
-        self.untouched: list[Part] = []  # as they were there
 
     def run(self) -> list[str]:
         """Do it.
@@ -113,7 +112,8 @@ class Preparation:
             return
         firsts = {Path(target).parts[0] for part in self.parts for target in part.takes}
         if any((root / near / first).exists() for first in firsts):
-            self._do(f"{self.folder} becomes a symbolic link to {near}", linking(self.folder, near))
+            what = f"{self.folder} becomes a symbolic link to {near}"
+            self._do(what, partial(link, self.folder, near))
             if self.options.dry_run:  # the rest is foretold of what the link would lead to
                 self.folder = root / near
 
@@ -131,7 +131,7 @@ class Preparation:
             for name in part.takes[target]:
                 if name != target and not os.path.lexists(path) and (self.folder / name).exists():
                     aim = os.path.relpath(self.folder / name, path.parent)
-                    self._do(f"{path} becomes a symbolic link to {aim}", linking(path, aim))
+                    self._do(f"{path} becomes a symbolic link to {aim}", partial(link, path, aim))
                     missing.remove(target)
                     break
         return missing
@@ -147,7 +147,6 @@ class Preparation:
                 self._sort_val(part, path)
             else:
                 self._say(f"{', '.join(part.takes)}: there")
-                self.untouched.append(part)
         elif self.options.dry_run:
             self._foretell(part, missing)
         else:
@@ -235,7 +234,7 @@ class Preparation:
         for name, content in derived_files(self.reader, for_split=self.options.make_split).items():
             path = self.folder / name
             if not is_filled(path):
-                self._do(f"{path} is written", writing(path, content))
+                self._do(f"{path} is written", partial(atomic_write, path, content))
             elif is_as_derived(path, content, self.reader):
                 self._say(f"{name}: there")
             else:
@@ -258,26 +257,6 @@ class Preparation:
         """The last word is the reader's own."""
         cfg = get_cfg_default()
         cfg.DATASET.ROOT = str(self.options.root)
-        try:
-            found = self.reader(cfg)
-        except MissingFileError as error:
-            self.problems += error.problems
-            with contextlib.suppress(UserError):  # the lists cannot be read: that is told
-                self._advise_to_unpack_again()
-            return
+        found = self.reader(cfg)
         counts = (len(found.train_x), len(found.val or ()), len(found.test))
         self._say("can be read; train, val, test: " + ", ".join(f"{count:,}" for count in counts))
-
-    def _advise_to_unpack_again(self) -> None:
-        """Problems that say which folders to delete, where images are missing in them that an
-        archive at hand, or one that can be downloaded, may hold.
-        """
-        for part, folder in half_filled(self.reader, self.options.root, self.untouched):
-            at_hand = [file for file in part.files if self.sources.present(file)]
-            found = at_hand or [file for file in part.files if self.sources.is_offered(file)]
-            if found:
-                whole = os.path.realpath(folder) if folder.is_symlink() else folder
-                self.problems.append(
-                    f"images are missing in {folder}: delete {whole} and run this again, which "
-                    f"unpacks {found[0].name}"
-                )

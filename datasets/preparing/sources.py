@@ -1,6 +1,5 @@
 """Where the files lie that a dataset is made from: fetched by the user, or downloaded."""
 
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,14 +16,12 @@ class Sources:
     Attributes:
         root: the folder of the datasets; what is downloaded goes to `downloads/` in it.
         folder: name of the dataset's folder.
-        known: names of all published files, which are not taken for other ones.
         given: a folder with files that the user has fetched, --from; they are only read.
         faults: one line for each file that was found and not used, or could not be downloaded.
     """
 
     root: Path
     folder: str
-    known: frozenset[str]
     given: Path | None = None
     faults: list[str] = field(default_factory=list)
 
@@ -108,21 +105,4 @@ class Sources:
         place = "put it there or give its folder by --from"
         if part.kind != "file":
             place = "give its folder by --from"
-        line = f"get {names} from {part.page}{reason} and {place}"
-        return line + "".join(self._near_miss(file) for file in part.files)
-
-    def _near_miss(self, file: PublishedFile) -> str:
-        """A hint at a file in --from whose name is almost that of the published one."""
-        if self.given is None or self.present(file):
-            return ""
-        names = {
-            path.name: path
-            for folder in (self.given / self.folder, self.given)
-            if folder.is_dir()
-            for path in sorted(folder.iterdir())
-            if path.is_file() and path.name not in self.known
-        }
-        near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.8)
-        return (
-            f"; {names[near[0]]} is there: rename it to {file.name} if it is that" if near else ""
-        )
+        return f"get {names} from {part.page}{reason} and {place}"

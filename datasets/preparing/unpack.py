@@ -2,7 +2,8 @@
 
 torchvision's extract_archive is not used: it takes a zip file's links, devices and absolute paths
 as they come, writes straight into the place that readers look at, and shows no progress. tarfile's
-own filters, which Python has from 3.11.4 on, let links through, and zip files have none.
+own filters, which Python has from 3.11.4 on, let links through and repair what should be refused;
+zip files have none.
 """
 
 import contextlib
@@ -151,7 +152,9 @@ def unpack_tar(
             name = _checked(member.name, archive)
             place = place_of(name, takes)
             if member.issym() or member.islnk():
-                _copy_link(member, name, place, archive, takes, folder)
+                source = _linked(tar, member, archive)
+                if place is not None:
+                    _write(source, folder / place)
             elif not (member.isreg() or member.isdir()):
                 raise ArchiveError(f"{archive} is refused: {name} is a link or device")
             elif place is not None and member.isdir():
@@ -214,26 +217,13 @@ def place_of(name: str, takes: Takes) -> str | None:
     return None
 
 
-def _copy_link(
-    member: tarfile.TarInfo,
-    name: str,
-    place: str | None,
-    archive: Path,
-    takes: Takes,
-    folder: Path,
-) -> None:
-    """Put a copy where an archive has a link: no link on the disk, none that can mislead."""
-    start = posixpath.dirname(name) if member.issym() else ""
-    aim = posixpath.normpath(posixpath.join(start, member.linkname))
-    if not is_relative(aim):
-        raise ArchiveError(f"{archive} is refused: its link {name} leads outside of it")
-    if place is None:
-        return
-    source = place_of(aim, takes)
-    if source is None or not (folder / source).is_file():
-        raise ArchiveError(f"{archive} is refused: its link {name} leads to no file before it")
-    (folder / place).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / source, folder / place)
+def _linked(tar: tarfile.TarFile, link: tarfile.TarInfo, archive: Path) -> IO[bytes]:
+    """The file of the archive that a link in it leads to: it is unpacked in the link's place."""
+    with contextlib.suppress(KeyError, RecursionError):  # it leads out, or in a circle
+        file = tar.extractfile(link)
+        if file is not None:
+            return file
+    raise ArchiveError(f"{archive} is refused: its link {link.name} leads to no file in it")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from datasets.__main__ import run
 from datasets.oxford_pets import OxfordPets
 from tests.support import command
 from tests.support.checked_folders import write_split
@@ -16,26 +17,28 @@ def root(tmp_path):
     return tmp_path
 
 
-def datasets(*words, **env):
-    return command.python("-m", "datasets", *words, **env)
+@pytest.fixture
+def datasets(capsys):
+    """The command line, called in this process."""
+    return lambda *words: command.call(capsys, run, *words)
 
 
-def test_the_help_names_every_command():
-    done = datasets("--help")
+def test_the_help_names_every_command(datasets):
+    done = command.python("-m", "datasets", "--help")
     assert done.returncode == 0
     for name in ("list", "check", "prepare"):
         assert f"    {name} " in done.stdout
     assert "Exit code 0" in datasets("check", "--help").stdout
 
 
-def test_the_list_fits_a_pipe():
+def test_the_list_is_on_stdout(datasets):
     done = datasets("list")
     assert done.returncode == 0
     assert "StanfordCars" in done.stdout
     assert done.stderr == ""
 
 
-def test_findings_go_to_stdout_and_progress_to_stderr(root):
+def test_findings_go_to_stdout_and_progress_to_stderr(root, datasets):
     done = datasets("check", "--root", root, "oxford_pets", "eurosat", "--jobs", "2")
     assert done.returncode == 2
     lines = done.stdout.splitlines()
@@ -47,7 +50,7 @@ def test_findings_go_to_stdout_and_progress_to_stderr(root):
     assert "40/40" in done.stderr or "0/40" in done.stderr
 
 
-def test_many_images_are_decoded_in_processes(root):
+def test_many_images_are_decoded_in_processes(root, datasets):
     folder = root / "oxford_pets" / "images"
     lists = json.loads((root / "oxford_pets" / "split_zhou_OxfordPets.json").read_text())
     for k in range(400):
@@ -63,7 +66,7 @@ def test_many_images_are_decoded_in_processes(root):
 
 
 @pytest.mark.parametrize("words", [["check", "--jobs", "two"], ["nonsense"], []])
-def test_a_mistake_is_one_line(words):
+def test_a_mistake_is_one_line(words, datasets):
     done = datasets(*words)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -77,7 +80,8 @@ def test_a_terminal_without_other_letters_shows_them_escaped(root):
     lists = json.loads((root / "oxford_pets" / "split_zhou_OxfordPets.json").read_text())
     lists["train"].append(["é.jpg", 0, "cat"])
     (root / "oxford_pets" / "split_zhou_OxfordPets.json").write_text(json.dumps(lists))
-    done = datasets("check", "--root", root, "OxfordPets", PYTHONIOENCODING="ascii")
+    words = ["check", "--root", root, "OxfordPets"]
+    done = command.python("-m", "datasets", *words, PYTHONIOENCODING="ascii")
     assert done.returncode == 2
     assert "\\xe9.jpg" in done.stdout
     assert "Traceback" not in done.stderr

@@ -35,16 +35,15 @@ def result(folder):
     return json.loads((folder / "result.json").read_text())
 
 
-def test_base_is_trained_with_few_shots_and_new_is_tested(data, tmp_path):
+def test_base_is_trained_with_few_shots_and_new_is_tested(data, tmp_path, capsys):
     folder, base, new = data / "my pictures", tmp_path / "base", tmp_path / "new"
-    done = command.python(
-        "train.py", *train_words(folder, base, "DATASET.SUBSAMPLE_CLASSES", "base")
-    )
+    words = train_words(folder, base, "DATASET.SUBSAMPLE_CLASSES", "base")
+    done = command.call(capsys, train.run, *words)
     assert done.returncode == 0, done.stderr
     assert "cut with seed 1 into train / val / test of 8 / 4 / 8 images" in done.stdout
     flags = ("--model-dir", base, "--load-epoch", -1, "--eval-only")
     options = ("DATASET.SUBSAMPLE_CLASSES", "new")
-    done = command.python("train.py", *train_words(folder, new, *options, flags=flags))
+    done = command.call(capsys, train.run, *train_words(folder, new, *options, flags=flags))
     assert done.returncode == 0, done.stderr
     found = [result(run) for run in (base, new)]
     assert [(r["dataset"], r["shots"], r["num_test"]) for r in found] == [("ImageFolder", 1, 4)] * 2

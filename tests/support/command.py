@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 PROJECT = Path(__file__).parents[2]
 FOLDERS = ("assets", "clip", "configs", "dassl", "datasets", "downloads", "runner", "trainers")
@@ -44,6 +45,24 @@ def python(script, *words, timeout=300, cwd=PROJECT, **env):
         text=True,
         timeout=timeout,
     )
+
+
+class Called(NamedTuple):
+    """What a command line that was called in this process did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def call(capsys, run, *words):
+    """`run(argv)` of a command line, without the seconds that a process takes to start."""
+    capsys.readouterr()
+    try:
+        code = run([str(word) for word in words])
+    except SystemExit as stop:  # of argparse
+        code = stop.code
+    return Called(code, *capsys.readouterr())
 
 
 def train_words(trainer, root, weights, output, *options, epochs=2, config="vit_b16_ep50"):

@@ -17,10 +17,10 @@ from typing import Any
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
 from datasets.parts.fewshot.files import REMEDY, read_small
-from datasets.parts.items import Item, is_relative
+from datasets.parts.items import Item
+from datasets.parts.split_files import parse_item
 
 FORMAT = 1
-_HASHED = 10_000  # paths at once
 
 
 def source_sha256(
@@ -34,12 +34,8 @@ def source_sha256(
     if os.path.isfile(source):
         with open(source, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    digest = hashlib.sha256()
-    for split in splits:
-        for start in range(0, len(lists[split]), _HASHED):
-            paths = "\n".join([item.path for item in lists[split][start : start + _HASHED]]) + "\n"
-            digest.update(paths.encode("utf-8", "surrogatepass"))  # names need not be UTF-8
-    return digest.hexdigest()
+    paths = "".join([f"{item.path}\n" for split in splits for item in lists[split]])
+    return hashlib.sha256(paths.encode("utf-8", "surrogatepass")).hexdigest()  # not all are UTF-8
 
 
 def write_json_cache(
@@ -113,7 +109,7 @@ def read_json_cache(
         raise BadFileError(f"{path} lacks the list {missing[0]}; {REMEDY}")
     return {
         split: [
-            _to_item(entry, f"{path}: {split}[{place}]")
+            parse_item(entry, f"{path}: {split}[{place}]", REMEDY)
             for place, entry in enumerate(content[split])
         ]
         for split in splits
@@ -130,15 +126,3 @@ def _load(path: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadFileError(f"{path} is no few-shot cache; {REMEDY}")
     return content
-
-
-def _to_item(entry: Any, where: str) -> Item:
-    match entry:
-        case [str(path), label, str(name)] if (
-            type(label) is int and label >= 0 and is_relative(path)
-        ):
-            return Item(path, label, name)
-    raise BadFileError(
-        f"{where}: {json.dumps(entry)[:80]} is no [path below the images folder, label from 0, "
-        f"class name]; {REMEDY}"
-    )

@@ -22,6 +22,7 @@ from datasets.demo.suite import (
     DemoTextures,
     default_root,
 )
+from datasets.parts.items import SPLITS
 from tests.support import command, prompt_run
 from tests.support.dataset_tree import as_rows, dataset_cfg, read
 from train import build_parser, setup_cfg
@@ -31,12 +32,9 @@ SUITE = [DemoShapes, DemoTextures, DemoDigits]
 VARIANTS = [DemoShapesSketch, DemoShapesStriped]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
-    for dataset in (*SUITE, *VARIANTS):
-        dataset.make_folder(folder)
-    return folder
+@pytest.fixture
+def root(demo_root):
+    return demo_root
 
 
 @pytest.mark.parametrize("dataset", [*SUITE, *VARIANTS])
@@ -156,8 +154,17 @@ def test_a_polygon_covers_its_area():
     assert (cover[8:24, 8:24] == 16).all() and cover.sum() == 16 * 16 * 16
 
 
-def test_other_pixels_are_refused_and_leave_no_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "expected_digest", lambda name: "0" * 64)
+@pytest.fixture
+def few_digits(monkeypatch):
+    """DemoDigits of twelve pictures: what is tested is how a folder comes to be."""
+    lists = {
+        split: [(np.full((32, 32, 3), 20 * label, dtype=np.uint8), label) for label in range(4)]
+        for split in SPLITS
+    }
+    monkeypatch.setattr(digits, "load", lambda: lists)
+
+
+def test_other_pixels_are_refused_and_leave_no_folder(tmp_path, few_digits):
     with pytest.raises(UserError) as error:
         read(tmp_path, DemoDigits)
     assert str(tmp_path / "demo_digits") in str(error.value)
@@ -170,7 +177,9 @@ def test_a_folder_without_its_split_file_is_an_error(tmp_path):
         read(tmp_path, DemoDigits)
 
 
-def test_runs_that_start_together_share_one_folder(tmp_path):
+def test_runs_that_start_together_share_one_folder(tmp_path, few_digits, monkeypatch):
+    monkeypatch.setattr(store, "digest", lambda *_: "the same")
+    monkeypatch.setattr(store, "expected_digest", lambda _: "the same")
     errors = []
 
     def run():

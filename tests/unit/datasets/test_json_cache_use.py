@@ -111,7 +111,7 @@ def test_a_cache_that_was_edited_is_used_with_a_warning(folder, capsys):
         ({"val": [["no.jpg", 7, "cat\n" * 999]]}, "has the class cat cat cat"),
         ({"val": [["no\n" * 999, 0, "cat"]]}, "no no no"),
         ({"val": [["no.jpg", 0, "cat"]]}, "1 of the images are not in"),
-        ({"val": [["../no.jpg", 0, "cat"]]}, "is no [path below the images folder"),
+        ({"val": [["../no.jpg", 0, "cat"]]}, "is no [relative path"),
     ],
 )
 def test_a_cache_that_does_not_fit_is_named_and_not_used(folder, entries, expected):

@@ -7,7 +7,6 @@ import os
 import pytest
 
 from dassl.utils.errors import BadFileError
-from datasets.parts.fewshot import json_files as json_caches
 from datasets.parts.fewshot.files import json_cache_path
 from datasets.parts.fewshot.json_files import (
     read_json_cache,
@@ -96,7 +95,7 @@ def test_a_cache_of_something_else_is_refused(path, what, expected):
         ({"shots": True}, "has true as shots, not 1"),
         ({"train": None}, "lacks the list train"),
         ({"train": {}}, "lacks the list train"),
-        ({"train": [["a.jpg", 0]]}, 'train[0]: ["a.jpg", 0] is no [path below'),
+        ({"train": [["a.jpg", 0]]}, 'train[0]: ["a.jpg", 0] is no [relative path'),
         ({"train": [["a.jpg", -1, "cat"]]}, "train[0]"),
         ({"train": [["a.jpg", True, "cat"]]}, "train[0]"),
         ({"train": [["a.jpg", 0, 1]]}, "train[0]"),
@@ -147,12 +146,10 @@ def test_a_cache_that_cannot_be_written_whole_is_not_written(path, monkeypatch):
     assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]
 
 
-def test_the_source_is_the_split_file_or_the_paths_in_the_order_of_the_draw(tmp_path, monkeypatch):
+def test_the_source_is_the_split_file_or_the_paths_in_the_order_of_the_draw(tmp_path):
     split = tmp_path / "split.json"
     split.write_bytes(b"{}\r\n")
     assert source_sha256(str(split), DRAWN) == hashlib.sha256(b"{}\r\n").hexdigest()
     lines = "Große Katze/é 1.jpg\ndog/1.jpg\ndog/2.jpg\n".encode()
-    for hashed in (1, 2, 10_000):
-        monkeypatch.setattr(json_caches, "_HASHED", hashed)
-        assert source_sha256(str(tmp_path), DRAWN) == hashlib.sha256(lines).hexdigest()
+    assert source_sha256(str(tmp_path), DRAWN) == hashlib.sha256(lines).hexdigest()
     assert source_sha256(str(tmp_path), DRAWN, ("train",)) != source_sha256(str(tmp_path), DRAWN)

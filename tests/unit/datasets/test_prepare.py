@@ -210,21 +210,6 @@ def test_every_missing_thing_of_every_dataset_has_its_line(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1].endswith(f"{tmp_path} {' '.join(names)}")
 
 
-@pytest.mark.parametrize("found", ["imagenet-a (1).tar", "Imagenet-A.tar", "imagenet-a.tar.part"])
-def test_a_name_that_is_nearly_the_published_one_is_pointed_at(tmp_path, monkeypatch, found):
-    given = write_files(tmp_path / "given", {found: b"", "imagenet-r.tar": b""})
-    catalogue = catalogue_of({}, NOWHERE, monkeypatch)
-    _, line = problems_of(["ImageNetA"], Options(tmp_path, given), catalogue)
-    assert line.endswith(f"; {given / found} is there: rename it to imagenet-a.tar if it is that")
-
-
-def test_the_archive_of_another_dataset_is_not_pointed_at(tmp_path, monkeypatch):
-    given = write_files(tmp_path / "given", {"imagenet-r.tar": b""})
-    catalogue = catalogue_of({}, NOWHERE, monkeypatch)
-    _, line = problems_of(["ImageNetA"], Options(tmp_path, given), catalogue)
-    assert "is there" not in line
-
-
 def test_files_of_one_name_lie_in_folders_of_their_datasets(tmp_path, monkeypatch):
     files = files_of("OxfordPets")
     write_files(tmp_path / "given", {"images.tar.gz": b"of something else"})

@@ -19,39 +19,19 @@ from tests.support.published_files import (
 )
 
 
-@pytest.mark.parametrize("linked", [False, True])
-def test_a_folder_that_was_unpacked_in_part_is_to_be_deleted_and_comes_back(
-    tmp_path, monkeypatch, linked
-):
+def test_a_folder_that_lacks_images_is_told_and_comes_back_when_deleted(tmp_path, monkeypatch):
     files = files_of("OxfordPets")
     given = write_files(tmp_path / "given", files)
     options, catalogue = Options(tmp_path, given), catalogue_of(files, NOWHERE, monkeypatch)
     prepare(["OxfordPets"], options, catalogue)
-    folder = whole = tmp_path / "oxford_pets" / "images"
-    if linked:
-        whole = folder.rename(tmp_path / "far")
-        folder.symlink_to(whole)
+    folder = tmp_path / "oxford_pets" / "images"
     (folder / "Abyssinian_2.jpg").unlink()
-    missing, advice = problems_of(["OxfordPets"], options, catalogue)
+    (missing,) = problems_of(["OxfordPets"], options, catalogue)
     assert "1 of 6 listed images are not in" in missing
-    assert advice == (
-        f"OxfordPets: images are missing in {folder}: delete {whole} and run this again, which "
-        "unpacks images.tar.gz"
-    )
-    shutil.rmtree(whole)
+    assert missing.endswith("; unpack the published images again")
+    shutil.rmtree(folder)
     prepare(["OxfordPets"], options, catalogue)
     assert set(tree(folder)) == set(image_paths("OxfordPets"))
-
-
-def test_of_two_folders_the_one_that_lacks_images_is_named(tmp_path, monkeypatch):
-    files = files_of("StanfordCars")
-    given = write_files(tmp_path / "given", files)
-    options, catalogue = Options(tmp_path, given), catalogue_of(files, NOWHERE, monkeypatch)
-    prepare(["StanfordCars"], options, catalogue)
-    (tmp_path / "stanford_cars" / "cars_test" / "1.jpg").unlink()
-    _, advice = problems_of(["StanfordCars"], options, catalogue)
-    assert f"delete {tmp_path}/stanford_cars/cars_test and" in advice
-    assert advice.endswith("cars_test.tgz")
 
 
 def test_a_folder_without_archive_is_not_to_be_deleted(tmp_path, monkeypatch):
@@ -66,7 +46,7 @@ def test_a_folder_without_archive_is_not_to_be_deleted(tmp_path, monkeypatch):
 def test_a_reader_of_another_kind_has_the_last_word(tmp_path):
     write_files(tmp_path / "fashion20" / "images", {"1.jpg": b""})
     (line,) = problems_of(["Fashion20"], Options(tmp_path), Catalogue.published())
-    assert line.startswith(f"Fashion20: no split file {tmp_path}/fashion20/")
+    assert line.startswith(f"Fashion20: no list {tmp_path}/fashion20/task_info.csv; ")
 
 
 @pytest.mark.parametrize("name", ["ImageNetA", "ImageNetV2"])

@@ -4,7 +4,6 @@ kit, here with twenty classes and one image of each.
 
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -264,12 +263,6 @@ def test_a_development_kit_that_cannot_be_read_is_one_line(tmp_path, content):
     with pytest.raises(UserError, match=KIT) as caught:
         imagenet.read_devkit(path)
     assert "\n" not in str(caught.value)
-
-
-def test_without_scipy_it_is_asked_for(given, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(UserError, match=r"is read with scipy; install it \(pip install scipy\)"):
-        imagenet.read_devkit(given / KIT)
 
 
 @pytest.mark.parametrize("places", [("train", "val"), ("ILSVRC/Data/CLS-LOC/train", "val")])

@@ -147,9 +147,7 @@ LINKS = {
     ),
     "a link to a folder": member("set/images/l", type=tarfile.SYMTYPE, linkname="a"),
     "a link to nothing": member("set/images/l", type=tarfile.SYMTYPE, linkname="a/2.jpg"),
-    "a hard link to a later file": member(
-        "set/images/l", type=tarfile.LNKTYPE, linkname="set/images/z"
-    ),
+    "a link to itself": member("set/images/l", type=tarfile.SYMTYPE, linkname="l"),
     "a device": member("set/images/d", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
     "a disk": member("set/images/d", type=tarfile.BLKTYPE, devmajor=8),
     "a pipe": member("set/images/d", type=tarfile.FIFOTYPE),
@@ -195,7 +193,7 @@ def test_a_member_that_goes_through_a_link_cannot_be_there(tmp_path, folder):
         {}, [member("set/images/l", type=tarfile.SYMTYPE, linkname="a"), member("set/images/l/x")]
     )
     (tmp_path / "set.tar").write_bytes(through)
-    with pytest.raises(ArchiveError, match="leads to no file before it"):
+    with pytest.raises(ArchiveError, match="leads to no file in it"):
         unpack(tmp_path / "set.tar", TAKES, folder)
 
 
