@@ -4,6 +4,7 @@ These call the command line's entry `train.run` in this process: starting Python
 take minutes. tests/smoke/test_train.py shows that the process does the same.
 """
 
+import hashlib
 import json
 
 import pytest
@@ -128,6 +129,98 @@ def test_checkpoint_of_another_shape_or_method_is_refused(run, tmp_path):
     )
     flags = (*flags, "--load-epoch", 7)
     refused(run("MaPLe", flags=flags, settings=(depth, 2), output="epoch"), "epochs there are 1")
+
+
+@pytest.fixture(scope="module")
+def trained(small_vit, tmp_path_factory):
+    """(data root, folder) of a CoOp run of one epoch, which tests only read."""
+    root = tmp_path_factory.mktemp("trained")
+    pets = small_pets.write(root / "data")
+    words, pairs = command.train_words("CoOp", pets, small_vit, root / "out", epochs=1)
+    assert train.run([*words, *pairs]) == 0
+    return pets, root / "out"
+
+
+@pytest.mark.parametrize(
+    ("flags", "settings", "says"),
+    [
+        ("--model-dir OUT", "", "--model-dir OUT|--eval-only|MODEL.INIT_WEIGHTS OUT"),
+        ("--model-dir OUT/none", "", "--model-dir|--eval-only|MODEL.INIT_WEIGHTS"),
+        ("--no-train --model-dir OUT", "", "--model-dir|--no-train|--eval-only"),
+        ("--load-epoch 2", "", "--load-epoch 2|--eval-only|MODEL.INIT_WEIGHTS"),
+        ("--eval-only", "", "--eval-only|--model-dir|--untrained"),
+        ("--eval-only --untrained --model-dir OUT", "", "--untrained|--model-dir"),
+        ("--untrained", "", "--untrained|--eval-only"),
+        ("--eval-only --model-dir OUT/none", "", "--model-dir OUT/none|no such folder"),
+        ("--eval-only --model-dir OUT/prompt_learner", "", "did you mean OUT?"),
+        ("--eval-only --model-dir OUT/..", "", "did you mean OUT?"),
+        ("--eval-only --model-dir OUT --resume OUT", "", "--resume|--eval-only"),
+        ("--resume OUT/none", "", "--resume|no such folder"),
+        ("--resume OUT/tensorboard", "", "--resume|no checkpoint of prompt_learner"),
+        ("--eval-only --model-dir OUT", "TEST.NO_TEST True", "--eval-only|TEST.NO_TEST"),
+        ("--old-data-path /a", "", "--old-data-path|--new-data-path"),
+        ("--seed 1", "SEED 2", "--seed 1|SEED 2"),
+        ("", "OPTIM.LR 0.1 --seed 2", "--seed|flags stand before the KEY VALUE options"),
+        ("", "OPTIM.NAME adam OPTIM.ADAM_EPS 1e-50", "OPTIM.ADAM_EPS|float32"),
+        ("", "MODEL.INIT_WEIGHTS OUT/none", "no checkpoint file OUT/none"),
+    ],
+)
+def test_contradictions_are_refused_in_one_line(flags, settings, says, trained, small_vit, capsys):
+    pets, out = trained
+    output = out.with_name("other")
+    flags, settings, says = (text.replace("OUT", str(out)) for text in (flags, settings, says))
+    words, pairs = command.train_words("CoOp", pets, small_vit, output, *settings.split())
+    capsys.readouterr()
+    code = train.run([*words, *flags.split(), *pairs])
+    error = capsys.readouterr().err
+    refused((code, error[error.find("error: ") :].strip()), *says.split("|"))
+    assert not (output / "result.json").exists()
+
+
+def test_what_was_tested_stands_in_the_result(trained, small_vit, tmp_path):
+    """Untrained on purpose, and a training from the tensors of another run, on all images."""
+    pets, out = trained
+
+    def result(name, *flags, settings=()):
+        words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / name, *settings)
+        assert train.run([*words, *map(str, flags), *pairs]) == 0
+        return json.loads((tmp_path / name / "result.json").read_text())
+
+    found = result("untrained", "--eval-only", "--untrained")
+    assert found["provenance"]["checkpoint"] == "untrained"
+    assert (found["epoch"], found["epochs"]) == (0, None)
+    found = result("tested", "--eval-only", "--model-dir", out)
+    (file,) = found["provenance"]["checkpoint"]["files"]
+    assert (tmp_path / "tested" / file["path"]).samefile(out / "prompt_learner/model.pth.tar-1")
+    assert (found["epoch"], found["epochs"]) == (1, None)
+    settings = ("MODEL.INIT_WEIGHTS", out, "DATASET.NUM_SHOTS", 0)
+    found = result("tuned", settings=settings)
+    assert found["provenance"]["initial_weights"]["sha256"] == file["sha256"]
+    assert found["provenance"]["dataset"]["num_train"] == 12
+    weights = small_vit.read_bytes()
+    backbone = found["provenance"]["backbone"]
+    assert backbone["name"] == small_vit.name
+    assert backbone["sha256"] == hashlib.sha256(weights).hexdigest()
+    log = (tmp_path / "tuned" / "log.txt").read_text()
+    assert "Notice: DATASET.NUM_SHOTS 0: trains on every training image" in log
+
+
+@pytest.mark.parametrize("key", ["ctx", "nothing"])
+def test_a_checkpoint_that_is_no_number_is_named(key, trained, small_vit, tmp_path, capsys):
+    """Before anything is tested; without a tensor in the file, the outputs say it."""
+    pets, out = trained
+    place = tmp_path / "bad" / "prompt_learner"
+    place.mkdir(parents=True)
+    content = torch.load(out / "prompt_learner/model.pth.tar-1", weights_only=True)
+    content["state_dict"]["ctx"][0] = torch.nan if key == "ctx" else 3e38
+    torch.save(content, place / "model.pth.tar-1")
+    words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out")
+    capsys.readouterr()
+    code = train.run([*words, "--eval-only", "--model-dir", str(tmp_path / "bad"), *pairs])
+    error = capsys.readouterr().err
+    says = [str(place), "ctx: infinite"] if key == "ctx" else ["batch 1 of 1"]
+    refused((code, error[error.find("error: ") :].strip()), *says)
+    assert not (tmp_path / "out" / "result.json").exists()
 
 
 def test_unreadable_image_is_named(run, pets):

@@ -1,6 +1,7 @@
 """Mistakes of the user end in one line that names what is wrong."""
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,14 @@ from dassl.data.datasets import DATASET_REGISTRY, DatasetBase, Datum, build_data
 from dassl.engine import build_trainer
 from dassl.evaluation import build_evaluator
 from dassl.optim.lr_scheduler import advance_schedule
-from dassl.utils import Registry, check_availability, check_isfile, read_image, set_random_seed
+from dassl.utils import (
+    Registry,
+    check_availability,
+    check_isfile,
+    load_pretrained_weights,
+    read_image,
+    set_random_seed,
+)
 from dassl.utils.errors import UserError
 from tests.unit.dassl.toy import ToyData, golden_options, make_config, start, write_images
 
@@ -171,11 +179,54 @@ def test_counts_below_one(images, tmp_path):
         one_line(caught)
 
 
-def test_loss_that_is_not_finite(images, tmp_path):
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [(None, "OPTIM.WARMUP_EPOCH"), ("fp32", "OPTIM.WARMUP_EPOCH"), ("fp16", "fp32 or bf16")],
+)
+def test_loss_that_is_not_finite(precision, advice, images, tmp_path):
+    """The advice fits the precision: what computes in fp32 is not told to."""
     trainer = start(make_config(images, tmp_path / "out", OPTIONS))
+    trainer.precision = SimpleNamespace(name=precision)
     for value in (float("nan"), float("inf")):
-        with pytest.raises(FloatingPointError, match="infinite or not a number"):
+        with pytest.raises(FloatingPointError, match="infinite or not a number") as caught:
             trainer.model_backward_and_update(torch.tensor([1.0, value], requires_grad=True))
+        assert advice in one_line(caught) and ("fp32" in str(caught.value)) == (precision == "fp16")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_outputs_that_are_no_numbers_end_a_test(value, images, tmp_path, capsys):
+    """The batch is named, and no accuracy printed; -inf beside numbers masks a class."""
+    trainer = start(make_config(images, tmp_path / "out", OPTIONS))
+    plain, calls = trainer.model_inference, []
+
+    def infer(images):
+        outputs = plain(images)
+        outputs[:, 1] = -torch.inf
+        calls.append(len(outputs))
+        if len(calls) == 2:
+            outputs[0, 0] = value
+        return outputs
+
+    trainer.model_inference = infer
+    capsys.readouterr()
+    with pytest.raises(FloatingPointError, match=r"first in batch 2 of 3: no accuracy") as caught:
+        trainer.test()
+    one_line(caught)
+    assert "accuracy:" not in capsys.readouterr().out and trainer.test_record is None
+    assert len(calls) == 3
+    trainer.test()  # masked outputs alone are fine
+    assert trainer.test_record.num_images == 15
+
+
+def test_tensors_of_a_file_that_are_no_numbers_are_named(images, tmp_path):
+    trainer = start(make_config(images, tmp_path / "out", OPTIONS))
+    trainer.model[1].bias.data[1] = torch.inf
+    trainer.save_model(0, str(tmp_path / "out"))
+    path = tmp_path / "out" / "linear" / "model.pth.tar-1"
+    with pytest.raises(UserError, match=rf"^{path}: 1\.bias: infinite or not a number"):
+        trainer.load_model(str(tmp_path / "out"), 1)
+    with pytest.raises(UserError, match=r"1\.bias: infinite or not a number"):
+        load_pretrained_weights(trainer.model, path)
 
 
 def test_load_model_names_what_is_there(images, tmp_path):
@@ -188,6 +239,9 @@ def test_load_model_names_what_is_there(images, tmp_path):
         trainer.load_model(cfg.OUTPUT_DIR, 7)
     with pytest.raises(FileNotFoundError, match="there is no such folder"):
         trainer.load_model(str(tmp_path / "elsewhere"), 1)
+    for near in (tmp_path, tmp_path / "out" / "linear"):
+        with pytest.raises(FileNotFoundError, match=rf"did you mean {tmp_path}/out\?$"):
+            trainer.load_model(str(near), 1)
     torch.save({"a": 1}, tmp_path / "out" / "linear" / "model-best.pth.tar")
     with pytest.raises(UserError, match=r"model-best\.pth\.tar is no model of a training run"):
         trainer.load_model(cfg.OUTPUT_DIR)

@@ -191,23 +191,37 @@ def test_zero_shot_without_a_known_template_says_what_to_do(make, monkeypatch):
         make("ZeroshotCLIP", "DATASET.NAME", "EuroSAT")
 
 
-def test_initial_weights_start_a_run(make, tmp_path):
-    trained = make("CoOp", seed=4)
-    trained.save_model(0, str(tmp_path))
-    path = tmp_path / "prompt_learner" / "model.pth.tar-1"
-    started = make("CoOp", "MODEL.INIT_WEIGHTS", str(path), seed=5)
-    assert torch.equal(started.model.prompt_learner.ctx, trained.model.prompt_learner.ctx)
+@pytest.fixture
+def on_cpu(monkeypatch):
+    """The arithmetic of PREC fp16 and amp on the CPU, which users are not offered."""
+    for module in (precision, run_config):
+        monkeypatch.setattr(module, "NEEDS_CUDA", ())
+
+    def autocast(run):
+        return torch.autocast("cpu", torch.float16, enabled=run.name == "amp")
+
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda _: scaler("cpu", init_scale=2.0**10))
+    monkeypatch.setattr(precision.Precision, "autocast", autocast)
 
 
 @pytest.mark.parametrize("name", WITH_PRECISION)
-def test_half_precision_keeps_the_published_dtypes(name, make, batch, monkeypatch):
-    """The arithmetic of PREC fp16, run on the CPU, which users are not offered."""
-    for module in (precision, run_config):
-        monkeypatch.setattr(module, "NEEDS_CUDA", ())
-    half, exact = make(name, precision_key(name), "fp16"), make(name, seed=2)
-    exact.model.load_state_dict(half.model.state_dict())
-    losses = [prompt_run.step(t, batch.image, batch.label)["loss"] for t in (half, exact)]
-    torch.testing.assert_close(losses[0].float(), losses[1], rtol=2e-2, atol=2e-2)
+def test_two_steps_of_adam_in_half_and_amp_are_near_those_of_float32(name, make, batch, on_cpu):
+    """The published dtypes of fp16, and steps that half itself could not take."""
+    adam = ("OPTIM.NAME", "adam", "OPTIM.LR", 2e-4, "OPTIM.WARMUP_EPOCH", -1)
+    key = precision_key(name)
+    half, exact = make(name, *adam, key, "fp16"), make(name, *adam, seed=2)
+    mixed = make(name, *adam, key, "amp", seed=3)
+    for trainer in (exact, mixed):
+        trainer.model.load_state_dict(half.model.state_dict())
+    near = [half, mixed] if exact.step_repeat() == 1 else [half]  # under amp one step, as published
+    for _ in range(2):
+        report = {t: prompt_run.step(t, batch.image, batch.label) for t in (half, mixed, exact)}
+        for trainer in near:
+            found, expected = (report[t]["loss"].float() for t in (trainer, exact))
+            torch.testing.assert_close(found, expected, rtol=2e-2, atol=2e-2)
+    for trainer in (half, mixed):
+        assert all(torch.isfinite(tensor).all() for tensor in trainer.model.parameters())
     whole = plain(name) in FLOAT32_ONLY
     assert half.model.clip.dtype == (torch.float32 if whole else torch.float16)
     if plain(name) in HALF:
