@@ -58,8 +58,11 @@ def in_precision(state: dict[str, Stored], working: torch.dtype) -> dict[str, Te
         source = state.pop(name)
         tensor = source.read()
         rounded = tensor.half() if HALF_TENSORS.fullmatch(name) else tensor
-        result = rounded.to(_dtype(name, tensor, working))
-        converted[name] = result.clone() if result is tensor and not source.fresh else result
+        dtype = _dtype(name, tensor, working)
+        if source.fresh and dtype == tensor.dtype:  # in its place: a heap of holes is not smaller
+            converted[name] = tensor if rounded is tensor else tensor.copy_(rounded)
+        else:
+            converted[name] = rounded.to(dtype, copy=rounded is tensor)
     check_finite(converted)
     return converted
 
