@@ -13,6 +13,7 @@ from typing import Any
 from clip.dims import HEAD_WIDTH, CLIPDims
 from clip.errors import WeightsError
 from clip.layouts import HUGGING_FACE, VOCAB_SIZE
+from clip.source import Pixels
 
 # Keys of open_clip that leave the computation as it is, and those whose value must be this one; of
 # any other key only the value of one who does not use it (null, false, 0, "") is taken.
@@ -45,6 +46,7 @@ class Config:
         activation: quick_gelu or gelu.
         vision_head_width, text_head_width: columns of an attention head.
         sizes: those it names, under CLIPDims' names.
+        pixels: as in Source.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Config:
     vision_head_width: int
     text_head_width: int
     sizes: Mapping[str, Any]
+    pixels: Pixels | None
 
     def fit(self, dims: CLIPDims) -> CLIPDims:
         """The sizes of the tensors with the config's heads.
@@ -124,6 +127,7 @@ def _open_clip(file: Path, content: Mapping[str, Any]) -> Config:
         head_width,
         text["width"] // text["heads"],
         _sizes(model, ("vision_cfg", "text_cfg"), "embed_dim"),
+        _pixels(content.get("preprocess_cfg", {}), "mean", "std"),
     )
 
 
@@ -150,7 +154,9 @@ def _hugging_face(file: Path, content: Mapping[str, Any]) -> Config:
     if end not in (2, vocabulary - 1, VOCAB_SIZE - 1) or end >= vocabulary:
         raise _not_computed(file, "text_config.eos_token_id", end)
     sizes = _sizes(content, tuple(_HF_HEADS), "projection_dim")
-    return Config(file, activations[0], *head_widths, sizes)
+    images = file.parent / "preprocessor_config.json"
+    pixels = _pixels(read_json(images), "image_mean", "image_std") if images.is_file() else None
+    return Config(file, activations[0], *head_widths, sizes, pixels)
 
 
 def _sizes(model: Mapping[str, Any], sections: tuple[str, str], joint: str) -> dict[str, Any]:
@@ -163,6 +169,19 @@ def _sizes(model: Mapping[str, Any], sections: tuple[str, str], joint: str) -> d
     if joint in model:
         found["embed_dim"] = model[joint]
     return found
+
+
+def _pixels(content: Mapping[str, Any], mean: str, std: str) -> Pixels | None:
+    """
+    Raises:
+        ValueError: what stands there is not three numbers.
+    """
+    if not content.get(mean) or not content.get(std):
+        return None
+    found = [tuple(float(value) for value in content[key]) for key in (mean, std)]
+    if any(len(values) != 3 for values in found):
+        raise ValueError("not three numbers")
+    return found[0], found[1]
 
 
 def _not_computed(file: Path, key: str, value: object) -> WeightsError:

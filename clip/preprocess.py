@@ -1,6 +1,6 @@
 """The image transform of the public models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PIL import Image
 from torch import Tensor
@@ -10,7 +10,9 @@ PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def image_transform(size: int) -> Callable[[Image.Image], Tensor]:
+def image_transform(
+    size: int, mean: Sequence[float] = PIXEL_MEAN, std: Sequence[float] = PIXEL_STD
+) -> Callable[[Image.Image], Tensor]:
     """Picture to [3, size, size]: shorter edge to ``size`` (bicubic), centre crop, RGB,
     normalised."""  # torchvision takes seconds to import and only callers of clip.load need it
     from torchvision import transforms
@@ -21,7 +23,7 @@ def image_transform(size: int) -> Callable[[Image.Image], Tensor]:
             transforms.CenterCrop(size),
             transforms.Lambda(to_rgb),
             transforms.ToTensor(),
-            transforms.Normalize(PIXEL_MEAN, PIXEL_STD),
+            transforms.Normalize(mean, std),
         ]
     )
 

@@ -9,6 +9,7 @@ from clip.blocks import ACTIVATIONS
 from clip.errors import ClipError
 
 AUTO = "auto"
+Pixels = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Source:
         layout: openai archive, openai state dict, open_clip or hugging face.
         path: the file.
         activation_said: what archive or config say; None where they say nothing.
+        pixels: mean and standard deviation of the red, green and blue of its training images, as
+            the config says; None where it says nothing, as CLIP's own then.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Source:
     layout: str
     path: str
     activation_said: str | None = None
+    pixels: Pixels | None = None
 
     @property
     def notice(self) -> str | None:
@@ -65,6 +69,7 @@ class Facts:
     layout: str
     path: str
     said: tuple[str, str] | None = None
+    pixels: Pixels | None = None
 
     def source(self, activation: str) -> Source:
         """The source for what the caller asks: "auto", or an activation.
@@ -81,7 +86,8 @@ class Facts:
         else:
             chosen, origin = self.said or ("quick_gelu", "assumed")
         said = self.said[0] if self.said else None
-        return Source(self.name, self.sha256, chosen, origin, self.layout, self.path, said)
+        own = (self.name, self.sha256, chosen, origin, self.layout, self.path)
+        return Source(*own, activation_said=said, pixels=self.pixels)
 
 
 Stamp = tuple[int, int]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import prod
 
 import torch
 from torch import Tensor
@@ -45,20 +46,23 @@ def round_to_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def in_precision(state: dict[str, Stored], working: torch.dtype) -> dict[str, Tensor]:
-    """Reads tensor by tensor what is asked for, and leaves ``state`` empty, so that hardly more
-    than the result is in memory: the tensors that ``round_to_half`` rounds, rounded, in the working
-    dtype, other floating ones in float32.
+    """Reads tensor by tensor, the largest first, and leaves ``state`` empty, so that hardly more
+    than the result is ever in memory: the tensors that ``round_to_half`` rounds, rounded, in the
+    working dtype, other floating ones in float32.
 
     Raises:
         WeightsError: tensors that are not finite, here or in half precision.
     """
     converted = {}
-    for name in list(state):
+    for name in sorted(state, key=lambda name: -prod(state[name].shape)):
         source = state.pop(name)
         tensor = source.read()
         rounded = tensor.half() if HALF_TENSORS.fullmatch(name) else tensor
-        result = rounded.to(_dtype(name, tensor, working))
-        converted[name] = result.clone() if result is tensor and not source.fresh else result
+        dtype = _dtype(name, tensor, working)
+        if source.fresh and dtype == tensor.dtype:  # in its place: a heap of holes is not smaller
+            converted[name] = tensor if rounded is tensor else tensor.copy_(rounded)
+        else:
+            converted[name] = rounded.to(dtype, copy=rounded is tensor)
     check_finite(converted)
     return converted
 

@@ -27,6 +27,7 @@ def stored(value: Tensor | Stored, *, fresh: bool = False) -> Stored:
     """A tensor in memory as if it were still to be read."""
     if isinstance(value, Stored):
         return value
+    value = value.detach()
     whole = value.untyped_storage().nbytes() == value.numel() * value.element_size()
     return Stored(tuple(value.shape), value.dtype, lambda: value, fresh and whole)
 

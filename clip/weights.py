@@ -85,9 +85,11 @@ def load(
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = "fp16" if device.type == "cuda" else "fp32"
     model = load_model(name_or_path, precision, activation, download_root).to(device)
-    if model.source and model.source.notice:
-        logger.warning(model.source.notice)
-    return model, image_transform(model.visual.input_resolution)
+    source = model.source
+    if source and source.notice:
+        logger.warning(source.notice)
+    pixels = source.pixels if source and source.pixels else ()
+    return model, image_transform(model.visual.input_resolution, *pixels)
 
 
 def load_model(
@@ -148,7 +150,9 @@ def _weights(name_or_path: str, download_root: str | None) -> Iterator[_Weights]
     path = find_weights(name_or_path, download_root)
     try:
         with opened(path) as content:
-            yield _read(name_or_path, path, content)
+            weights = _read(name_or_path, path, content)
+            del content  # it would hold every tensor until the last is read
+            yield weights
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     except OSError as error:
@@ -179,7 +183,8 @@ def _read(name_or_path: str, path: Path, content: Content) -> _Weights:
     name = known or (
         path.name if Path(name_or_path).is_file() else f"{path.parent.name}/{path.name}"
     )
-    return _Weights(Facts(name, sha256, layout, str(path), said), dims, found.tensors)
+    facts = Facts(name, sha256, layout, str(path), said, config.pixels if config else None)
+    return _Weights(facts, dims, found.tensors)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 from yacs.config import CfgNode
 
@@ -41,8 +42,8 @@ def load_backbone(cfg: CfgNode, device: torch.device, precision: Precision) -> c
     says what was loaded; what a person should know of that is logged.
 
     Raises:
-        UserError: no name given, INPUT.SIZE is not the input resolution of the image tower, or the
-            text tower is for another tokenizer.
+        UserError: no name given, INPUT.SIZE or INPUT.PIXEL_MEAN and PIXEL_STD are not those of the
+            weights, or the text tower is for another tokenizer.
         clip.ClipError: the weights cannot be had or are not a CLIP.
     """
     name = cfg.MODEL.BACKBONE.NAME
@@ -55,15 +56,32 @@ def load_backbone(cfg: CfgNode, device: torch.device, precision: Precision) -> c
     ).to(device)
     if model.source and model.source.notice:
         logger.info(f"Notice: {model.source.notice}")
+    if problems := _problems(cfg, model):
+        raise UserError(problems)
+    return model
+
+
+def _problems(cfg: CfgNode, model: clip.CLIP) -> list[str]:
+    """A line for each thing in which the run and its CLIP do not fit."""
+    problems, name = [], cfg.MODEL.BACKBONE.NAME
     if model.text.vocab_size < clip.VOCAB_SIZE:
-        raise UserError(
+        problems.append(
             f"MODEL.BACKBONE.NAME {name}: its vocabulary of {model.text.vocab_size} is another "
             f"tokenizer's; take a CLIP with CLIP's own vocabulary of {clip.VOCAB_SIZE}"
         )
     resolution = model.visual.input_resolution
     if tuple(cfg.INPUT.SIZE) != (resolution, resolution):
-        raise UserError(
+        problems.append(
             f"INPUT.SIZE = {tuple(cfg.INPUT.SIZE)}: {name} takes images of "
             f"({resolution}, {resolution}); set INPUT.SIZE to that"
         )
-    return model
+    pixels = model.source.pixels if model.source else None
+    if pixels and "normalize" in cfg.INPUT.TRANSFORMS:
+        for key, wanted in zip(("PIXEL_MEAN", "PIXEL_STD"), pixels, strict=True):
+            given = [float(value) for value in cfg.INPUT[key]]
+            if not np.allclose(given, wanted, rtol=0, atol=1e-4):
+                problems.append(
+                    f"INPUT.{key} = {given}: {name} was trained with {list(wanted)}, as the config "
+                    f"beside it says; set INPUT.{key} to that"
+                )
+    return problems

@@ -1,6 +1,7 @@
 """What a loaded CLIP says of its weights, and how its activation is chosen."""
 
 import hashlib
+import json
 import logging
 
 import pytest
@@ -127,3 +128,14 @@ def test_loading_gives_what_building_gives(weights, precision):
 def test_the_demo_says_its_activation():
     source = clip.load_model("assets/demo/clip_demo.pt").source
     assert (source.activation, source.activation_from) == ("quick_gelu", "config")
+
+
+def test_the_transform_normalises_as_the_config_says(weights):
+    from PIL import Image
+
+    sizes = {"vision_cfg": {}, "text_cfg": {"width": 64, "heads": 1}, "quick_gelu": True}
+    config = {"model_cfg": sizes, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}
+    (weights.parent / "open_clip_config.json").write_text(json.dumps(config))
+    model, transform = clip.load(str(weights), device="cpu")
+    assert model.source.pixels == ((0.5,) * 3, (0.25,) * 3)
+    assert torch.equal(transform(Image.new("RGB", (16, 16))), torch.full((3, 16, 16), -2.0))
