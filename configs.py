@@ -170,6 +170,19 @@ prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100
 # Koorye/SkipTuning: the YAML of its two with the batch and epochs of Koorye/DePT's re-runs.
 clip_adapter: dict[str, Any] = {"train": {"trainer": "CLIPAdapter", "cfg": "vit_b16_ep10_bs4"}}
 
+# htyao89/Textual-based_Class-aware_prompt_tuning, scripts/base2new_train.sh: tests on ImageNet and
+# SUN397 load epoch 25.
+tcp: dict[str, Any] = {
+    "train": {
+        "trainer": "TCP",
+        "cfg": "vit_b16_ep100_ctxv1",
+        "cases": [
+            {"when": {"dataset": ["imagenet", "sun397"]}, "opts": ["OPTIM.MAX_EPOCH", 25]},
+            {"when": {"mode": "xd"}, "opts": ["OPTIM.MAX_EPOCH", 25]},
+        ],
+    }
+}
+
 # ZjjConan/Multi-Modal-Adapter, run_examples.sh and scripts/mmadapter: ImageNet has a file of its
 # own, also as the source of xd.
 mma: dict[str, Any] = {

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import torch
 
-from tests.support import golden_run
+from tests.support import golden_run, prompt_run
 
 RECIPE = re.compile(r"RandomState\((\d+)\)\.standard_normal\(shape\) \* ([\d.]+)")
 
@@ -25,6 +25,31 @@ def at_places(values, num_places):
 
 class TowerRun(golden_run.GoldenRun):
     """A case whose arrays may hold big tensors as `@sample` only."""
+
+    def build(self, *options, classnames=None, seed=1, dataset=None):
+        """As the base's, for the case's dataset."""
+        facts = self.facts
+        words = [*facts["overrides"], *options]
+        if "adam_eps" in facts:
+            words += ["TRAINER.TCP.ADAM_EPS", facts["adam_eps"]]
+        cfg = prompt_run.config(
+            facts["trainer"],
+            facts["config_file"],
+            self.weights,
+            words,
+            dataset or facts["dataset_config_file"],
+        )
+        return prompt_run.build(self.monkeypatch, cfg, classnames or facts["classnames"], seed)
+
+    def for_new(self):
+        """A trainer of the case's test, started elsewhere."""
+        facts = self.facts
+        return self.build(
+            *("DATASET.SUBSAMPLE_CLASSES", facts["test_subsample_classes"]),
+            classnames=facts["new_classnames"],
+            seed=5,
+            dataset=facts["test_dataset_config_file"],
+        )
 
     def start_of(self, name, shape):
         """A trained tensor at the start."""

@@ -190,6 +190,10 @@ class ContextLearner(nn.Module):
         self.n_ctx = n_ctx
         self.key = key
 
+    def texts(self, space: ClassSpace) -> list[str]:
+        """The prompts of the given classes; n tokens that begin them stand for the context."""
+        return [f"{self.words} {name}." for name in space.words()]
+
     def set_classes(self, space: ClassSpace) -> None:
         """Tokenises the prompts of the given classes.
 
@@ -201,7 +205,7 @@ class ContextLearner(nn.Module):
         """
         (tower,) = self._tower
         device = tower.token_embedding.weight.device
-        prompts = [f"{self.words} {name}." for name in space.words()]
+        prompts = self.texts(space)
         try:
             tokens = clip.tokenize(prompts, tower.context_length)
         except clip.TokenizeError as error:
