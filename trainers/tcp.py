@@ -36,8 +36,6 @@ INPUT_TEMPLATES = {  # the context stands in the place of their first four words
     "Food101": "a photo of a {}, a type of food.",
     "StanfordCars": "a photo of a {}, a type of car",  # quirk: without a full stop
 }
-REDUCTION = 4  # the hidden layer is so much narrower than the class feature
-
 TCP_OPTIONS = Options(
     "TRAINER.TCP",
     W=Option(8.0, "weight of the pull to the hand-written prompts", minimum=0),
@@ -58,8 +56,8 @@ class ClassAwareLearner(ContextLearner):
         self.dataset = cfg.DATASET
         self.ctx = nn.Parameter(start_context(text, words, self.n_ctx, key).float())
         dim = clip_model.visual.output_dim
-        first = nn.Linear(dim, dim // REDUCTION)
-        second = nn.Linear(dim // REDUCTION, self.n_ctx * text.width)
+        first = nn.Linear(dim, dim // 4)
+        second = nn.Linear(dim // 4, self.n_ctx * text.width)
         layers = OrderedDict(linear1=first, gelu=QuickGELU(), linear2=second)
         self.meta_net = nn.Sequential(layers).to(clip_model.logit_scale.device)
 
