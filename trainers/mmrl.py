@@ -1,8 +1,5 @@
 """MMRL: tokens of a space shared by both towers enter their upper blocks, and are features of their
-own (arXiv:2503.08497).
-
-B images, C classes, D joint width, V vision width, n tokens.
-"""
+own (arXiv:2503.08497)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,36 +10,17 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 import clip
+from trainers.parts import mmrl_settings
 from trainers.parts.classes import ClassSpace
-from trainers.parts.mmrl_settings import TASK, representation_options, weights_of
-from trainers.parts.model import (
-    Batch,
-    Features,
-    Objective,
-    PromptModel,
-    cosine_logits,
-    require_transformer,
-)
+from trainers.parts.model import Batch, Features, Objective, PromptModel, cosine_logits
 from trainers.parts.options import Options
 from trainers.parts.prompts import TextPrompts, encode_texts, fixed_prompts
 from trainers.parts.register import register_method
-from trainers.parts.representation import Representations, checked_layers, entering
+from trainers.parts.representation import FreeHead, Representations, checked_layers, entering
 from trainers.parts.templates import class_templates, filled
 from trainers.parts.trainer import PromptTrainer
 
 TEMPERATURE = 100.0  # quirk: a constant, not the checkpoint's
-
-
-class RepresentationHead(nn.Module):
-    """P_r = `proj_rep` [V, D], N(0, 1/V)."""
-
-    def __init__(self, visual: clip.VisionTransformer):
-        super().__init__()
-        drawn = torch.randn(visual.width, visual.output_dim)
-        self.proj_rep = nn.Parameter(visual.width**-0.5 * drawn)
-
-    def forward(self, frozen: Tensor) -> Tensor:
-        return self.proj_rep
 
 
 class MMRLModel(PromptModel):
@@ -59,25 +37,22 @@ class MMRLModel(PromptModel):
     node, ignored_keys = "MMRL", ("prompt_embeddings",)
     share = 1.0  # of tokens in what they replace
 
-    @property
-    def options(self) -> CfgNode:
-        return self.cfg.TRAINER[self.node]
-
     def build(self) -> None:
-        require_transformer(self.clip, self.node, "representation tokens")
-        text, visual, options = self.clip.text, self.clip.visual, self.options
-        key, num_blocks = f"TRAINER.{self.node}.REP_LAYERS", min(text.layers, visual.layers)
-        self.layers = checked_layers(key, options.REP_LAYERS, num_blocks)
-        sizes = (options.N_REP_TOKENS, options.REP_DIM, len(self.layers), text.width, visual.width)
-        device = self.clip.logit_scale.device
+        self.options = self.cfg.TRAINER[self.node]
+        options, device = self.options, self.clip.logit_scale.device
+        self.layers = checked_layers(self.clip, f"TRAINER.{self.node}", options.REP_LAYERS)
+        widths = self.clip.text.width, self.clip.visual.width
+        sizes = (options.N_REP_TOKENS, options.REP_DIM, len(self.layers), *widths)
         self.representation_learner = self.representations(*sizes).to(device)
         self.image_encoder = self.head().to(device)
 
     def representations(self, *sizes: int) -> nn.Module:
+        """R and its maps."""
         return Representations(*sizes)
 
     def head(self) -> nn.Module:
-        return RepresentationHead(self.clip.visual)
+        """P_r."""
+        return FreeHead(self.clip.visual.width, self.clip.visual.output_dim)
 
     def set_classes(self, space: ClassSpace) -> None:
         super().set_classes(space)
@@ -106,8 +81,7 @@ class MMRLModel(PromptModel):
         matrix = self.image_encoder(self.clip.visual.proj)
         own = features.states.mean(dim=1).to(matrix.dtype) @ matrix  # r [B, D]
         images = (features.image, own.to(features.image.dtype))
-        z, z_r = (cosine_logits(image, features.text, TEMPERATURE) for image in images)
-        return z, z_r
+        return tuple(cosine_logits(image, features.text, TEMPERATURE) for image in images)
 
     def fused(self, z: Tensor, z_r: Tensor) -> Tensor:
         """z_f [B, C]."""
@@ -115,30 +89,21 @@ class MMRLModel(PromptModel):
 
     def objective(self, features: Features, batch: Batch) -> Objective:
         z, z_r = self.both_logits(features)
-        by_class, by_tokens = (
-            self.classification_loss(logits, batch.label, features.columns) for logits in (z, z_r)
-        )
+        scored, label, weight = features.columns, batch.label, self.options.REG_WEIGHT
+        by_class, by_tokens = (self.classification_loss(x, label, scored) for x in (z, z_r))
         with torch.no_grad():
             image = self.clip.encode_image(batch.image)
         pairs = {"image": (features.image, image), "text": (features.text, self.teacher_text())}
-        weight = self.options.REG_WEIGHT
         others = {
             f"loss_reg_{name}": weight * (1 - F.cosine_similarity(own, frozen).mean())
             for name, (own, frozen) in pairs.items()
         }
-        parts = {"loss_ce": by_class, "loss_ce_rep": by_tokens}
-        main = self.fused(by_class, by_tokens)
+        parts, main = {"loss_ce": by_class, "loss_rep": by_tokens}, self.fused(by_class, by_tokens)
         return Objective(main, self.fused(z, z_r), others, parts=parts)
 
     def logits(self, features: Features) -> Tensor:
         z, z_r = self.both_logits(features)
-        return self.fused(z, z_r) if self.knows_these_classes() else z
-
-    def knows_these_classes(self) -> bool:
-        """Whether a test is on the classes of the training, by TASK and the names of the run."""
-        data = self.cfg.DATASET
-        by_task = {"FS": True, "CD": data.NAME == "ImageNet"}
-        return by_task.get(self.cfg.TASK, data.SUBSAMPLE_CLASSES == "base")
+        return self.fused(z, z_r) if mmrl_settings.knows_the_classes(self.cfg) else z
 
 
 @register_method(dept=True)
@@ -146,10 +111,10 @@ class MMRL(PromptTrainer):
     """Trains the tokens, their maps, and the projection of their states."""
 
     model_class = MMRLModel
-    options = (TASK, Options("TRAINER.MMRL", **representation_options()))
+    options = (mmrl_settings.TASK, Options("TRAINER.MMRL", **mmrl_settings.common_options()))
     precision_key = "TRAINER.MMRL.PREC"
     checkpoint = {"MultiModalRepresentationLearner": ""}  # noqa: RUF012
 
     @classmethod
     def dataset_values(cls, cfg: CfgNode) -> Mapping[str, Any]:
-        return weights_of("MMRL", cfg)
+        return mmrl_settings.weights_of(cls.model_class.node, cfg)

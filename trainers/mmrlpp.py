@@ -1,31 +1,13 @@
 """MMRL++: MMRL whose maps share a weight, and whose tokens keep a part of what they replace
-(arXiv:2505.10088).
+(arXiv:2505.10088)."""
 
-D joint width, V vision width, q rank.
-"""
-
-from collections.abc import Mapping
-from typing import Any
-
-from torch import Tensor, nn
-from yacs.config import CfgNode
+from torch import nn
 
 from trainers.mmrl import MMRL, MMRLModel
-from trainers.parts.mmrl_settings import TASK, representation_options, weights_of
+from trainers.parts.mmrl_settings import TASK, common_options
 from trainers.parts.options import Option, Options
 from trainers.parts.register import register_method
-from trainers.parts.representation import SharedRepresentations, low_rank_pair
-
-
-class LowRankHead(nn.Module):
-    """P_r = proj + `A` `B`, proj [V, D] of frozen CLIP, A [V, q], B [q, D]."""
-
-    def __init__(self, width: int, dim: int, rank: int):
-        super().__init__()
-        self.A, self.B = low_rank_pair(width, dim, rank)
-
-    def forward(self, frozen: Tensor) -> Tensor:
-        return frozen.to(self.A.dtype) + self.A @ self.B
+from trainers.parts.representation import LowRankHead, SharedRepresentations
 
 
 class MMRLppModel(MMRLModel):
@@ -55,14 +37,10 @@ class MMRLpp(MMRL):
         TASK,
         Options(
             "TRAINER.MMRLpp",
-            **representation_options(),
+            **common_options(),
             BETA=Option(0.9, "b, share of later tokens in what they replace", minimum=0, maximum=1),
             PROJ_LORA_DIM=Option(64, "q, rank of the update of the projection", minimum=1),
             RES_LORA_DIM=Option(4, "rank of each block's part of the maps", minimum=1),
         ),
     )
     precision_key = "TRAINER.MMRLpp.PREC"
-
-    @classmethod
-    def dataset_values(cls, cfg: CfgNode) -> Mapping[str, Any]:
-        return weights_of("MMRLpp", cfg)

@@ -19,7 +19,7 @@ TASK = Options(
 )
 
 
-def representation_options() -> dict[str, Option]:
+def common_options() -> dict[str, Option]:
     """The keys that both methods have."""
     return {
         "ALPHA": Option(0.7, "a, share of the class feature in loss and logits", minimum=0),
@@ -66,3 +66,9 @@ def weights_of(method: str, cfg: CfgNode) -> Mapping[str, Any]:
     else:
         values = dict(zip(("BETA", "REG_WEIGHT"), _PLUS.get(name, (None, None)), strict=True))
     return {f"{node}.{key}": value for key, value in values.items() if value is not None}
+
+
+def knows_the_classes(cfg: CfgNode) -> bool:
+    """Whether a test is on the classes of the training: by TASK and names, as published."""
+    by_task = {"FS": True, "CD": cfg.DATASET.NAME == "ImageNet"}
+    return by_task.get(cfg.TASK, cfg.DATASET.SUBSAMPLE_CLASSES == "base")

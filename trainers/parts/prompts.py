@@ -76,8 +76,7 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
     Raises:
         PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
     """
-    device = clip_model.logit_scale.device
-    features = []
+    device, features = clip_model.logit_scale.device, []
     for first in range(0, len(texts), TEXTS_AT_ONCE):
         some = list(texts[first : first + TEXTS_AT_ONCE])
         tokens = _tokens(some, clip_model.text.context_length).to(device)

@@ -1,6 +1,6 @@
 """Representation tokens of a shared space, mapped into upper blocks of both towers (MMRL, MMRL++).
 
-n tokens, d their width, K blocks, W width of a tower, r rank.
+n tokens, d their width, K blocks, W width of a tower, r rank; V vision width, D joint width.
 """
 
 import copy
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import clip
 from dassl.utils.errors import UserError
+from trainers.parts.model import require_transformer
 from trainers.parts.prompts import random_context
 
 
@@ -93,18 +94,43 @@ class SharedRepresentations(nn.Module):
         return self.srra_r2vproj(self.compound_rep_tokens)
 
 
-def checked_layers(key: str, layers: Sequence[int], num_blocks: int) -> list[int]:
-    """The blocks from 1 that tokens enter, in ascending order.
+class FreeHead(nn.Module):
+    """P_r = `proj_rep` [V, D], N(0, 1 / V), which maps tokens to the joint space."""
+
+    def __init__(self, width: int, dim: int):
+        super().__init__()
+        self.proj_rep = nn.Parameter(width**-0.5 * torch.randn(width, dim))
+
+    def forward(self, frozen: Tensor) -> Tensor:
+        """P_r; the class token's projection [V, D] is not used."""
+        return self.proj_rep
+
+
+class LowRankHead(nn.Module):
+    """P_r = proj + `A` `B`, A [V, r], B [r, D], proj [V, D] the class token's projection."""
+
+    def __init__(self, width: int, dim: int, rank: int):
+        super().__init__()
+        self.A, self.B = low_rank_pair(width, dim, rank)
+
+    def forward(self, frozen: Tensor) -> Tensor:
+        return frozen.to(self.A.dtype) + self.A @ self.B
+
+
+def checked_layers(clip_model: clip.CLIP, node: str, layers: Sequence[int]) -> list[int]:
+    """REP_LAYERS of a config node, the blocks from 1 that tokens enter, in ascending order.
 
     Raises:
-        UserError: there are none, one is named twice, or one is not a block of the towers.
+        UserError: the image tower is a ResNet; there are none, one is named twice, or one is not a
+            block of both towers.
     """
-    if not layers or len(set(layers)) < len(layers) or not 1 <= min(layers) <= max(layers):
-        raise UserError(f"{key} = {list(layers)}: use some of 1 to {num_blocks}, each once")
-    if max(layers) > num_blocks:
+    require_transformer(clip_model, node.removeprefix("TRAINER."), "representation tokens")
+    num_blocks = min(clip_model.text.layers, clip_model.visual.layers)
+    chosen = set(layers)
+    if not 0 < len(chosen) == len(layers) or not chosen <= {*range(1, num_blocks + 1)}:
         raise UserError(
-            f"{key} = {list(layers)}: this backbone's towers have {num_blocks} blocks; "
-            f"use 1 to {num_blocks}"
+            f"{node}.REP_LAYERS = {list(layers)}: this backbone's towers have {num_blocks} blocks; "
+            f"use some of 1 to {num_blocks}, each once"
         )
     return sorted(layers)
 
