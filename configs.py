@@ -170,6 +170,29 @@ prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100
 # Koorye/SkipTuning: the YAML of its two with the batch and epochs of Koorye/DePT's re-runs.
 clip_adapter: dict[str, Any] = {"train": {"trainer": "CLIPAdapter", "cfg": "vit_b16_ep10_bs4"}}
 
+# yunncheng/MMRL, scripts/mmrl and scripts/mmrlpp. Weights by dataset are the method's own
+# (trainers/parts/mmrl_settings.py).
+_MMRL_CASES: list[dict[str, Any]] = [
+    {"when": {"mode": "fs"}, "cfg": "vit_b16_few_shot", "opts": ["TASK", "FS"]},
+    {"when": {"dataset": "imagenet"}, "cfg": "vit_b16_imagenet"},
+    {"when": {"mode": "xd"}, "cfg": "vit_b16_cross_datasets", "opts": ["TASK", "CD"]},
+]
+mmrl: dict[str, Any] = {"train": {"trainer": "MMRL", "cfg": "vit_b16", "cases": _MMRL_CASES}}
+mmrlpp: dict[str, Any] = {"train": {"trainer": "MMRLpp", "cfg": "vit_b16", "cases": _MMRL_CASES}}
+
+# htyao89/Textual-based_Class-aware_prompt_tuning, scripts/base2new_train.sh: tests on ImageNet and
+# SUN397 load epoch 25.
+tcp: dict[str, Any] = {
+    "train": {
+        "trainer": "TCP",
+        "cfg": "vit_b16_ep100_ctxv1",
+        "cases": [
+            {"when": {"dataset": ["imagenet", "sun397"]}, "opts": ["OPTIM.MAX_EPOCH", 25]},
+            {"when": {"mode": "xd"}, "opts": ["OPTIM.MAX_EPOCH", 25]},
+        ],
+    }
+}
+
 # ZjjConan/Multi-Modal-Adapter, run_examples.sh and scripts/mmadapter: ImageNet has a file of its
 # own, also as the source of xd.
 mma: dict[str, Any] = {

@@ -22,6 +22,15 @@ def tiny_vit(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def deep_vit(tmp_path_factory):
+    """Path of one as deep as ViT-B/16, for methods that act on upper blocks: 12 narrow blocks a
+    tower."""
+    path = tmp_path_factory.mktemp("weights") / "deep_vit.pt"
+    sizes = {"layers": 12, "text_layers": 12, "vision_width": 64, "text_width": 64}
+    return tiny_clip.saved(path, **sizes, embed_dim=32)
+
+
+@pytest.fixture(scope="session")
 def vit12(tmp_path_factory):
     """Path of a CLIP of twelve blocks a tower, with ViT-B/16's text widths."""
     return tiny_clip.saved(tmp_path_factory.mktemp("weights") / "vit12.pt", kind="vit12")

@@ -16,9 +16,9 @@ SMALL = (
 PETS = "configs/datasets/oxford_pets.yaml"
 
 
-def config(trainer, config_file, weights, options=()):
+def config(trainer, config_file, weights, options=(), dataset=PETS):
     """The config of a run as train.py makes it."""
-    words = ["--trainer", trainer, "--config-file", config_file, "--dataset-config-file", PETS]
+    words = ["--trainer", trainer, "--config-file", config_file, "--dataset-config-file", dataset]
     words += ["--backbone", str(weights), *SMALL, *map(str, options)]
     return setup_cfg(build_parser().parse_args(words))
 

@@ -72,7 +72,7 @@ class Objective:
         return {name: value.detach() for name, value in named.items()}
 
 
-def cosine_logits(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+def cosine_logits(image: Tensor, text: Tensor, scale: Tensor | float) -> Tensor:
     """`scale` times the cosine between image [B, D] and text [C, D] or [B, C, D] -> [B, C]."""
     image = F.normalize(image, dim=-1)
     text = F.normalize(text, dim=-1)

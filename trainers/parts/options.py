@@ -43,7 +43,7 @@ class Option:
 
 
 class Options:
-    """The keys below one node of the config tree that a method owns.
+    """The keys below one node of the config tree that a method owns; "" is the root.
 
     `Options("TRAINER.COOP", N_CTX=Option(16, "context tokens"))` declares `TRAINER.COOP.N_CTX`.
     """
@@ -54,7 +54,8 @@ class Options:
 
     def items(self) -> Iterator[tuple[str, Option]]:
         """Full key and option, in the order of declaration."""
-        return ((f"{self.node}.{name}", option) for name, option in self.options.items())
+        prefix = f"{self.node}." if self.node else ""
+        return ((prefix + name, option) for name, option in self.options.items())
 
 
 @cache

@@ -50,10 +50,7 @@ def fixed_prompts(text_tower: nn.Module, texts: Sequence[str], shared: bool = Tr
     """Whole texts without a learned context, for a text tower that a method changes.
 
     With `shared`, what all begin with is one prefix stream; without, every text is a row of its
-    own, as a method needs it that draws at random inside the tower.
-
-    Raises:
-        PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
+    own, as a method needs it that draws at random inside the tower. Raises as `encode_texts`.
     """
     device = text_tower.token_embedding.weight.device
     tokens = _tokens(list(texts), text_tower.context_length).to(device)
@@ -79,8 +76,7 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
     Raises:
         PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
     """
-    device = clip_model.logit_scale.device
-    features = []
+    device, features = clip_model.logit_scale.device, []
     for first in range(0, len(texts), TEXTS_AT_ONCE):
         some = list(texts[first : first + TEXTS_AT_ONCE])
         tokens = _tokens(some, clip_model.text.context_length).to(device)
@@ -190,6 +186,10 @@ class ContextLearner(nn.Module):
         self.n_ctx = n_ctx
         self.key = key
 
+    def texts(self, space: ClassSpace) -> list[str]:
+        """The classes' prompts; the n tokens that begin them stand for the context."""
+        return [f"{self.words} {name}." for name in space.words()]
+
     def set_classes(self, space: ClassSpace) -> None:
         """Tokenises the prompts of the given classes.
 
@@ -200,8 +200,7 @@ class ContextLearner(nn.Module):
             PromptTooLongError: (a UserError) a prompt does not fit in the context length.
         """
         (tower,) = self._tower
-        device = tower.token_embedding.weight.device
-        prompts = [f"{self.words} {name}." for name in space.words()]
+        device, prompts = tower.token_embedding.weight.device, self.texts(space)
         try:
             tokens = clip.tokenize(prompts, tower.context_length)
         except clip.TokenizeError as error:
@@ -209,7 +208,7 @@ class ContextLearner(nn.Module):
         eot = tokens.argmax(dim=-1)
         names = clip.tokenize(space.words(), tower.context_length)
         self.name_lengths = [int(end) - 1 for end in names.argmax(dim=-1)]
-        self._moved: dict[str, Tensor] = {}  # places by position, made when one is first asked for
+        self._moved: dict[str, Tensor] = {}  # places by position, as they are asked for
         self.num_shared = max(1 + self.n_ctx, shared_positions(tokens, eot))
         with torch.no_grad():
             embedded = tower.embed(tokens[:, : int(eot.max()) + 1].to(device))

@@ -35,8 +35,8 @@ def build_config(
     typed: Sequence[str],
     args: Namespace | None = None,
 ) -> tuple[Asked, list[str]]:
-    """Merges, in this order: engine defaults, method options, the trainer's defaults, files, flags,
-    typed pairs.
+    """Merges, in this order: engine defaults, method options, the trainer's defaults, files, what a
+    method publishes for the run's dataset, flags, typed pairs.
 
     Args:
         trainer_name: `--trainer`; "" leaves it to TRAINER.NAME of the files.
@@ -72,12 +72,26 @@ def build_config(
     ]:
         converted = {key: OPTIONS.convert(key, value) for key, value in entries.items()}
         problems += merge_checked(cfg, source, converted, prefer=own_nodes(trainer))
+    values = published_values(trainer, cfg, typed_entries)
+    problems += merge_checked(cfg, f"published values of {trainer_name}", values)
     problems += value_problems(trainer, cfg, dict(pairs))
     asked = Asked(args or Namespace(), cfg, trainer, dict(pairs))
     refusals, notices = lines_of(FLAG_RULES, asked) if args else ([], [])
     if problems or refusals:
         raise UserError(problems + refusals)
-    return asked, notices + unread_notices(asked)
+    published = [
+        f"Notice: {key} {value}, as published for {cfg.DATASET.NAME}"
+        for key, value in values.items()
+    ]
+    return asked, published + notices + unread_notices(asked)
+
+
+def published_values(
+    trainer: Any, cfg: CfgNode, typed_entries: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a trainer sets for the run's dataset, without the keys that were set by hand."""
+    values = trainer.dataset_values(cfg) if hasattr(trainer, "dataset_values") else {}
+    return {key: value for key, value in values.items() if key not in typed_entries}
 
 
 def read_files(paths: Sequence[str]) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:

@@ -105,6 +105,12 @@ class PromptTrainer(TrainerX):
             self.register_model(folder, module, optimizer, schedule)
             optimizer = schedule = None  # all folders share one, which the first one saves
 
+    @classmethod
+    def dataset_values(cls, cfg: CfgNode) -> Mapping[str, Any]:
+        """Config keys that the published code sets for single datasets, in place of the YAML's; the
+        command line wins."""
+        return {}
+
     def checkpoint_folders(self) -> Mapping[str, Children]:
         """`checkpoint`, for a method whose folders depend on the config."""
         return self.checkpoint

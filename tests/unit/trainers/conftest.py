@@ -14,7 +14,7 @@ from trainers.parts import run_config
 from trainers.parts.model import Batch
 from trainers.parts.register import ALIASES
 from trainers.parts.task_training import MultiTaskTrainer
-from trainers.parts.trainer import PromptTrainer, own_keys
+from trainers.parts.trainer import PromptTrainer
 
 NAMES = ["red apple", "golden_retriever", "Boeing 737-800", "forest", "sports car"]
 
@@ -61,16 +61,6 @@ def needed_options(name):
     return ["TRAINER.MTCOOP.PG_TYPE", "lin"] if plain(name) == "SoftCPT" else []
 
 
-def depth_keys(name):
-    """The keys that say how many blocks a method prompts."""
-    return [key for key in own_keys(TRAINER_REGISTRY.get(name)) if "PROMPT_DEPTH" in key]
-
-
-def small_options(name):
-    """Options for a CLIP of 2 blocks."""
-    return [*needed_options(name), *(word for key in depth_keys(name) for word in (key, 2))]
-
-
 def precision_key(name):
     """The config key of a method's precision; "" where it has none."""
     return TRAINER_REGISTRY.get(name).precision_key
@@ -84,12 +74,12 @@ def batch():
 
 
 @pytest.fixture
-def make(small_vit, monkeypatch):
+def make(deep_vit, monkeypatch):
     """Builds a trainer in fp32: make("CoOpDePT", "KEY", value, ..., names=[...], seed=1)."""
 
-    def call(trainer, *options, names=NAMES, seed=1, weights=small_vit, **dataset):
+    def call(trainer, *options, names=NAMES, seed=1, weights=deep_vit, **dataset):
         key = precision_key(trainer)
-        settings = ([key, "fp32"] if key else []) + small_options(trainer) + list(options)
+        settings = ([key, "fp32"] if key else []) + needed_options(trainer) + list(options)
         cfg = prompt_run.config(trainer, yaml_of(trainer), weights, settings)
         dataset = {**dataset_of(trainer, names), **dataset}
         return prompt_run.build(monkeypatch, cfg, seed=seed, **dataset)

@@ -95,14 +95,12 @@ def test_training_matches_the_published_code(exact_case):
         taken.append(step)
         if len(taken) == 1:
             for name, tensor in case.compared("grad0", trainer):
-                case.assert_like("grad0", name, tensor.grad.numpy(), 1e-4)
+                case.assert_gradient(name, tensor.grad.numpy())
     rates, losses = zip(*taken, strict=True)
     np.testing.assert_allclose(rates, case.facts["lr_per_step"], rtol=1e-6)
     np.testing.assert_allclose(losses, case.facts["losses"], rtol=1e-5)
     for name, tensor in case.compared("final", trainer):
-        moved = tensor.detach().numpy() - starts[name]
-        golden = case.arrays[f"final/{name}"] - starts[name]
-        assert np.linalg.norm(moved - golden) <= 3e-4 * np.linalg.norm(golden), name
+        case.assert_moved(name, tensor.detach().numpy(), starts[name])
     np.testing.assert_allclose(logits(trainer, case), case.arrays["logits"], rtol=0, atol=5e-5)
 
 

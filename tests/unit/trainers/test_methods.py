@@ -51,6 +51,45 @@ def test_only_the_methods_own_tensors_train(name, make, batch):
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_every_trained_tensor_reaches_the_loss(name, make, batch):
+    trainer = prompt_run.wander(make(name))
+    prompt_run.step(trainer, batch.image, batch.label)
+    trained = prompt_run.trained(trainer)
+    assert trained and not [key for key, p in trained.items() if not p.grad.abs().max() > 0]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_trained_tensor_counts_in_a_test(name, make, batch):
+    trainer = prompt_run.wander(make(name))
+    before = prompt_run.logits(trainer, batch.image)
+    generator = torch.Generator().manual_seed(11)
+    for key, tensor in prompt_run.trained(trainer).items():
+        if key.startswith("film_lp_text"):
+            continue  # DePT's head reads texts in training only
+        own = tensor.detach().clone()
+        with torch.no_grad():
+            tensor += 0.5 * torch.randn(tensor.shape, generator=generator)
+            after = prompt_run.logits(trainer, batch.image)
+            tensor.copy_(own)
+        assert (after - before).abs().max() > 1e-5, key
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != plain(name)])
+def test_a_dept_variant_is_not_its_method(name, make, batch):
+    base, variant = make(plain(name)), make(name)
+    prompt_run.wander(base)
+    variant.model.load_state_dict(base.model.state_dict(), strict=False)
+    logits = [prompt_run.logits(trainer, batch.image) for trainer in (base, variant)]
+    assert not torch.allclose(*logits, rtol=1e-3, atol=1e-3)
+    losses = []
+    for trainer in (base, variant):
+        trainer.set_model_mode("train")
+        torch.manual_seed(2)
+        losses.append(prompt_run.step(trainer, batch.image, batch.label)["loss"])
+    assert not torch.allclose(*losses, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_training_mode_does_not_change_the_numbers(name, make, batch):
     trainer = make(name)
     with torch.no_grad():

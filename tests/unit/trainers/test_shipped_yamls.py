@@ -5,9 +5,8 @@ import torch
 
 from dassl.engine import TRAINER_REGISTRY
 from tests.support import command, prompt_run
-from tests.unit.trainers.conftest import NAMES, dataset_of, depth_keys, needed_options
+from tests.unit.trainers.conftest import NAMES, dataset_of, needed_options
 from trainers.parts import run_config
-from trainers.parts.options import read_key
 
 FOLDER = command.PROJECT / "configs" / "trainers"
 YAMLS = sorted(FOLDER.rglob("*.yaml"))
@@ -27,14 +26,10 @@ def test_the_tree_is_walked():
 
 
 @pytest.mark.parametrize("file", YAMLS, ids=[f"{f.parent.name}-{f.stem}" for f in YAMLS])
-def test_a_trainer_is_built_and_takes_a_step(file, small_vit, monkeypatch):
+def test_a_trainer_is_built_and_takes_a_step(file, deep_vit, monkeypatch):
     name = trainer_of(file)
     path = str(file.relative_to(command.PROJECT))
-    options = needed_options(name)
-    cfg = prompt_run.config(name, path, small_vit, options)
-    for key in depth_keys(name):  # the small CLIP has 2 blocks
-        options += [key, min(read_key(cfg, key), 2)]
-    cfg = prompt_run.config(name, path, small_vit, options)
+    cfg = prompt_run.config(name, path, deep_vit, needed_options(name))
     joint = cfg.TEST.EVALUATOR == "ClassificationMT"
     dataset = dataset_of("SoftCPT" if joint else name, NAMES)
     trainer = prompt_run.build(monkeypatch, cfg, **dataset)
