@@ -195,6 +195,36 @@ taskres: dict[str, Any] = {
     },
 }
 
+# gaopengcuhk/Tip-Adapter, configs/*.yaml: start of alpha, and ends of the grids of beta and alpha;
+# epochs of Tip-Adapter-F. Published on RN50, few-shot alone; ViT-B/16, b2n and mt are ours. Other
+# classes have no entries in the cache: they get zero-shot CLIP's score, and xd would show nothing.
+_TIP: dict[str, tuple[float, str]] = {
+    "caltech101": (3, "(12.0, 5.0)"),
+    "dtd": (2, "(13.0, 13.0)"),
+    "eurosat": (2, "(12.0, 10.0)"),
+    "fgvc_aircraft": (5, "(30.0, 30.0)"),
+    "food101": (1.17, "(10.0, 10.0)"),
+    "oxford_flowers": (10, "(50.0, 50.0)"),
+    "stanford_cars": (3, "(20.0, 10.0)"),
+    "sun397": (1.17, "(12.0, 10.0)"),
+    "ucf101": (3, "(7.0, 3.0)"),
+}
+
+
+def _tip(trainer: str, more: dict[str, list[Any]], **entry: Any) -> dict[str, Any]:
+    node = "TRAINER.TIPADAPTER"
+    opts = {
+        name: [f"{node}.INIT_ALPHA", alpha, f"{node}.SEARCH_SCALE", scale, *more.get(name, [])]
+        for name, (alpha, scale) in _TIP.items()
+    }
+    cases = [{"when": {"dataset": name}, "opts": words} for name, words in opts.items()]
+    train = {"trainer": trainer, "cfg_trainer": "TipAdapter", "cfg": "vit_b16", "cases": cases}
+    return {"modes": ["b2n", "dg", "fs", "fs-b2n", "mt"], "train": train, **entry}
+
+
+tip_adapter: dict[str, Any] = _tip("TipAdapter", {}, dept=False)  # trains nothing
+tip_adapter_f: dict[str, Any] = _tip("TipAdapterF", {"eurosat": ["OPTIM.MAX_EPOCH", 100]})
+
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
 # (KaiyangZhou/CoOp, scripts/coop/zeroshot.sh).
 zsclip: dict[str, Any] = {

@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from yacs.config import CfgNode
 
+from clip import CLIP
 from dassl.config import config_sha256
 from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
@@ -87,19 +89,23 @@ class PromptTrainer(TrainerX):
             raise UserError(
                 f"DATASET.SUBSAMPLE_TASKS = {wanted}: {cfg.DATASET.NAME} is one task; use all"
             )
-        self.model = self.model_class(cfg, clip_model, space, self.precision).to(self.device)
+        self.model = self.make_model(clip_model, space).to(self.device)
         if not self.trainable:
             return
         narrow_to_names(self.model, cfg)
         if cfg.MODEL.INIT_WEIGHTS:
             self._load_init_weights(cfg.MODEL.INIT_WEIGHTS)
         self.optim = self.build_optimizer(cfg)
-        self.sched = build_lr_scheduler(self.optim, cfg.OPTIM)
+        self.sched = self.build_scheduler(self.optim)
         optimizer, schedule = self.optim, self.sched
         for folder, children in self.checkpoint_folders().items():
             module = folder_module(self.model, children)
             self.register_model(folder, module, optimizer, schedule)
             optimizer = schedule = None  # all folders share one, which the first one saves
+
+    def make_model(self, clip_model: CLIP, space: ClassSpace) -> PromptModel:
+        """The model, for a method whose tensors depend on the training images (`self.dm`)."""
+        return self.model_class(self.cfg, clip_model, space, self.precision)
 
     def checkpoint_folders(self) -> Mapping[str, Children]:
         """`checkpoint`, for a method whose folders depend on the config."""
@@ -117,6 +123,10 @@ class PromptTrainer(TrainerX):
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
         return build_optimizer(self.model, cfg.OPTIM)
+
+    def build_scheduler(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
+        """The schedule of the learning rate."""
+        return build_lr_scheduler(optimizer, self.cfg.OPTIM)
 
     def precision_name(self) -> str:
         """The name of the run's precision, one of `PRECISIONS`."""
