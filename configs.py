@@ -164,6 +164,33 @@ promptsrc: dict[str, Any] = {
     }
 }
 
+# ShuvenduRoy/CoPrompt, trainers/constants.py: prompted depth, tokens, weight of the consistency
+# terms; its train.py sets them after all else. fs and mt are ours; xd and dg take ImageNet's row.
+_COPROMPT: dict[str, tuple[int, int, float]] = {
+    **{"imagenet": (12, 4, 8.0), "caltech101": (12, 4, 4.0), "oxford_pets": (12, 2, 0.1)},
+    **{"stanford_cars": (12, 4, 4.0), "oxford_flowers": (9, 4, 8.0), "food101": (9, 4, 0.5)},
+    **{"fgvc_aircraft": (9, 4, 2.0), "sun397": (12, 4, 8.0), "dtd": (12, 2, 8.0)},
+    **{"eurosat": (12, 2, 0.1), "ucf101": (12, 4, 2.0)},
+}
+_COPROMPT_KEYS = ("TRAINER.CoPrompt.PROMPT_DEPTH", "TRAINER.CoPrompt.N_CTX", "TRAINER.W")
+
+
+def _coprompt_case(name: str, values: tuple[int, int, float]) -> dict[str, Any]:
+    words = [word for pair in zip(_COPROMPT_KEYS, values, strict=True) for word in pair]
+    return {
+        "when": {"dataset": name},
+        "opts": [*words, *(["OPTIM.MAX_EPOCH", 5] if name == "food101" else [])],
+    }
+
+
+coprompt: dict[str, Any] = {
+    "train": {
+        "trainer": "CoPrompt",
+        "cfg": "coprompt",
+        "cases": [_coprompt_case(name, values) for name, values in _COPROMPT.items()],
+    }
+}
+
 # Koorye/SkipTuning: its YAML for base-to-new. htyao89/KgCoOp has RN50 only.
 prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100_ctx"}}
 

@@ -1,5 +1,6 @@
 """Builds trainers on a small CLIP with a data manager that only knows classnames."""
 
+import random
 from types import SimpleNamespace
 
 import torch
@@ -70,8 +71,12 @@ def build(monkeypatch, cfg, classnames, seed=1, **dataset):
 
 
 def step(trainer, image, label, batch_idx=0, num_batches=2):
-    """One training step on images [B, 3, H, H] and labels [B]."""
+    """One training step on images [B, 3, H, H] and labels [B]; a second view is mirrored, and what
+    a method draws from Python's generator is the same in every step."""
+    random.seed(3)
     trainer.batch_idx, trainer.num_batches = batch_idx, num_batches
+    views = [image, image.flip(-1)]
+    image = views if trainer.cfg.DATALOADER.K_TRANSFORMS == 2 else image
     return trainer.forward_backward({"img": image, "label": label})
 
 

@@ -28,6 +28,7 @@ from trainers.parts.data_options import DATA_OPTIONS
 from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
+from trainers.parts.views import check_num_views, to_batch
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,10 @@ class PromptTrainer(TrainerX):
     defaults: ClassVar[Mapping[str, Any]] = {}
     trainable: ClassVar[bool] = True
     half_is_float32: ClassVar[bool] = False
+
+    def check_cfg(self, cfg: CfgNode) -> None:
+        """Raises UserError where the method reads more views of an image than are made."""
+        check_num_views(cfg, self.model_class.num_views)
 
     def build_model(self) -> None:
         """Loads CLIP, builds the model for the dataset's classes, registers what is trained."""
@@ -142,11 +147,8 @@ class PromptTrainer(TrainerX):
         return "fp16" if self.device.type == "cuda" else "fp32"
 
     def parse_batch_train(self, batch: dict[str, Any]) -> Batch:
-        """The engine's batch on the device of the run; the label rows [B, C] of several tasks, 1 at
-        the class, become places in the joint label space."""
-        image = batch["img"].to(self.device, non_blocking=True)
-        label = batch["label"].to(self.device, non_blocking=True)
-        return Batch(image, label if label.dim() == 1 else label.argmax(dim=1))
+        """The engine's batch on the device of the run."""
+        return to_batch(batch, self.device)
 
     def forward_backward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """One training step; the schedule moves after the last batch of an epoch.

@@ -125,6 +125,25 @@ def tip_rows():
         yield names, "mt", (16,), JOINT, "TipAdapter/vit_b16", 20, ""
 
 
+COPROMPT = {  # depth, tokens, weight
+    **{"imagenet": (12, 4, 8.0), "caltech101": (12, 4, 4.0), "oxford_pets": (12, 2, 0.1)},
+    **{"stanford_cars": (12, 4, 4.0), "oxford_flowers": (9, 4, 8.0), "food101": (9, 4, 0.5)},
+    **{"fgvc_aircraft": (9, 4, 2.0), "sun397": (12, 4, 8.0), "dtd": (12, 2, 8.0)},
+    **{"eurosat": (12, 2, 0.1), "ucf101": (12, 4, 2.0)},
+}
+
+
+def coprompt_rows():
+    names, node = "coprompt coprompt_dept", "TRAINER.CoPrompt"
+    for dataset, (depth, tokens, weight) in COPROMPT.items():
+        options = f"{node}.PROMPT_DEPTH {depth} {node}.N_CTX {tokens} TRAINER.W {weight}"
+        options += " OPTIM.MAX_EPOCH 5" if dataset == "food101" else ""
+        for mode, shots in (("b2n", (16,)), ("fs", FEW), ("xd", (16,))):
+            if mode != "xd" or dataset == "imagenet":
+                yield names, mode, shots, {dataset}, "CoPrompt/coprompt", 8, options
+    yield names, "mt", (16,), JOINT, "CoPrompt/coprompt", 8, ""
+
+
 # experiments; mode of training; shots; datasets; YAML; epochs (0: nothing is trained); options
 TABLE = [
     # DePT: plain methods and DePT variants, base-to-new.
@@ -203,13 +222,15 @@ TABLE = [
     *taskres_rows(),
     # gaopengcuhk/Tip-Adapter, its RN50 settings on ViT-B/16; b2n, xd, mt, DePT are ours.
     *tip_rows(),
+    # ShuvenduRoy/CoPrompt, trainers/constants.py; fs, mt and DePT are ours.
+    *coprompt_rows(),
 ]
 TRAINERS = {
     **{"coop": "CoOp", "cocoop": "CoCoOp", "kgcoop": "KgCoOp", "maple": "MaPLe", "ivlp": "IVLP"},
     **{"vpt": "VPT", "promptsrc": "PromptSRC", "linear_probe": "LinearProbe"},
     **{"zsclip": "ZeroshotCLIP", "zsclip2": "ZeroshotCLIP2"},
     **{"prograd": "ProGrad", "clip_adapter": "CLIPAdapter", "taskres": "TaskRes"},
-    **{"tip_adapter": "TipAdapter", "tip_adapter_f": "TipAdapterF"},
+    **{"coprompt": "CoPrompt", "tip_adapter": "TipAdapter", "tip_adapter_f": "TipAdapterF"},
     **{name: "SoftCPTHard" if "hard" in name else "SoftCPT" for name in SOFTCPT},
 }
 MODES = ("b2n", "xd", "dg", "fs", "fs-b2n", "mt")

@@ -22,6 +22,10 @@ HALF = {
         "prompt_learner.ctx",
         *(f"prompt_learner.meta_net.linear{i}.{t}" for i in (1, 2) for t in ("weight", "bias")),
     },
+    "CoPrompt": {
+        *(f"prompt_learner.{name}" for name in ("ctx", "proj.weight", "proj.bias")),
+        *(f"adapter_{tower}.fc.{i}.weight" for tower in ("image", "text") for i in (0, 2)),
+    },
     "IVLP": {"prompt_learner.ctx"},
     "KgCoOp": {"prompt_learner.ctx"},
     "MaPLe": {"prompt_learner.ctx", "prompt_learner.proj.weight", "prompt_learner.proj.bias"},
