@@ -164,6 +164,33 @@ promptsrc: dict[str, Any] = {
     }
 }
 
+# ShuvenduRoy/CoPrompt, trainers/constants.py: prompted depth, tokens, weight of the consistency
+# terms; its train.py sets them after all else. fs and mt are ours; xd and dg take ImageNet's row.
+_COPROMPT: dict[str, tuple[int, int, float]] = {
+    **{"imagenet": (12, 4, 8.0), "caltech101": (12, 4, 4.0), "oxford_pets": (12, 2, 0.1)},
+    **{"stanford_cars": (12, 4, 4.0), "oxford_flowers": (9, 4, 8.0), "food101": (9, 4, 0.5)},
+    **{"fgvc_aircraft": (9, 4, 2.0), "sun397": (12, 4, 8.0), "dtd": (12, 2, 8.0)},
+    **{"eurosat": (12, 2, 0.1), "ucf101": (12, 4, 2.0)},
+}
+_COPROMPT_KEYS = ("TRAINER.CoPrompt.PROMPT_DEPTH", "TRAINER.CoPrompt.N_CTX", "TRAINER.W")
+
+
+def _coprompt_case(name: str, values: tuple[int, int, float]) -> dict[str, Any]:
+    words = [word for pair in zip(_COPROMPT_KEYS, values, strict=True) for word in pair]
+    return {
+        "when": {"dataset": name},
+        "opts": [*words, *(["OPTIM.MAX_EPOCH", 5] if name == "food101" else [])],
+    }
+
+
+coprompt: dict[str, Any] = {
+    "train": {
+        "trainer": "CoPrompt",
+        "cfg": "coprompt",
+        "cases": [_coprompt_case(name, values) for name, values in _COPROMPT.items()],
+    }
+}
+
 # Koorye/SkipTuning: its YAML for base-to-new. htyao89/KgCoOp has RN50 only.
 prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100_ctx"}}
 
@@ -233,6 +260,36 @@ taskres: dict[str, Any] = {
         ],
     },
 }
+
+# gaopengcuhk/Tip-Adapter, configs/*.yaml: start of alpha, and ends of the grids of beta and alpha;
+# epochs of Tip-Adapter-F. Published on RN50, few-shot alone; ViT-B/16, b2n and mt are ours. Other
+# classes have no entries in the cache: they get zero-shot CLIP's score, and xd would show nothing.
+_TIP: dict[str, tuple[float, str]] = {
+    "caltech101": (3, "(12.0, 5.0)"),
+    "dtd": (2, "(13.0, 13.0)"),
+    "eurosat": (2, "(12.0, 10.0)"),
+    "fgvc_aircraft": (5, "(30.0, 30.0)"),
+    "food101": (1.17, "(10.0, 10.0)"),
+    "oxford_flowers": (10, "(50.0, 50.0)"),
+    "stanford_cars": (3, "(20.0, 10.0)"),
+    "sun397": (1.17, "(12.0, 10.0)"),
+    "ucf101": (3, "(7.0, 3.0)"),
+}
+
+
+def _tip(trainer: str, more: dict[str, list[Any]], **entry: Any) -> dict[str, Any]:
+    node = "TRAINER.TIPADAPTER"
+    opts = {
+        name: [f"{node}.INIT_ALPHA", alpha, f"{node}.SEARCH_SCALE", scale, *more.get(name, [])]
+        for name, (alpha, scale) in _TIP.items()
+    }
+    cases = [{"when": {"dataset": name}, "opts": words} for name, words in opts.items()]
+    train = {"trainer": trainer, "cfg_trainer": "TipAdapter", "cfg": "vit_b16", "cases": cases}
+    return {"modes": ["b2n", "dg", "fs", "fs-b2n", "mt"], "train": train, **entry}
+
+
+tip_adapter: dict[str, Any] = _tip("TipAdapter", {}, dept=False)  # trains nothing
+tip_adapter_f: dict[str, Any] = _tip("TipAdapterF", {"eurosat": ["OPTIM.MAX_EPOCH", 100]})
 
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
 # (KaiyangZhou/CoOp, scripts/coop/zeroshot.sh).

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dassl.engine import TrainerX
 from dassl.utils.errors import UserError
+from trainers.parts.fitted import FittedTrainer
 from trainers.parts.frozen_features import encode
 from trainers.parts.options import Option, Options
 from trainers.parts.probe_blocks import Block, blocks, joint_labels
 from trainers.parts.probe_model import ProbeModel
 from trainers.parts.probe_search import METRICS, Images, Search, draw
 from trainers.parts.register import register_method
-from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ LP_OPTIONS = Options(
 
 
 @register_method()
-class LinearProbe(PromptTrainer):
+class LinearProbe(FittedTrainer):
     """Fits the probe: SEED and DATASET.NUM_SHOTS name the run and the shots of the published
     program, whose own draw it is. Several tasks get a search each.
 
@@ -39,7 +38,7 @@ class LinearProbe(PromptTrainer):
     options = (LP_OPTIONS,)
     checkpoint = {"linear_probe": ""}  # noqa: RUF012
     drawn_items: Mapping[str, list[Any]] = {}
-    trainable = False  # not by steps on a loss: no optimizer, no schedule
+    needs_shots = "the linear probe draws that many images of each class"
 
     def build_data_loader(self) -> None:
         """The engine's loaders, of whole splits: the few shots are the probe's to draw."""
@@ -50,26 +49,7 @@ class LinearProbe(PromptTrainer):
         super().build_data_loader()
         self.cfg = run
 
-    def build_model(self) -> None:
-        super().build_model()
-        self.register_model("linear_probe", self.model)
-        self.max_epoch = 1
-
-    def train(self) -> None:
-        """The engine's loop with its one epoch; a finished run only tests again.
-
-        Raises:
-            UserError: no number of shots is given.
-        """
-        shots = self.cfg.DATASET.NUM_SHOTS
-        if shots < 1:
-            raise UserError(
-                f"DATASET.NUM_SHOTS = {shots}: the linear probe draws that many images of each "
-                f"class; use 1 or more"
-            )
-        TrainerX.train(self)
-
-    def run_epoch(self) -> None:
+    def fit(self) -> None:
         """Draws, encodes and searches, and keeps the coefficients of the last round's better end.
 
         Raises:

@@ -20,15 +20,18 @@ from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
 
-PUBLISHED_DEPTH = 9
 
-MAPLE_OPTIONS = Options(
-    "TRAINER.MAPLE",
-    N_CTX=Option(2, "context tokens a layer, in both towers", minimum=1),
-    CTX_INIT=Option("a photo of a", "words that start the context; read for N_CTX up to 4"),
-    PREC=PREC,
-    PROMPT_DEPTH=Option(PUBLISHED_DEPTH, "J, prompted blocks; 1 is shallow", minimum=1),
-)
+def maple_options() -> dict[str, Option]:
+    """The keys that every method with coupled prompts has."""
+    return {
+        "N_CTX": Option(2, "context tokens a layer, in both towers", minimum=1),
+        "CTX_INIT": Option("a photo of a", "words that start the context; read for N_CTX up to 4"),
+        "PREC": PREC,
+        "PROMPT_DEPTH": Option(9, "J, prompted blocks; 1 is shallow", minimum=1),
+    }
+
+
+MAPLE_OPTIONS = Options("TRAINER.MAPLE", **maple_options())
 
 
 class MultiModalPromptLearner(InputContext):
@@ -40,10 +43,12 @@ class MultiModalPromptLearner(InputContext):
     towers meet in the text context.
     """
 
-    def __init__(self, options: CfgNode, clip_model: clip.CLIP, precision: Precision):
+    def __init__(
+        self, options: CfgNode, clip_model: clip.CLIP, precision: Precision, node: str = "MAPLE"
+    ):
         text, vision_width = clip_model.text, clip_model.visual.width
         n_ctx, dtype = options.N_CTX, precision.trained_dtype
-        super().__init__(text, options.CTX_INIT, n_ctx, "TRAINER.MAPLE.N_CTX", dtype)
+        super().__init__(text, options.CTX_INIT, n_ctx, f"TRAINER.{node}.N_CTX", dtype)
         self.proj = nn.Linear(text.width, vision_width).to(dtype)
         num_deep = options.PROMPT_DEPTH - 1
         self.compound_prompts_text = nn.ParameterList(
@@ -76,18 +81,22 @@ class MultiModalPromptLearner(InputContext):
 class MaPLeModel(PromptModel):
     """Text prompts of J layers, visual prompts as their projections; logits = s cos(f, w)."""
 
+    node = "MAPLE"  # of the config, below TRAINER
+    published_depths: tuple[int, ...] = (9,)  # files with so many prompts serve smaller towers too
+
     def build(self) -> None:
-        options = self.cfg.TRAINER.MAPLE
-        require_transformer(self.clip, "MaPLe")
+        options, key = self.cfg.TRAINER[self.node], f"TRAINER.{self.node}.PROMPT_DEPTH"
+        require_transformer(self.clip, self.cfg.TRAINER.NAME or self.node)
         num_blocks = min(self.clip.text.layers, self.clip.visual.layers)
-        if options.PROMPT_DEPTH != PUBLISHED_DEPTH:
-            check_depth("TRAINER.MAPLE.PROMPT_DEPTH", options.PROMPT_DEPTH, num_blocks)
-        elif num_blocks < PUBLISHED_DEPTH:  # checkpoints hold its idle prompts too
+        depth = options.PROMPT_DEPTH
+        if depth not in self.published_depths:
+            check_depth(key, depth, num_blocks)
+        elif num_blocks < depth:  # checkpoints hold its idle prompts too
             logger.info(
-                f"Notice: PROMPT_DEPTH {PUBLISHED_DEPTH} is over the {num_blocks} blocks of this "
+                f"Notice: PROMPT_DEPTH {depth} is over the {num_blocks} blocks of this "
                 f"backbone; prompts behind the last block stay idle"
             )
-        self.prompt_learner = MultiModalPromptLearner(options, self.clip, self.precision)
+        self.prompt_learner = MultiModalPromptLearner(options, self.clip, self.precision, self.node)
 
     def text_prompts(self) -> TextPrompts:
         return self.prompt_learner.text_prompts()

@@ -13,7 +13,7 @@ from dassl.data.dataset_wrapper import DatasetWrapper, MultiTaskWrapper
 from dassl.data.datasets import build_dataset
 from dassl.data.datasets.multitask import is_multitask
 from dassl.data.samplers import RandomSampler, SequentialSampler, build_sampler
-from dassl.data.transforms import build_transform
+from dassl.data.transforms import build_transform, check_views
 from dassl.utils.errors import BadValueError, CheckFailedError
 
 __all__ = [
@@ -164,6 +164,8 @@ class DataManager:
     @staticmethod
     def _transform(cfg: Any, custom: Any, *, is_train: bool) -> Any:
         if custom is None:
+            if is_train:
+                check_views(cfg)
             return build_transform(cfg, is_train=is_train)
         logger.info("* Using custom transform for %s", "training" if is_train else "testing")
         return custom

@@ -18,6 +18,9 @@ BACKBONE = "ViT-B/16"
 _NAMES = {  # of trainers where they are not the published ones
     "ZeroshotCLIP": "CLIP",
     "CLIPAdapter": "CLIP-Adapter",
+    "MMRLpp": "MMRL++",
+    "TipAdapter": "Tip-Adapter",
+    "TipAdapterF": "Tip-Adapter-F",
     "MTCoOp": "SoftCPT",
     "MTCoOpHard": "SoftCPTHard",
 }
@@ -83,6 +86,8 @@ def _sources(table: str) -> dict[tuple[object, ...], list[Source]]:
         for row in csv.DictReader(file):
             if not (shots := row.get("shots", str(SHOTS))).isdigit():
                 continue  # averages over shots
+            if row.get("backbone", BACKBONE) != BACKBONE:
+                continue  # nothing to set beside runs, which are compared on one backbone
             key: tuple[object, ...] = (_method(row["method"]), int(shots))
             if "benchmark" in row:
                 key = (row["benchmark"], row["method"], int(shots))

@@ -1,5 +1,6 @@
 """Builds trainers on a small CLIP with a data manager that only knows classnames."""
 
+import random
 from types import SimpleNamespace
 
 import torch
@@ -45,8 +46,15 @@ def label_rows(label, tasks):
     return rows
 
 
+def two_shots(classnames, tasks=None):
+    """Items of two training images a class, which nothing reads."""
+    places = [(t, c) for t, names in enumerate(tasks or [classnames]) for c in range(len(names))]
+    return 2 * [SimpleNamespace(impath="", label=[c] if tasks else c, task=[t]) for t, c in places]
+
+
 def build(monkeypatch, cfg, classnames, seed=1, **dataset):
     """A trainer for the given classes, without any data."""
+    dataset.setdefault("train_x", two_shots(classnames, dataset.get("taskid2cname")))
 
     def stub_data(trainer):
         trainer.dm = SimpleNamespace(dataset=SimpleNamespace(classnames=classnames, **dataset))
@@ -63,8 +71,12 @@ def build(monkeypatch, cfg, classnames, seed=1, **dataset):
 
 
 def step(trainer, image, label, batch_idx=0, num_batches=2):
-    """One training step on images [B, 3, H, H] and labels [B]."""
+    """One training step on images [B, 3, H, H] and labels [B]; a second view is mirrored, and what
+    a method draws from Python's generator is the same in every step."""
+    random.seed(3)
     trainer.batch_idx, trainer.num_batches = batch_idx, num_batches
+    views = [image, image.flip(-1)]
+    image = views if trainer.cfg.DATALOADER.K_TRANSFORMS == 2 else image
     return trainer.forward_backward({"img": image, "label": label})
 
 

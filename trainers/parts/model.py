@@ -23,10 +23,16 @@ from trainers.parts.prompts import TextPrompts
 
 @dataclass(frozen=True)
 class Batch:
-    """Training images [B, 3, H, H] and their labels [B]."""
+    """Training images [B, 3, H, H] and their labels [B].
+
+    `views` are further augmented views of the same images, each [B, 3, H, H]; `index` [B] are the
+    images' places in the training set, None in a batch that does not say.
+    """
 
     image: Tensor
     label: Tensor
+    views: tuple[Tensor, ...] = ()
+    index: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ class PromptModel(nn.Module):
 
     image_conditioned = False  # True where text features depend on the image
     class_bound = False  # True where other classes than those trained on get zero-shot scores
+    num_views = 1  # augmented views of each training image that a step reads
     ignored_keys: tuple[str, ...] = ()  # beginnings of keys in published files that nothing uses
 
     def __init__(

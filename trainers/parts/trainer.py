@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 from yacs.config import CfgNode
 
+from clip import CLIP
 from dassl.config import config_sha256
 from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
@@ -29,6 +30,7 @@ from trainers.parts.data_options import DATA_OPTIONS
 from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
+from trainers.parts.views import check_num_views, to_batch
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,10 @@ class PromptTrainer(TrainerX):
     trainable: ClassVar[bool] = True
     half_is_float32: ClassVar[bool] = False
 
+    def check_cfg(self, cfg: CfgNode) -> None:
+        """Raises UserError where the method reads more views of an image than are made."""
+        check_num_views(cfg, self.model_class.num_views)
+
     def build_model(self) -> None:
         """Loads CLIP, builds the model for the dataset's classes, registers what is trained."""
         cfg = self.cfg
@@ -91,7 +97,7 @@ class PromptTrainer(TrainerX):
             raise UserError(
                 f"DATASET.SUBSAMPLE_TASKS = {wanted}: {cfg.DATASET.NAME} is one task; use all"
             )
-        self.model = self.model_class(cfg, clip_model, space, self.precision).to(self.device)
+        self.model = self.make_model(clip_model, space).to(self.device)
         if not self.trainable:
             return
         narrow_to_names(self.model, cfg)
@@ -110,6 +116,10 @@ class PromptTrainer(TrainerX):
         """Config keys that the published code sets for single datasets, in place of the YAML's; the
         command line wins."""
         return {}
+
+    def make_model(self, clip_model: CLIP, space: ClassSpace) -> PromptModel:
+        """The model, for a method whose tensors depend on the training images (`self.dm`)."""
+        return self.model_class(self.cfg, clip_model, space, self.precision)
 
     def checkpoint_folders(self) -> Mapping[str, Children]:
         """`checkpoint`, for a method whose folders depend on the config."""
@@ -150,11 +160,8 @@ class PromptTrainer(TrainerX):
         return "fp16" if self.device.type == "cuda" else "fp32"
 
     def parse_batch_train(self, batch: dict[str, Any]) -> Batch:
-        """The engine's batch on the device of the run; the label rows [B, C] of several tasks, 1 at
-        the class, become places in the joint label space."""
-        image = batch["img"].to(self.device, non_blocking=True)
-        label = batch["label"].to(self.device, non_blocking=True)
-        return Batch(image, label if label.dim() == 1 else label.argmax(dim=1))
+        """The engine's batch on the device of the run."""
+        return to_batch(batch, self.device)
 
     def forward_backward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         """One training step; the schedule moves after the last batch of an epoch.

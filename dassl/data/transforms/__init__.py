@@ -1,5 +1,5 @@
 """Image transforms from the configuration node INPUT."""
 
-from dassl.data.transforms.transforms import INTERPOLATION_MODES, build_transform
+from dassl.data.transforms.transforms import INTERPOLATION_MODES, build_transform, check_views
 
-__all__ = ["INTERPOLATION_MODES", "build_transform"]
+__all__ = ["INTERPOLATION_MODES", "build_transform", "check_views"]

@@ -50,6 +50,7 @@ CHOICES = [
     "randomgrayscale",
     "gaussian_blur",
 ]
+WITHOUT_CHANCE = ("normalize", "instance_norm", "center_crop")
 _STRENGTHS = 31  # RandAugment's magnitudes 0 to 30
 
 
@@ -87,6 +88,20 @@ def build_transform(
     for line, _ in steps:
         logger.info("+ %s", line)
     return T.Compose([transform for _, transform in steps])
+
+
+def check_views(cfg: Any) -> None:
+    """Check that DATALOADER.K_TRANSFORMS training views of an image differ.
+
+    Raises:
+        BadValueError: (a ValueError) there are several, and no step of INPUT.TRANSFORMS is random.
+    """
+    views, chosen = cfg.DATALOADER.K_TRANSFORMS, list(cfg.INPUT.TRANSFORMS)
+    if views > 1 and not cfg.INPUT.NO_TRANSFORM and set(chosen) <= set(WITHOUT_CHANCE):
+        raise BadValueError(
+            f"DATALOADER.K_TRANSFORMS = {views}: INPUT.TRANSFORMS = {chosen} holds no random step, "
+            "so that all views of an image are equal; add one such as random_resized_crop"
+        )
 
 
 def _check(chosen: list[str], node: Any) -> None:

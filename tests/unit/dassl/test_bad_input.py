@@ -173,6 +173,10 @@ def test_counts_below_one(images, tmp_path):
     for pairs, text in (
         (sampler, "N_INS = 0: must be 1 or more"),
         (["DATALOADER.K_TRANSFORMS", 0], r"DATALOADER\.K_TRANSFORMS = 0: must be 1 or more"),
+        (
+            ["DATALOADER.K_TRANSFORMS", 2, "INPUT.TRANSFORMS", ("normalize",)],
+            r"K_TRANSFORMS = 2: INPUT\.TRANSFORMS = \['normalize'\] holds no random step",
+        ),
     ):
         with pytest.raises(UserError, match=text) as caught:
             build_trainer(make_config(images, tmp_path / "out", [*OPTIONS, *pairs]))

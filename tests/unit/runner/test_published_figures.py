@@ -28,6 +28,8 @@ def test_the_figures_that_papers_quote():
         ("b2n", "CoOpDePT", AVERAGE, "base", 83.66),
         ("b2n", "ZeroshotCLIP", "imagenet", "H", 70.22),
         ("b2n", "PromptSRC", AVERAGE, "H", 79.97),
+        ("b2n", "TCP", AVERAGE, "H", 79.51),
+        ("b2n", "MMRLpp", "eurosat", "new", 84.17),
         ("xd", "CoOp", "caltech101", "accuracy", 93.70),
         ("dg", "ZeroshotCLIP", "imagenet_sketch", "accuracy", 46.15),
     ):
@@ -42,6 +44,9 @@ def test_names_of_sources():
         *("PromptSRC", "PromptSRC (re-run in DePT)", "PromptSRC (re-run in DPC)")
     ]
     assert len(find("b2n", "IVLP", 16)) == 2
+    assert [source.name for source in find("b2n", "MMRL", 16)] == [
+        *("MMRL (re-run in AlignedNorm)", "MMRL")
+    ]
 
 
 def test_averages_at_fewer_shots():
@@ -56,6 +61,12 @@ def test_zero_shot_is_the_same_at_any_number_of_shots():
     assert find("b2n", "ZeroshotCLIP", 0) == find("b2n", "ZeroshotCLIP", 16) != []
     one = find("mt", "ZeroshotCLIP", 16, joint="general10")[0]
     assert one.values[AVERAGE, "accuracy"] == 58.29
+
+
+def test_another_backbone_is_not_set_beside_runs():
+    with (FOLDER / "few_shot.csv").open(encoding="utf-8", newline="") as file:
+        backbones = {r["backbone"] for r in csv.DictReader(file) if r["method"] == "Tip-Adapter-F"}
+    assert backbones == {"RN50"} and find("fs", "TipAdapterF", 16) == []
 
 
 def test_what_is_not_published_is_nothing():
@@ -78,5 +89,6 @@ def test_most_trainers_of_the_project_find_something():
     without = {trainer for trainer in trainers if not find("b2n", trainer, 16)}
     assert without == {
         *("LinearProbe", "ZeroshotCLIP2", "SoftCPT", "SoftCPTDePT", "SoftCPTHard"),
-        *("SoftCPTHardDePT", "IVLPDePT", "ProGradDePT"),
+        *("SoftCPTHardDePT", "IVLPDePT", "ProGradDePT", "CoPromptDePT"),
+        *("TaskRes", "TaskResDePT", "TipAdapter", "TipAdapterF", "TipAdapterFDePT"),
     }

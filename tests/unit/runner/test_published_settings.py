@@ -98,6 +98,52 @@ def taskres_rows():
     yield names, "mt", (16,), JOINT, "TaskRes/vit_b16_ep200", 200, ""
 
 
+TIP = {  # start of alpha; ends of the grids of beta and alpha
+    **{
+        "caltech101": (3, "(12.0, 5.0)"),
+        "dtd": (2, "(13.0, 13.0)"),
+        "eurosat": (2, "(12.0, 10.0)"),
+    },
+    **{"fgvc_aircraft": (5, "(30.0, 30.0)"), "food101": (1.17, "(10.0, 10.0)")},
+    **{"oxford_flowers": (10, "(50.0, 50.0)"), "stanford_cars": (3, "(20.0, 10.0)")},
+    **{"sun397": (1.17, "(12.0, 10.0)"), "ucf101": (3, "(7.0, 3.0)")},
+}
+
+
+def tip_rows():
+    """Tip-Adapter: a YAML with ImageNet's and the pets' numbers, options for the others."""
+    for names in ("tip_adapter", "tip_adapter_f tip_adapter_f_dept"):
+        for mode, shots in (("b2n", (16,)), ("fs", FEW)):
+            yield names, mode, shots, ELEVEN - set(TIP), "TipAdapter/vit_b16", 20, ""
+            for dataset, (alpha, scale) in TIP.items():
+                node = "TRAINER.TIPADAPTER"
+                options = f"{node}.INIT_ALPHA {alpha} {node}.SEARCH_SCALE {scale}"
+                if dataset == "eurosat" and names != "tip_adapter":
+                    options += " OPTIM.MAX_EPOCH 100"
+                yield names, mode, shots, {dataset}, "TipAdapter/vit_b16", 20, options
+        yield names, "xd", (16,), IMAGENET, "TipAdapter/vit_b16", 20, ""
+        yield names, "mt", (16,), JOINT, "TipAdapter/vit_b16", 20, ""
+
+
+COPROMPT = {  # depth, tokens, weight
+    **{"imagenet": (12, 4, 8.0), "caltech101": (12, 4, 4.0), "oxford_pets": (12, 2, 0.1)},
+    **{"stanford_cars": (12, 4, 4.0), "oxford_flowers": (9, 4, 8.0), "food101": (9, 4, 0.5)},
+    **{"fgvc_aircraft": (9, 4, 2.0), "sun397": (12, 4, 8.0), "dtd": (12, 2, 8.0)},
+    **{"eurosat": (12, 2, 0.1), "ucf101": (12, 4, 2.0)},
+}
+
+
+def coprompt_rows():
+    names, node = "coprompt coprompt_dept", "TRAINER.CoPrompt"
+    for dataset, (depth, tokens, weight) in COPROMPT.items():
+        options = f"{node}.PROMPT_DEPTH {depth} {node}.N_CTX {tokens} TRAINER.W {weight}"
+        options += " OPTIM.MAX_EPOCH 5" if dataset == "food101" else ""
+        for mode, shots in (("b2n", (16,)), ("fs", FEW), ("xd", (16,))):
+            if mode != "xd" or dataset == "imagenet":
+                yield names, mode, shots, {dataset}, "CoPrompt/coprompt", 8, options
+    yield names, "mt", (16,), JOINT, "CoPrompt/coprompt", 8, ""
+
+
 # experiments; mode of training; shots; datasets; YAML; epochs (0: nothing is trained); options
 TABLE = [
     # DePT: plain methods and DePT variants, base-to-new.
@@ -174,12 +220,17 @@ TABLE = [
     *one_yaml("clip_adapter clip_adapter_dept", "CLIPAdapter/vit_b16_ep10_bs4", 10),
     # geekyutao/TaskRes, train_regular.sh, its RN50 settings on ViT-B/16; b2n, mt, DePT are ours.
     *taskres_rows(),
+    # gaopengcuhk/Tip-Adapter, its RN50 settings on ViT-B/16; b2n, xd, mt, DePT are ours.
+    *tip_rows(),
+    # ShuvenduRoy/CoPrompt, trainers/constants.py; fs, mt and DePT are ours.
+    *coprompt_rows(),
 ]
 TRAINERS = {
     **{"coop": "CoOp", "cocoop": "CoCoOp", "kgcoop": "KgCoOp", "maple": "MaPLe", "ivlp": "IVLP"},
     **{"vpt": "VPT", "promptsrc": "PromptSRC", "linear_probe": "LinearProbe"},
     **{"zsclip": "ZeroshotCLIP", "zsclip2": "ZeroshotCLIP2"},
     **{"prograd": "ProGrad", "clip_adapter": "CLIPAdapter", "taskres": "TaskRes"},
+    **{"coprompt": "CoPrompt", "tip_adapter": "TipAdapter", "tip_adapter_f": "TipAdapterF"},
     **{name: "SoftCPTHard" if "hard" in name else "SoftCPT" for name in SOFTCPT},
 }
 MODES = ("b2n", "xd", "dg", "fs", "fs-b2n", "mt")
@@ -187,6 +238,11 @@ MODES_OF = {
     **{name: ("b2n", "xd", "dg", "fs", "mt") for name in ("zsclip", "zsclip2")},
     "linear_probe": ("b2n", "dg", "fs", "fs-b2n", "mt"),
     **{name: ("b2n", "dg", "fs", "fs-b2n", "mt") for name in ("taskres", "taskres_dept")},
+    **{
+        name: ("b2n", "dg", "fs", "fs-b2n", "mt")
+        for name in configs.experiments()
+        if "tip_" in name
+    },
 }
 for each in SOFTCPT:
     by_class = each in ("softcpt_csta", "softcpt_csts", "softcpt_hard_class")

@@ -1,6 +1,6 @@
 """A small CLIP, five classes and a batch for every trainer test."""
 
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from trainers.parts.register import ALIASES
 from trainers.parts.task_training import MultiTaskTrainer
 from trainers.parts.trainer import PromptTrainer
 
+SENTENCES = Path(__file__).with_name("sentences.json")  # of NAMES
 NAMES = ["red apple", "golden_retriever", "Boeing 737-800", "forest", "sports car"]
 
 
@@ -58,7 +59,11 @@ def yaml_of(name):
 
 def needed_options(name):
     """What a method cannot run without and its YAML leaves to the command line."""
-    return ["TRAINER.MTCOOP.PG_TYPE", "lin"] if plain(name) == "SoftCPT" else []
+    needed = {
+        "SoftCPT": ["TRAINER.MTCOOP.PG_TYPE", "lin"],
+        "CoPrompt": ["TRAINER.CoPrompt.SENTENCES", str(SENTENCES)],
+    }
+    return list(needed.get(plain(name), ()))
 
 
 def precision_key(name):
@@ -70,7 +75,7 @@ def precision_key(name):
 def batch():
     generator = torch.Generator().manual_seed(7)
     image = torch.randn(4, 3, 32, 32, generator=generator)
-    return SimpleNamespace(image=image, label=torch.tensor([0, 3, 1, 3]))
+    return Batch(image, torch.tensor([0, 3, 1, 3]), (image.flip(-1),))
 
 
 @pytest.fixture

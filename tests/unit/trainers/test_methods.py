@@ -22,6 +22,10 @@ HALF = {
         "prompt_learner.ctx",
         *(f"prompt_learner.meta_net.linear{i}.{t}" for i in (1, 2) for t in ("weight", "bias")),
     },
+    "CoPrompt": {
+        *(f"prompt_learner.{name}" for name in ("ctx", "proj.weight", "proj.bias")),
+        *(f"adapter_{tower}.fc.{i}.weight" for tower in ("image", "text") for i in (0, 2)),
+    },
     "IVLP": {"prompt_learner.ctx"},
     "KgCoOp": {"prompt_learner.ctx"},
     "MaPLe": {"prompt_learner.ctx", "prompt_learner.proj.weight", "prompt_learner.proj.bias"},
@@ -30,6 +34,7 @@ HALF = {
     "SoftCPT": {"task_prompt_learner.ctx"},
     "SoftCPTHard": {"prompt_learner.ctx"},
     "TaskRes": set(),
+    "TipAdapterF": set(),
     "VPT": set(),
 }
 FLOAT32_ONLY = {"TaskRes", "VPT"}  # whatever PREC says
@@ -100,7 +105,7 @@ def test_training_mode_does_not_change_the_numbers(name, make, batch):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_model_of_base_classes_scores_new_ones(name, make, batch, tmp_path):
-    """With what was trained; as zero-shot CLIP where that belongs to the classes."""
+    """With what was trained, or without any of it where that belongs to the trained classes."""
     trainer = make(name)
     prompt_run.step(trainer, batch.image, batch.label, batch_idx=1)
     trainer.save_model(0, str(tmp_path))
@@ -111,6 +116,8 @@ def test_a_model_of_base_classes_scores_new_ones(name, make, batch, tmp_path):
     new.model.check_scorable()
     logits = prompt_run.logits(new, batch.image)
     assert logits.shape == (4, 3)
+    if new.model.class_bound:
+        before = prompt_run.logits(prompt_run.wander(new), batch.image)
     assert new.model.class_bound == torch.allclose(logits, before, rtol=1e-6, atol=1e-7)
 
 
