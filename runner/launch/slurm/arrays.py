@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.files.records import tail
-from runner.launch.local import State, Status
+from runner.launch.interface import Change
 from runner.launch.slurm import client
-from runner.launch.slurm.batch import Batch, Marks, Place, read_batch
+from runner.launch.slurm.batch import Batch, Marks, Task, read_batch
 from runner.launch.slurm.client import AT_WORK, Seen
 from runner.launch.slurm.state import Entry, StateFile
+from runner.plan.jobs import Job
 
 USUAL = {"", "None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Cleaning"}
 CONFIRM = 2  # times that an element must be missing before it is gone
@@ -23,27 +24,32 @@ class Array:
 
     entry: Entry
     batch: Batch
-    marks: Marks
-    told: set[int] = field(default_factory=set)
     own: bool = False
-    _seen: dict[int, Seen] = field(default_factory=dict)
+    told: set[int] = field(default_factory=set)
+    _seen: Mapping[int, Seen] = field(default_factory=dict)
     _missing: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.places = {place.task.console: place for place in self.batch.places()}
+        self.marks = Marks(self.batch.folder)
+        self.tasks = {task.console: task for task in self.batch.tasks()}
 
     def look(self, seen: Mapping[int, Seen]) -> None:
         """Take in what squeue says."""
-        self._seen = dict(seen)
+        self._seen = seen
         for index in range(len(self.batch.elements)):
             live = index in seen and seen[index].live
             self._missing[index] = 0 if live else self._missing.get(index, 0) + 1
         # After squeue: what is gone there has left its last mark before.
         self.marks.refresh()
 
-    def live(self, index: int) -> bool:
-        """Whether an element waits, runs or will run again."""
-        return not self._missing.get(index)
+    def unsettled(self, task: Task) -> bool:
+        """Whether a task has not ended, and its element waits, runs or will run again."""
+        return task.number not in self.marks.ended and not self._missing.get(task.element)
+
+    def news(self, task: Task) -> bool:
+        """Whether a task waits or runs, or has ended and nobody was told."""
+        ended = task.number in self.marks.ended
+        return task.number not in self.told and (ended or self.unsettled(task))
 
     def lost(self, index: int) -> bool:
         """Whether an element is gone for good."""
@@ -62,30 +68,28 @@ class Array:
             if seen.state == "PENDING" and seen.reason.strip("()") not in USUAL
         ]
 
-    def status(self, place: Place) -> Status:
-        """Return how a task stands."""
-        code = self.marks.ended.get(place.number)
-        if code is not None or self.lost(place.element):
-            return Status(State.GONE, code)
-        seen = self._seen.get(place.element)
-        at_work = seen is not None and seen.state in AT_WORK
-        running = at_work and place.number in self.marks.started
-        return Status(State.RUNNING if running else State.PENDING)
+    def change(self, job: Job, task: Task) -> Change | None:
+        """Return that a job runs or has ended; None while it waits."""
+        code = self.marks.ended.get(task.number)
+        if code is not None or self.lost(task.element):
+            return Change(job, True, code)
+        seen = self._seen.get(task.element)
+        running = seen and seen.state in AT_WORK and task.number in self.marks.started
+        return Change(job) if running else None
 
-    def explain(self, place: Place) -> None:
+    def explain(self, task: Task) -> None:
         """Write below the output of a lost task what SLURM says of its end."""
-        seen, number = self._seen.get(place.element), self.entry.number
-        word = client.explain(self.entry.job, place.element)
+        seen, number = self._seen.get(task.element), self.entry.number
+        word = client.explain(self.entry.job, task.element)
         word = word or (seen.state if seen else "nothing any more")
-        line = f"SLURM job {number}_{place.element} is gone; SLURM says of it: {word}\n"
-        said = tail(self.batch.folder / f"element-{place.element}.txt", 5)
-        line = "".join(f"{each}\n" for each in said) + line
+        said = tail(self.batch.folder / f"element-{task.element}.txt", 5)
+        said.append(f"SLURM job {number}_{task.element} is gone; SLURM says of it: {word}")
         with contextlib.suppress(OSError):
-            place.task.console.parent.mkdir(parents=True, exist_ok=True)
-            with place.task.console.open("a") as file:
-                file.write(line)
+            task.console.parent.mkdir(parents=True, exist_ok=True)
+            with task.console.open("a") as file:
+                file.write("".join(f"{line}\n" for line in said))
         with contextlib.suppress(OSError):
-            os.listdir(place.task.folder)  # a network file system then sees its result.json
+            os.listdir(task.folder)  # a network file system then sees its result.json
 
 
 class Arrays:
@@ -102,13 +106,15 @@ class Arrays:
         """Ask SLURM once for all of them; return False if it does not answer."""
         entries = self._state.read()
         before = [(entry.folder, entry.job) for entry in entries]
-        if not _find_ids(entries):
-            return self._unanswered()
-        jobs = {each.entry.job for each in self._arrays.values()} | {e.job for e in entries}
-        jobs.discard("")
-        answer = client.squeue(sorted(jobs)) if jobs else {}
+        answer = None
+        if _find_ids(entries):
+            jobs = {each.entry.job for each in self._arrays.values()} | {e.job for e in entries}
+            answer = client.squeue(sorted(jobs - {""}))
         if answer is None:
-            return self._unanswered()
+            if not self._silent:
+                self._say("squeue does not answer; asking again")
+            self._silent = True
+            return False
         self._silent = False
         new = [array for entry in entries if (array := self._take_in(entry))]
         for array in self._arrays.values():
@@ -121,20 +127,19 @@ class Arrays:
             self._state.write(kept)
         return True
 
-    def find(self, console: Path) -> tuple[Array, Place] | None:
-        """Return the place of a task that waits, runs or has just ended. Only the newest array that
+    def find(self, console: Path) -> tuple[Array, Task] | None:
+        """Return the array of a task that waits, runs or has just ended. Only the newest array that
         has it counts."""
         for array in sorted(self._arrays.values(), key=lambda each: -each.batch.submitted):
-            if place := array.places.get(console):
-                news = place.number in array.marks.ended or array.live(place.element)
-                return (array, place) if news and place.number not in array.told else None
+            if task := array.tasks.get(console):
+                return (array, task) if array.news(task) else None
         return None
 
     def submit(self, batch: Batch, sbatch: Callable[[], str]) -> Array:
         """Write an array down, submit it, write its id down.
 
         Raises:
-            Refused: what was submitted before stays.
+            UserError: sbatch has refused; what was submitted before stays.
         """
         entry = Entry(batch.folder)
         kept = self._state.read()
@@ -142,26 +147,16 @@ class Arrays:
         self._state.write([*kept, entry])
         entry.job = sbatch()
         self._state.write([*kept, entry])
-        array = Array(entry, batch, Marks(batch.folder), own=True)
-        self._arrays[batch.folder] = array
+        array = self._arrays[batch.folder] = Array(entry, batch, own=True)
         return array
 
     def _take_in(self, entry: Entry) -> Array | None:
-        """Watch an array of an earlier runner, or of one beside this one."""
-        if entry.folder in self._arrays or not entry.job:
+        """Watch an array of an earlier runner, or of one beside this one; None if it is watched
+        already, or someone has deleted it."""
+        if entry.folder in self._arrays or not entry.job or not (batch := read_batch(entry.folder)):
             return None
-        try:
-            batch = read_batch(entry.folder)
-        except (OSError, ValueError, KeyError, IndexError):
-            return None  # someone has deleted it
-        array = self._arrays[entry.folder] = Array(entry, batch, Marks(entry.folder))
+        array = self._arrays[entry.folder] = Array(entry, batch)
         return array
-
-    def _unanswered(self) -> bool:
-        if not self._silent:
-            self._say("squeue does not answer; asking again")
-        self._silent = True
-        return False
 
     def _say_reasons(self) -> None:
         found = [reason for array in self._arrays.values() for reason in array.reasons()]
@@ -186,15 +181,13 @@ def _find_ids(entries: Sequence[Entry]) -> bool:
 def queued_consoles(results: Path) -> dict[Path, str]:
     """Return the consoles of all tasks that are still with SLURM, each with its job id; none where
     SLURM does not answer."""
-    state = StateFile(results)
-    entries = [entry for entry in state.read() if entry.job]
-    answer = client.squeue([entry.job for entry in entries]) if entries else {}
+    entries = [entry for entry in StateFile(results).read() if entry.job]
+    answer = client.squeue([entry.job for entry in entries]) or {}
     found: dict[Path, str] = {}
     for entry in entries:
-        with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
-            array = Array(entry, read_batch(entry.folder), Marks(entry.folder))
-            array.look((answer or {}).get(entry.job, {}))
-            for place in array.places.values():
-                if array.live(place.element) and place.number not in array.marks.ended:
-                    found[place.task.console] = f"{entry.number}_{place.element}"
+        if batch := read_batch(entry.folder):
+            array = Array(entry, batch)
+            array.look(answer.get(entry.job, {}))
+            for task in filter(array.unsettled, array.tasks.values()):
+                found[task.console] = f"{entry.number}_{task.element}"
     return found

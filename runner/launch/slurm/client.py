@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.launch.slurm.batch import SCRIPT, Batch
+from runner.launch.slurm.batch import SCRIPT
 
 DEFAULT_MAX_ARRAY = 1001  # SLURM's own
 LIVE = {
@@ -50,46 +50,48 @@ class Seen:
         return self.state in LIVE
 
 
-class Refused(UserError):
-    """sbatch has refused."""
-
-
-def write_script(batch: Batch, resources: Mapping[str, str]) -> Path:
-    """Write the array script of a batch; `resources` are options and values for sbatch."""
-    path = batch.folder / SCRIPT
+def array_script(folder: Path, resources: Mapping[str, str]) -> str:
+    """Return the script of an array; `resources` are options and values for sbatch."""
     repo = Path(__file__).resolve().parents[3]
-    text = _SCRIPT.format(
+    return _SCRIPT.format(
         resources="\n".join(f"#SBATCH --{name}={value}" for name, value in resources.items()),
         python=shlex.quote(sys.executable),
         start=shlex.quote(_START),
         repo=shlex.quote(str(repo)),
-        folder=shlex.quote(str(batch.folder)),
+        folder=shlex.quote(str(folder)),
     )
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
 
 
-def sbatch(batch: Batch, script: Path, extra: Sequence[str], *, limit: int | None) -> str:
-    """Submit the array of a batch and return its job id.
+def sbatch_words(folder: Path, size: int, limit: int | None, extra: Sequence[str]) -> list[str]:
+    """Return the command that submits the script in the folder of a batch.
 
     Args:
+        size: number of elements.
+        limit: how many of them may run at once.
         extra: words of --slurm-args.
-        limit: how many elements may run at once.
-
-    Raises:
-        Refused: with what sbatch said.
     """
     most = f"%{limit}" if limit else ""
-    output = str(batch.folder).replace("%", "%%") + "/element-%a.txt"
-    words = ["sbatch", "--parsable", f"--array=0-{len(batch.elements) - 1}{most}"]
-    words += [f"--chdir={os.getcwd()}", f"--output={output}", *extra, str(script)]
+    output = str(folder).replace("%", "%%") + "/element-%a.txt"
+    words = ["sbatch", "--parsable", f"--array=0-{size - 1}{most}"]
+    return [*words, f"--chdir={os.getcwd()}", f"--output={output}", *extra, str(folder / SCRIPT)]
+
+
+def sbatch(words: Sequence[str], resources: Mapping[str, str]) -> str:
+    """Submit an array and return its job id.
+
+    Raises:
+        UserError: with what sbatch said.
+    """
     try:
         done = _run(words)
     except subprocess.TimeoutExpired as error:
-        raise Refused(f"sbatch has not answered for {_TIMEOUT} s; try again later") from error
+        raise UserError(f"sbatch has not answered for {_TIMEOUT} s; try again later") from error
     if done.returncode:
-        raise Refused(f"sbatch refused: {_said(done)}")
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
+        said = "; ".join(line.removeprefix("sbatch: error: ") for line in lines if line)
+        if "Invalid generic resource" in said and "gres" in resources:
+            said += '; each element asks for a GPU: where there is none, --slurm-args "--gpus=0"'
+        raise UserError(f"sbatch refused: {said or 'without a word'}")
     return done.stdout.strip().splitlines()[-1].strip()
 
 
@@ -181,8 +183,3 @@ def _ask(words: Sequence[str]) -> "subprocess.CompletedProcess[str] | None":
         return _run(words)
     except (OSError, subprocess.TimeoutExpired):
         return None
-
-
-def _said(done: "subprocess.CompletedProcess[str]") -> str:
-    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    return "; ".join(line.removeprefix("sbatch: error: ") for line in lines) or "without a word"

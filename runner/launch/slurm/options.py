@@ -3,12 +3,11 @@ silent."""
 
 import math
 import os
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.errors import UserError
-from runner.launch.slurm.batch import Element, Task
+from runner.launch.slurm.batch import Element
 
 DAY = 24 * 60
 LEAST_MINUTES = 10  # a warning comes two minutes before the end, and up to one minute early
@@ -43,16 +42,11 @@ class Options:
     per_element: int = 1
 
 
-def read_words(text: str) -> tuple[str, ...]:
-    """Take the value of --slurm-args apart.
-
-    Raises:
-        UserError: an option that the runner gives itself, or quotes that do not close.
+def check_words(words: Sequence[str]) -> None:
     """
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise UserError(f"--slurm-args {text}: {error}") from error
+    Raises:
+        UserError: an option among --slurm-args that the runner gives itself.
+    """
     problems = [
         f"--slurm-args: {name} cannot be given: {why}"
         for name, why in _TAKEN.items()
@@ -60,20 +54,10 @@ def read_words(text: str) -> tuple[str, ...]:
     ]
     if problems:
         raise UserError(problems)
-    return words
-
-
-def joined(flags: Sequence[str]) -> list[str]:
-    """Join --slurm-args and its value, which argparse would take for another flag."""
-    words = list(flags)
-    if "--slurm-args" in words[:-1]:
-        place = words.index("--slurm-args")
-        words[place : place + 2] = [f"--slurm-args={words[place + 1]}"]
-    return words
 
 
 def resources(
-    elements: Sequence[Element], options: Options, seconds: Callable[[Task], float | None]
+    elements: Sequence[Element], options: Options, seconds: Callable[[Sequence[str]], float | None]
 ) -> dict[str, str]:
     """Return our own options for sbatch: one GPU, and a time limit, each where the user has said
     nothing of it."""
@@ -85,14 +69,14 @@ def resources(
     return chosen
 
 
-def _minutes(elements: Iterable[Element], seconds: Callable[[Task], float | None]) -> int:
+def _minutes(elements: Iterable[Element], seconds: Callable[[Sequence[str]], float | None]) -> int:
     """Return twice what the longest element has taken before, a day if a task of it is new.
 
     Chains that share an element are counted as if they ran one after the other.
     """
     longest = 0.0
     for element in elements:
-        times = [seconds(task) for chain in element for task in chain]
+        times = [seconds(task.argv) for chain in element for task in chain]
         known = [each for each in times if each is not None]
         if len(known) < len(times):
             return DAY

@@ -11,6 +11,7 @@ from runner.errors import UserError
 from runner.files.writing import atomic_write, shown
 
 FILE_NAME = "slurm.json"
+BATCHES = "slurm"  # the folder beside it that takes what is submitted
 FORMAT = 1
 
 
@@ -38,7 +39,7 @@ class StateFile:
     @property
     def batches(self) -> Path:
         """The folder that takes the batches."""
-        return self._results / "slurm"
+        return self._results / BATCHES
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -13,7 +13,8 @@ def test_results_of_other_options_are_not_mixed_in(lab):
     assert other.stderr == (
         "error: coop: 2 of 2 runs were made with other options, YAML or weights: "
         f"{folder.format('train_base')}, {folder.format('test_new')}; "
-        "move or delete them, or --fresh to delete all planned runs\n"
+        "move or delete them, or --fresh to delete all planned runs; "
+        "--grid KEY=VALUE gives other options folders of their own\n"
     )
     lab.forget()
     assert lab.run(*ONE, "--fresh", "OPTIM.LR", "0.1").returncode == 0

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.launch.starters import signal_group
-from runner.launch.warm import Warm
+from runner.launch.processes import signal_group
+from runner.launch.warm_worker import Warm
 from tests.unit.runner.lab import alive, wait_until
 
 REPO = Path(__file__).resolve().parents[3]

@@ -1,4 +1,4 @@
-"""How a command becomes a process (runner.launch.warm has another way)."""
+"""How a command becomes a process (runner.launch.warm_worker has another way)."""
 
 import contextlib
 import os
@@ -53,19 +53,28 @@ class Isolated:
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
     ) -> Process:
-        return _Spawned(
-            subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-                start_new_session=True,
-            )
-        )
+        return _Spawned(spawn(argv, environment, output))
 
     def close(self) -> None:
         pass
+
+
+def spawn(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    output: BinaryIO | int,
+    pass_fds: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
+    """Start a program as the leader of a session."""
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
 
 
 class _Spawned:
@@ -74,12 +83,17 @@ class _Spawned:
         self.pid = process.pid
 
     def ended(self) -> bool:
-        if not self._leader_has_ended():
-            return False
-        # End what the leader has left behind: data loader workers hold memory of the GPU.
-        signal_group(self.pid, signal.SIGKILL)
-        self._process.wait()
-        return True
+        # Look without waiting for it where the system can: its number stays its own until then.
+        if hasattr(os, "waitid"):
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            gone = os.waitid(os.P_PID, self.pid, flags) is not None
+        else:
+            gone = self._process.poll() is not None
+        if gone:
+            # End what the leader has left behind: data loader workers hold memory of the GPU.
+            signal_group(self.pid, signal.SIGKILL)
+            self._process.wait()
+        return gone
 
     def end(self, number: signal.Signals) -> None:
         signal_group(self.pid, number)
@@ -87,13 +101,6 @@ class _Spawned:
     @property
     def exit_code(self) -> int | None:
         return self._process.returncode
-
-    def _leader_has_ended(self) -> bool:
-        """Look without waiting for it where the system can: its number stays its own until then."""
-        if not hasattr(os, "waitid"):
-            return self._process.poll() is not None
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.pid, flags) is not None
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:

@@ -4,19 +4,18 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from runner.launch.starters import Isolated, Process, signal_group
+from runner.launch.processes import Isolated, Process, signal_group, spawn
+from runner.launch.shared_folder import SharedFolder
 
-CROPS = "PROMPTLAB_CROPS"  # names the folder to train.py
+CROPS = "PROMPTLAB_CROPS"  # names the folder of decoded test images to train.py
 _CHUNK = 1 << 16
 _LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
 _GRACE = 5.0  # seconds for it to remove what its jobs shared
@@ -37,7 +36,7 @@ class Warm:
         """
         self._command = tuple(train_command)
         self._environment = dict(environment)
-        self._crops = ""
+        self._crops: SharedFolder | None = None
         self._isolated = Isolated()
         self._server: _Server | None = None
         self._failures = 0
@@ -45,24 +44,19 @@ class Warm:
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
     ) -> Process:
-        server = self._running_server() if self._serves(argv) else None
-        if server is not None:
-            words = list(argv[len(self._command) :])
-            process = server.request(words, environment, output)
-            if process is not None:
-                process.instead = partial(self._isolated.start, argv, environment, output)
-                return process
-        return self._isolated.start(argv, environment, output)
+        instead = partial(self._isolated.start, argv, environment, output)
+        program, words = tuple(argv[: len(self._command)]), argv[len(self._command) :]
+        server = self._running_server() if program == self._command else None
+        process = server.request(words, environment, output, instead) if server else None
+        return process or instead()
 
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._crops:
-            shutil.rmtree(self._crops, ignore_errors=True)
-
-    def _serves(self, argv: Sequence[str]) -> bool:
-        return tuple(argv[: len(self._command)]) == self._command
+        if self._crops is not None:
+            self._crops.remove()
+            self._crops = None
 
     def _running_server(self) -> "_Server | None":
         if self._server is not None and self._server.lost():
@@ -70,10 +64,9 @@ class Warm:
             self._server.close()
             self._server = None
         if self._server is None and self._failures < _ATTEMPTS:
-            # Decoded test images that the jobs share; the server removes them as well, where this
-            # process is killed.
-            self._crops = self._crops or tempfile.mkdtemp(prefix="promptlab-")
-            self._server = _Server(self._command, {**self._environment, CROPS: self._crops})
+            # The server removes the folder as well, where this process is killed.
+            self._crops = self._crops or SharedFolder()
+            self._server = _Server(self._command, {**self._environment, CROPS: self._crops.path})
         return self._server
 
 
@@ -88,23 +81,21 @@ class _Server:
         self._gone = False
         self._channel, other = socket.socketpair()
         with other:
-            self._process = subprocess.Popen(
-                [*command, "--serve", str(other.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-                pass_fds=[other.fileno()],
-                start_new_session=True,
-            )
+            words = [*command, "--serve", str(other.fileno())]
+            self._process = spawn(words, environment, subprocess.DEVNULL, [other.fileno()])
         self._channel.setblocking(False)
 
     def request(
-        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        output: BinaryIO,
+        instead: Callable[[], Process],
     ) -> "_Forked | None":
-        """Ask for a job; None if the server has gone or cannot take the request."""
+        """Ask for a job; None if the server has gone or cannot take the request. `instead` starts
+        it where the server goes before it does."""
         number = next(self._numbers)
-        content = {"id": number, "argv": argv, "env": dict(environment)}
+        content = {"id": number, "argv": list(argv), "env": dict(environment)}
         line = json.dumps(content).encode() + b"\n"
         if len(line) > _LONGEST:
             return None
@@ -112,7 +103,7 @@ class _Server:
             socket.send_fds(self._channel, [line], [output.fileno()])
         except OSError:
             return None
-        job = self._jobs[number] = _Forked(self)
+        job = self._jobs[number] = _Forked(self, instead)
         return job
 
     def lost(self) -> bool:
@@ -162,15 +153,15 @@ class _Server:
 class _Forked:
     """A job of a server; `instead` starts it where the server has gone before it did."""
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: _Server, instead: Callable[[], Process]) -> None:
         self._server = server
+        self._instead = instead
         self._replacement: Process | None = None
         self._pid: int | None = None
         self._exit_code: int | None = None  # of a process that nobody has waited for
         self._done = False
         self._orphaned = False
         self._unwanted: signal.Signals | None = None  # told to end before it had a number
-        self.instead: Callable[[], Process]
 
     @property
     def pid(self) -> int | None:
@@ -211,7 +202,7 @@ class _Forked:
             if self._unwanted:
                 self._done, self._exit_code = True, -self._unwanted
                 return True
-            self._replacement = self.instead()
+            self._replacement = self._instead()
         if self._replacement:
             return self._replacement.ended()
         if self._orphaned and not self._done:
