@@ -1,52 +1,35 @@
-"""Every protocol in the demo with the real train.py, one line each (fs: test_runner_archive.py)."""
-
-import csv
+"""Protocols in the demo with the real train.py (fs: test_runner_archive.py, mt:
+test_runner_tools.py)."""
 
 import pytest
 
-from tests.support import command
+WORDS = ("--cfg", "coop_dept", "--seeds", "1")
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+def lab(demo, tmp_path_factory):
+    """A folder with the runs of b2n and xd, and what they have printed."""
+    folder = tmp_path_factory.mktemp("lab")
+    done = demo(folder, *WORDS, "--mode", "b2n", "xd", "--datasets", "demo_digits")
+    assert "4 jobs: 0 done, 4 to run" in done.stdout
+    return folder
 
 
-@pytest.fixture
-def run(tmp_path, cache):
-    """Runs CoOpDePT in a mode, with one image a class and one epoch; returns what it prints and the
-    names in its table's first column."""
-
-    def call(mode, table, *words):
-        done = command.python(
-            command.PROJECT / "parallel_runner.py",
-            *("--demo", "--cfg", "coop_dept", "--mode", mode, "--shots", "1", "--seeds", "1"),
-            *(*words, "OPTIM.MAX_EPOCH", "1"),
-            cwd=tmp_path,
-            PROMPTLAB_CACHE=str(cache),
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        with (tmp_path / "results/demo/coop_dept" / table).open() as file:
-            rows = list(csv.reader(file))[1:]
-        return done.stdout, [row[0] for row in rows if row[-1]]
-
-    return call
+def names(rows, lab, mode):
+    """The first column of a table, of lines that have a number."""
+    found = rows(lab, f"coop_dept/{mode}-CoOpDePT-demo-shots1.csv")
+    return [row["dataset"] for row in found if [*row.values()][-1]]
 
 
-def test_base_to_new_and_then_few_shot_base_to_new_with_its_runs(run):
-    for mode, jobs in (("b2n", "2 jobs: 0 done"), ("fs-b2n", "2 jobs, all done")):
-        out, rows = run(mode, f"{mode}-CoOpDePT-demo-shots1.csv", "--datasets", "demo_digits")
-        assert jobs in out and rows == ["demo_digits", "average"]
+def test_base_to_new_and_then_few_shot_base_to_new_with_its_runs(demo, rows, lab):
+    done = demo(lab, *WORDS, "--mode", "fs-b2n", "--datasets", "demo_digits")
+    assert "2 jobs, all done" in done.stdout
+    for mode in ("b2n", "fs-b2n"):
+        assert names(rows, lab, mode) == ["demo_digits", "average"]
 
 
-def test_cross_dataset_and_then_domain_generalisation_with_its_training(run):
-    out, rows = run("xd", "xd-CoOpDePT-demo-shots1.csv", "--datasets", "demo_digits")
-    assert "2 jobs" in out and rows == ["demo_shapes", "demo_digits", "average_xd"]
-    out, rows = run("dg", "dg-CoOpDePT-demo-shots1.csv", "--datasets", "demo_shapes_striped")
-    assert "2 jobs: 1 done, 1 to run" in out
-    assert rows == ["demo_shapes", "demo_shapes_striped", "average_dg"]
-
-
-def test_multi_task(run):
-    out, rows = run("mt", "mt-CoOpDePT-demo-shots1.csv")
-    assert "1 job" in out and rows == ["demo_suite"] * 4
+def test_cross_dataset_and_then_domain_generalisation_with_its_training(demo, rows, lab):
+    assert names(rows, lab, "xd") == ["demo_shapes", "demo_digits", "average_xd"]
+    done = demo(lab, *WORDS, "--mode", "dg", "--datasets", "demo_shapes_striped")
+    assert "2 jobs: 1 done, 1 to run" in done.stdout
+    assert names(rows, lab, "dg") == ["demo_shapes", "demo_shapes_striped", "average_dg"]

@@ -18,19 +18,18 @@ def runner(*words, cwd):
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(demo, tmp_path_factory):
     """A working directory with a run of base-to-new and a joint one, one epoch each."""
     folder = tmp_path_factory.mktemp("lab")
-    words = ["--demo", "--shots", "1", "--seeds", "1", "2", "--datasets"]
-    for more in (["demo_digits", "--cfg", "coop"], ["demo_suite", "--cfg", "coop", "--mode", "mt"]):
-        done = command.python(
-            command.PROJECT / "parallel_runner.py",
-            *(*words, *more, "OPTIM.MAX_EPOCH", "1"),
-            cwd=folder,
-            PROMPTLAB_CACHE=str(folder / "cache"),
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    words = ("--cfg", "coop", "--seeds", "1", "2", "--datasets")
+    demo(folder, *words, "demo_digits")
+    demo(folder, *words, "demo_suite", "--mode", "mt")
     return folder
+
+
+def test_a_run_over_several_tasks_has_a_line_for_each(lab, rows):
+    found = rows(lab, "coop/mt-CoOp-demo-shots1.csv")
+    assert [row["dataset"] for row in found if row["accuracy"]] == ["demo_suite"] * 4
 
 
 def test_tally_of_real_runs_is_the_runners_own_table_with_costs(lab):
