@@ -14,7 +14,7 @@ from runner.files.consoles import heading, holder_file, lock
 from runner.launch.device_sharing import Devices, Taken
 from runner.launch.gpus import Slot
 from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE, TIMED_OUT, Change, refusal
-from runner.launch.processes import Isolated, Process, Starter
+from runner.launch.processes import Isolated, Process
 from runner.plan.jobs import Job
 
 
@@ -40,7 +40,7 @@ class LocalLauncher:
     def __init__(
         self,
         slots: Sequence[Slot],
-        starter: Starter | None = None,
+        starter: Isolated | None = None,
         *,
         rooms: Mapping[str, float | None] | None = None,
         need: Callable[[Job], float | None] = lambda job: None,

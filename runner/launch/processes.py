@@ -5,29 +5,33 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 
-class Process(Protocol):
-    """A process that leads a group of its own."""
+class Process:
+    """A process that leads a group of its own.
 
-    @property
-    def pid(self) -> int | None:
-        """Its number; None while it is still to start."""
+    Attributes:
+        pid: its number; None while it is still to start.
+        exit_code: once it has ended; negative: killed by that signal; None: not known.
+    """
+
+    pid: int | None = None
+    exit_code: int | None = None
 
     def ended(self) -> bool:
         """Whether it has ended, and all that it started with it."""
+        raise NotImplementedError
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal to it and all that it has started; what is still to start never will."""
-
-    @property
-    def exit_code(self) -> int | None:
-        """Once it has ended; negative: killed by that signal; None: not known."""
+        if self.pid is not None:
+            signal_group(self.pid, number)
 
 
-class Starter(Protocol):
-    """What a launcher needs to start commands."""
+class Isolated:
+    """Each command a new process, in a session of its own: Ctrl-C in the terminal reaches the
+    runner alone."""
 
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
@@ -41,22 +45,10 @@ class Starter(Protocol):
         Raises:
             OSError: the program cannot be started.
         """
-
-    def close(self) -> None:
-        """Give back what was taken; everything has ended."""
-
-
-class Isolated:
-    """Each command a new process, in a session of its own: Ctrl-C in the terminal reaches the
-    runner alone."""
-
-    def start(
-        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
-    ) -> Process:
         return _Spawned(spawn(argv, environment, output))
 
     def close(self) -> None:
-        pass
+        """Give back what was taken; everything has ended."""
 
 
 def spawn(
@@ -77,30 +69,23 @@ def spawn(
     )
 
 
-class _Spawned:
+class _Spawned(Process):
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
-        self.pid = process.pid
+        self._group = self.pid = process.pid
 
     def ended(self) -> bool:
         # Look without waiting for it where the system can: its number stays its own until then.
         if hasattr(os, "waitid"):
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            gone = os.waitid(os.P_PID, self.pid, flags) is not None
+            gone = os.waitid(os.P_PID, self._group, flags) is not None
         else:
             gone = self._process.poll() is not None
         if gone:
             # End what the leader has left behind: data loader workers hold memory of the GPU.
-            signal_group(self.pid, signal.SIGKILL)
-            self._process.wait()
+            signal_group(self._group, signal.SIGKILL)
+            self.exit_code = self._process.wait()
         return gone
-
-    def end(self, number: signal.Signals) -> None:
-        signal_group(self.pid, number)
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.returncode
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:

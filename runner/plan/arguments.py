@@ -3,8 +3,8 @@
 import argparse
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -108,22 +108,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_what_to_run(run: argparse._ArgumentGroup) -> None:
+    words: dict[str, Any] = {"nargs": "+", "action": _Joined, "default": ()}
     every = "experiments, see --list; `all`: every method and its DePT variant"
-    _add_list(run, "--cfg", "NAME", _words, every)
-    _add_list(run, "--mode", "M", _modes, "protocols; default: the entry's")
+    run.add_argument("--cfg", **words, metavar="NAME", type=_words, help=every)
+    modes = "protocols; default: the entry's"
+    run.add_argument("--mode", **words, metavar="M", type=_modes, help=modes)
     sweep = "sweep: every combination of these values, in place of the entry's grid"
-    _add_list(run, "--grid", "KEY=A,B", lambda text: [parse_axis(text)], sweep)
-    run.add_argument(
-        "--rank-by",
-        choices=[VALIDATION, TEST],
-        default=VALIDATION,
-        help="images whose accuracy orders a grid's points; default: val",
-    )
-    _add_list(run, "--datasets", "D", _words, "default: the mode's")
+    run.add_argument("--grid", **words, metavar="KEY=A,B", type=_axes, help=sweep)
+    rank = "images whose accuracy orders a grid's points; default: val"
+    run.add_argument("--rank-by", choices=[VALIDATION, TEST], default=VALIDATION, help=rank)
+    own = "default: the mode's"
+    run.add_argument("--datasets", **words, metavar="D", type=_words, help=own)
     seeds = "default: the entry's; zero-shot takes the first alone"
-    _add_list(run, "--seeds", "N", _numbers("--seeds", least=0), seeds)
+    run.add_argument("--seeds", **words, metavar="N", type=_Numbers("--seeds", 0), help=seeds)
     shots = "default: the mode's, else the entry's; not for zero-shot"
-    _add_list(run, "--shots", "K", _numbers("--shots", least=1), shots)
+    run.add_argument("--shots", **words, metavar="K", type=_Numbers("--shots"), help=shots)
     archive = "evaluate this archive of checkpoints, train nothing"
     run.add_argument("--weights", default="", metavar="DIR", help=archive)
     run.add_argument("--data", default="", help="data root; default: environment DATA, configs.py")
@@ -132,52 +131,28 @@ def _add_what_to_run(run: argparse._ArgumentGroup) -> None:
 
 
 def _add_where_to_run(where: argparse._ArgumentGroup) -> None:
-    where.add_argument(
-        "--launcher",
-        choices=["local", "slurm"],
-        default="local",
-        help="this machine (default), or arrays in the queue of SLURM (docs/clusters.md)",
-    )
+    who = "this machine (default), or arrays in the queue of SLURM (docs/clusters.md)"
+    where.add_argument("--launcher", choices=["local", "slurm"], default="local", help=who)
     words = 'for sbatch, as "--partition=gpu --time=60"'
     where.add_argument("--slurm-args", default=(), metavar="WORDS", type=_shell_words, help=words)
-    _add_number(where, "--max-jobs", "N", "elements that SLURM may run at once")
-    _add_list(where, "--gpus", "I", _numbers("--gpus", least=0), "default: all visible")
+    most = "elements that SLURM may run at once"
+    where.add_argument("--max-jobs", metavar="N", type=_Number("--max-jobs"), help=most)
+    gpus: dict[str, Any] = {"nargs": "+", "action": _Joined, "default": (), "metavar": "I"}
+    where.add_argument("--gpus", **gpus, type=_Numbers("--gpus", 0), help="default: all visible")
     share = (
         "default: 1; auto: as many as its free memory takes, by what runs have needed; "
         "without a GPU: number of CPU workers, default the cores"
     )
-    _add_number(where, "--jobs-per-gpu", "N", share, words={"auto": AUTO})
-    _add_number(where, "--job-timeout", "MIN", "end a run after so many minutes; it has failed")
+    number = _Number("--jobs-per-gpu", words={"auto": AUTO})
+    where.add_argument("--jobs-per-gpu", metavar="N", type=number, help=share)
+    limit = "end a run after so many minutes; it has failed"
+    where.add_argument("--job-timeout", metavar="MIN", type=_Number("--job-timeout"), help=limit)
     alone = "start each run from nothing, not as a fork of one process that has torch loaded"
     where.add_argument("--isolated", action="store_true", help=alone)
-    _add_number(where, "--retries", "N", "for a failed run; default: 0", least=0)
-
-
-def _add_list(
-    group: argparse._ArgumentGroup,
-    flag: str,
-    metavar: str,
-    read: Callable[[str], Sequence[Any]],
-    text: str,
-) -> None:
-    """Add a flag with one or more words, each of which `read` takes for a list."""
-    group.add_argument(
-        flag, nargs="+", action=_Joined, default=(), metavar=metavar, type=read, help=text
+    again = "for a failed run; default: 0"
+    where.add_argument(
+        "--retries", default=0, metavar="N", type=_Number("--retries", 0), help=again
     )
-
-
-def _add_number(
-    group: argparse._ArgumentGroup,
-    flag: str,
-    metavar: str,
-    text: str,
-    *,
-    least: int = 1,
-    words: Mapping[str, int] | None = None,
-) -> None:
-    """Add a flag that takes a whole number, or one of the `words` that stand for numbers."""
-    read = _number(flag, least, words or {})
-    group.add_argument(flag, metavar=metavar, type=read, help=text)
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -198,7 +173,6 @@ def parse(argv: Sequence[str]) -> Arguments:
         raise UserError(f"{word}: stands alone; options are KEY VALUE, keys have a dot")
     for name in ("cfg", "mode", "datasets", "seeds", "shots"):
         setattr(known, name, tuple(dict.fromkeys(getattr(known, name))))
-    known.retries = known.retries or 0
     arguments = Arguments(**vars(known), options=tuple(options))
     problems = option_problems(options) or _grid_problems(arguments.grid) or _clashes(arguments)
     if problems:
@@ -263,20 +237,34 @@ def _modes(text: str) -> list[str]:
     return _words(text)
 
 
-def _numbers(flag: str, *, least: int) -> Callable[[str], list[int]]:
-    return lambda text: [_number(flag, least, {})(word) for word in _words(text)]
+def _axes(text: str) -> list[Axis]:
+    return [parse_axis(text)]
 
 
-def _number(flag: str, least: int, words: Mapping[str, int]) -> Callable[[str], int]:
-    def read(word: str) -> int:
-        if word in words:
-            return words[word]
-        if not word.isdecimal() or int(word) < least:
-            also = "".join(f", or {each}" for each in words)
-            raise UserError(f"{flag} {word}: must be a whole number, {least} or more{also}")
+@dataclass(frozen=True, eq=False)
+class _Number:
+    """Reads the whole number of a flag, or one of the `words` that stand for numbers."""
+
+    flag: str
+    least: int = 1
+    words: Mapping[str, int] = field(default_factory=dict)
+
+    def __call__(self, word: str) -> int:
+        if word in self.words:
+            return self.words[word]
+        if not word.isdecimal() or int(word) < self.least:
+            also = "".join(f", or {each}" for each in self.words)
+            raise UserError(
+                f"{self.flag} {word}: must be a whole number, {self.least} or more{also}"
+            )
         return int(word)
 
-    return read
+
+class _Numbers(_Number):
+    """Reads several, with commas between them."""
+
+    def __call__(self, text: str) -> list[int]:  # type: ignore[override]
+        return [super(_Numbers, self).__call__(word) for word in _words(text)]
 
 
 def _grid_problems(axes: Sequence[Axis]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from runner.errors import UserError
@@ -12,7 +13,7 @@ from runner.plan.archive import Archive, checkpoint_id, misplaced
 from runner.plan.arguments import Arguments
 from runner.plan.experiment import Experiment, trainer_yaml
 from runner.plan.grid import NO_POINT, Point
-from runner.plan.jobkey import job_key, weights_id
+from runner.plan.jobkey import Identity, weights_id
 from runner.plan.jobs import ANY, Job
 from runner.plan.modes import Mode
 
@@ -47,6 +48,7 @@ class Run:
     trained_on: str
 
 
+@lru_cache(maxsize=1024)
 def dataset_yaml(repo: Path, dataset: str) -> Path:
     """Return the path of a dataset's YAML."""
     return repo / "configs/datasets" / f"{dataset}.yaml"
@@ -127,8 +129,11 @@ class JobBuilder:
     ) -> list[Job]:
         """Return the job, or none if its checkpoint is not in the archive."""
         entry, place = self.experiment, self.place
-        cfg = self.cfg(run.shots, run.trained_on)
-        yamls = [dataset_yaml(place.repo, run.dataset), trainer_yaml(place.repo, entry, cfg)]
+        cfg, trainers = self.cfg(run.shots, run.trained_on), (entry.trainer, entry.cfg_trainer)
+        yamls = (
+            dataset_yaml(place.repo, run.dataset),
+            trainer_yaml(place.repo, trainers, cfg, entry.name),
+        )
         name = f"{self.owner} {run.dataset}{self._shots(run)} seed{run.seed} {kind} {subset}"
         options = self._options(run, subset)
         root = place.outputs / self.owner
@@ -139,7 +144,7 @@ class JobBuilder:
             if not training:
                 return []
         path = Path(step, entry.trainer, run.dataset, f"shots{run.shots}", cfg, f"seed{run.seed}")
-        key = job_key(
+        key = Identity(
             trainer=entry.trainer,
             dataset=run.dataset,
             seed=run.seed,
@@ -148,7 +153,7 @@ class JobBuilder:
             weights=weights_id(yamls, options, (Path.cwd(), place.repo)),
             evaluates="" if kind == "train" else "model" if model else "zero-shot",
             training=training,
-        )
+        ).key
         words = self._words(run, kind, yamls, root / path, model)
         job = Job(
             name=name,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -142,22 +143,25 @@ def _unknown(
     ]
 
 
-def trainer_yaml(repo: Path, experiment: Experiment, cfg: str) -> Path:
+@lru_cache(maxsize=1024)
+def trainer_yaml(repo: Path, trainers: tuple[str, ...], cfg: str, name: str) -> Path:
     """Return the YAML of a run: the trainer's own file, else that of the folder it borrows from. In
     the demo a method without a file of its own takes the general one.
+
+    Args:
+        trainers: the trainer, and the one whose folder it borrows from.
+        name: of the experiment, for the error.
 
     Raises:
         UserError: there is none.
     """
-    names = dict.fromkeys([experiment.trainer, experiment.cfg_trainer])
-    folders = [repo / "configs/trainers" / name for name in names]
-    if cfg == demo.CFG:
-        folders.append(repo / "configs/trainers" / demo.CFG_FOLDER)
+    general = (demo.CFG_FOLDER,) if cfg == demo.CFG else ()
+    folders = [repo / "configs/trainers" / each for each in dict.fromkeys((*trainers, *general))]
     for folder in folders:
         if (folder / f"{cfg}.yaml").is_file():
             return folder / f"{cfg}.yaml"
     near = [path.stem for folder in folders for path in folder.glob("*.yaml")]
     raise UserError(
-        f"configs.py, {experiment.name}: no file {folders[-1].relative_to(repo)}/{cfg}.yaml"
+        f"configs.py, {name}: no file {folders[-1].relative_to(repo)}/{cfg}.yaml"
         f"{did_you_mean(cfg, near)}"
     )

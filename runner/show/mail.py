@@ -21,7 +21,6 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from typing import TextIO
 
 from runner.errors import UserError
 from runner.output import duration
@@ -83,35 +82,22 @@ class Letter:
 
     def __init__(self) -> None:
         self.code = 0
-        self._said = io.StringIO()
+        self.text = ""
 
     @contextlib.contextmanager
     def copying(self) -> Iterator[None]:
-        """Take a copy of what is printed inside the block."""
-        with contextlib.redirect_stdout(_Both(sys.stdout, self._said)):  # type: ignore[type-var]
-            yield
-
-    @property
-    def text(self) -> str:
-        """What was printed; of very much its two ends."""
-        said = self._said.getvalue().strip()
-        if len(said) <= _LONGEST:
-            return said
-        return f"{said[: _LONGEST // 2]}\n\n[...]\n\n{said[-_LONGEST // 2 :]}"
-
-
-class _Both:
-    """A stream, and beside it a copy of what is written to it."""
-
-    def __init__(self, stream: TextIO, copy: TextIO) -> None:
-        self._stream, self._copy = stream, copy
-
-    def write(self, text: str) -> int:
-        self._copy.write(text)
-        return self._stream.write(text)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
+        """Take a copy of what is printed inside the block; of very much its two ends."""
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                yield
+        finally:
+            print(said.getvalue(), end="", flush=True)
+            text = said.getvalue().strip()
+            half = _LONGEST // 2
+            self.text = (
+                text if len(text) <= _LONGEST else f"{text[:half]}\n\n[...]\n\n{text[-half:]}"
+            )
 
 
 @contextlib.contextmanager

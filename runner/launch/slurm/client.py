@@ -1,6 +1,7 @@
 """SLURM's client commands: what they are asked and what their answers mean."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -42,7 +43,6 @@ class Seen:
     """An element of an array as squeue shows it: `state` is SLURM's word."""
 
     state: str
-    reason: str = ""
 
     @property
     def live(self) -> bool:
@@ -92,67 +92,43 @@ def sbatch(words: Sequence[str], resources: Mapping[str, str]) -> str:
         if "Invalid generic resource" in said and "gres" in resources:
             said += '; each element asks for a GPU: where there is none, --slurm-args "--gpus=0"'
         raise UserError(f"sbatch refused: {said or 'without a word'}")
-    return done.stdout.strip().splitlines()[-1].strip()
+    return done.stdout.strip().splitlines()[-1].partition(";")[0].strip()
 
 
 def squeue(jobs: Iterable[str]) -> dict[str, dict[int, Seen]] | None:
     """Return what SLURM knows of arrays: by job id the elements; one that it has forgotten is not
     there. None: SLURM cannot be asked now."""
     found: dict[str, dict[int, Seen]] = {job: {} for job in jobs}
-    clusters = dict.fromkeys(job.partition(";")[2] for job in found)
-    for cluster in clusters:
-        named = {job.partition(";")[0]: job for job in found if job.partition(";")[2] == cluster}
-        words = ["squeue", "-h", "-r", "--states=all", "-o", "%i|%T|%r", "-j", ",".join(named)]
-        done = _ask([*words, *_on(cluster)])
-        if done is None or (done.returncode and "Invalid job id" not in done.stderr):
-            return None
-        for line in done.stdout.splitlines():
-            element, _, rest = line.strip().partition("|")
-            job, _, index = element.partition("_")
-            if job in named and index.isdecimal():
-                state, _, reason = rest.partition("|")
-                found[named[job]][int(index)] = Seen(state, reason)
-    return found
-
-
-def find_submitted(batch_folder: Path) -> str | None:
-    """Return the id of the array that was submitted with a batch's script, empty if none is known;
-    None: SLURM cannot be asked now."""
-    done = _ask(["squeue", "-h", "--states=all", "-o", "%A|%F|%o"])
-    if done is None or done.returncode:
+    if not found:
+        return {}
+    done = _ask("squeue", "-h", "-r", "--states=all", "-o", "%i|%T", "-j", ",".join(found))
+    if done is None or (done.returncode and "Invalid job id" not in done.stderr):
         return None
     for line in done.stdout.splitlines():
-        _, job, command = [*line.strip().split("|", 2), "", ""][:3]
-        if command.startswith(str(batch_folder / SCRIPT)):
-            return job
-    return ""
+        element, _, state = line.strip().partition("|")
+        job, _, index = element.partition("_")
+        if job in found and index.isdecimal():
+            found[job][int(index)] = Seen(state)
+    return found
 
 
 def scancel(job: str, index: int) -> None:
     """Cancel an element of an array if it has not started."""
-    number, _, cluster = job.partition(";")
-    _ask(["scancel", "--state=PENDING", *_on(cluster), f"{number}_{index}"])
+    _ask("scancel", "--state=PENDING", f"{job}_{index}")
 
 
 def max_array_size() -> int:
     """Return how many elements an array may have on this site."""
-    done = _ask(["scontrol", "show", "config"])
-    for line in done.stdout.splitlines() if done else ():
-        name, _, value = line.partition("=")
-        if name.strip() == "MaxArraySize" and value.strip().isdecimal():
-            return max(1, int(value))
-    return DEFAULT_MAX_ARRAY
+    done = _ask("scontrol", "show", "config")
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE) if done else None
+    return max(1, int(found[1])) if found else DEFAULT_MAX_ARRAY
 
 
 def explain(job: str, index: int) -> str:
     """Return how sacct says an element ended; empty where there is no accounting."""
-    number, _, cluster = job.partition(";")
-    words = ["sacct", "-n", "-X", "-P", "-o", "State,ExitCode", "-j", f"{number}_{index}"]
-    done = _ask([*words, *_on(cluster)]) if shutil.which("sacct") else None
-    if done is None or done.returncode:
-        return ""
-    lines = done.stdout.strip().splitlines()
-    return lines[-1].replace("|", ", exit code ") if lines else ""
+    done = _ask("sacct", "-n", "-X", "-P", "-o", "State,ExitCode", "-j", f"{job}_{index}")
+    lines = done.stdout.split("\n") if done and not done.returncode else []
+    return next((line.replace("|", ", exit code ") for line in reversed(lines) if line), "")
 
 
 def require_client() -> None:
@@ -167,10 +143,6 @@ def require_client() -> None:
         )
 
 
-def _on(cluster: str) -> list[str]:
-    return ["-M", cluster] if cluster else []
-
-
 def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     # In a session of its own: Ctrl-C in the terminal must not end sbatch half-way.
     return subprocess.run(
@@ -178,7 +150,7 @@ def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def _ask(words: Sequence[str]) -> "subprocess.CompletedProcess[str] | None":
+def _ask(*words: str) -> "subprocess.CompletedProcess[str] | None":
     try:
         return _run(words)
     except (OSError, subprocess.TimeoutExpired):

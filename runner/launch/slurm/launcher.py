@@ -15,10 +15,9 @@ from runner.files.writing import shown
 from runner.launch.interface import OTHER_SETTINGS, Change, refusal
 from runner.launch.job_order import followers
 from runner.launch.slurm import client
-from runner.launch.slurm.arrays import Array, Arrays
+from runner.launch.slurm.arrays import BATCHES, Array, Arrays
 from runner.launch.slurm.batch import SCRIPT, Chain, Element, Task, make_batch
 from runner.launch.slurm.options import Options, resources
-from runner.launch.slurm.state import BATCHES, StateFile
 from runner.plan.jobs import Job
 
 INTERVAL = 10.0  # seconds between two questions to SLURM, whom everybody asks
@@ -86,8 +85,7 @@ class SlurmLauncher:
         needed = sum(len(chain) - 1 for chain in self._chains.values())
         at_once = (options.max_jobs or len(jobs)) * options.per_element
         self.width = min(at_once, len(jobs) - needed)
-        self._state = StateFile(results)
-        self._arrays = Arrays(self._state, print)
+        self._arrays = Arrays(results)
         self._options = options
         self._seconds = seconds
         self._waiting: dict[str, tuple[int, Job]] = {}
@@ -101,7 +99,7 @@ class SlurmLauncher:
         if time.monotonic() < self._next_look:
             return []
         changes = []
-        with self._state.locked():
+        with self._arrays.locked():
             if self._arrays.look() and self._waiting:
                 changes = self._place()
         for job, array, task in list(self._following.values()):
@@ -120,14 +118,14 @@ class SlurmLauncher:
             _, array, task = self._following[job.name]
             if array.change(job, task) or len(array.batch.elements[task.element]) > 1:
                 return False  # it has started, or other chains share its element
-            client.scancel(array.entry.job, task.element)
+            client.scancel(array.job, task.element)
             del self._following[job.name]
             return True
         return self._waiting.pop(job.name, None) is not None
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         """Leave the queue alone, which runs on without a runner, and say how to end it."""
-        numbers = dict.fromkeys(array.entry.number for _, array, _ in self._following.values())
+        numbers = dict.fromkeys(array.job for _, array, _ in self._following.values())
         if numbers:
             print(
                 f"SLURM goes on with array {', '.join(numbers)}; the same command watches again, "
@@ -167,17 +165,17 @@ class SlurmLauncher:
         return refused
 
     def _submit(self, elements: Sequence[Element], limit: int | None) -> Array:
-        batch = make_batch(self._state.batches, elements)
+        batch = make_batch(self._arrays.batches, elements)
         script = batch.folder / SCRIPT
         asked = resources(elements, self._options, self._seconds)
         script.write_text(client.array_script(batch.folder, asked))
         script.chmod(0o755)
         count = len(elements)
         words = client.sbatch_words(batch.folder, count, limit, self._options.words)
-        array = self._arrays.submit(batch, lambda: client.sbatch(words, asked))
+        array = self._arrays.add(client.sbatch(words, asked), batch)
         jobs = sum(len(chain) for element in elements for chain in element)
         print(
-            f"submitted array {array.entry.number}: {count} element{'' if count == 1 else 's'} "
+            f"submitted array {array.job}: {count} element{'' if count == 1 else 's'} "
             f"for {jobs} job{'' if jobs == 1 else 's'}, script {shown(script)}"
         )
         return array

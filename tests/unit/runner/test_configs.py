@@ -9,7 +9,8 @@ import configs
 import trainers  # noqa: F401  (registers them)
 from dassl.engine import TRAINER_REGISTRY
 from runner.errors import UserError
-from runner.plan.experiment import read_experiment, trainer_yaml
+from runner.plan.experiment import read_experiment
+from runner.plan.experiment import trainer_yaml as find_yaml
 from trainers.parts.register import ALIASES
 
 REPO = Path(__file__).resolve().parents[3]
@@ -30,6 +31,11 @@ YAMLS = {
         "vit_b16_c2_ep10_batch4_2ctx",
     },
 }
+
+
+def trainer_yaml(repo, entry, cfg):
+    find_yaml.cache_clear()
+    return find_yaml(repo, (entry.trainer, entry.cfg_trainer), cfg, entry.name)
 
 
 @pytest.mark.parametrize("name", configs.experiments())

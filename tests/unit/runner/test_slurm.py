@@ -204,6 +204,10 @@ def test_an_interval_that_is_none_is_named(lab, cluster, given):
         (("--max-jobs", "3"), "--max-jobs has no effect without --launcher slurm"),
         (("--slurm-args", "--time=5"), "--slurm-args has no effect without --launcher slurm"),
         ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: the runner makes"),
+        (
+            (*SLURM, "--slurm-args", "-M far"),
+            "-M cannot be given: the runner asks the queue of this",
+        ),
         ((*SLURM, "--slurm-args", "--wrap='x"), "No closing quotation"),
         ((*SLURM, "--slurm-args"), "--slurm-args: expected one argument"),
         (SLURM, "--launcher slurm: sbatch, squeue, scancel not found; run on a login node"),
