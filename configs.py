@@ -1,8 +1,9 @@
 """Named experiments of parallel_runner.py, as plain dicts.
 
 A new method is one entry: a module-level dict with `train`. It is merged over `base`, key by key in
-each section. `x_dept` need not be written: it is `x` with the trainer's DePT variant and the same
-YAML (or one of its own, if configs/trainers/<trainer>DePT has a file of that name).
+each section. `x_dept` need not be written where the trainer's file says `@register_method(dept=
+True)`: it is `x` with the trainer's DePT variant and the same YAML (or one of its own, if
+configs/trainers/<trainer>DePT has a file of that name).
 
 Keys of `train`:
     trainer      registry name of the trainer
@@ -20,16 +21,20 @@ Keys of `train`:
     base_only    True: what is trained says nothing of other classes
     multi_task   True: trains on the tasks of a joint dataset
 Beside it: `data`, lists of datasets in place of those of `base`; `mode`, where --mode is not given
-(b2n); `modes`, the only ones that it has; `in_all` False: not in --cfg all; `dept` False: no DePT
-variant; `grid`, a sweep, {KEY: [values]} or {KEY: {"alias": name in folders, "values": [...]}}:
+(b2n); `modes`, the only ones that it has; `in_all` False: not in --cfg all; `dept` False: no
+`x_dept`; `grid`, a sweep, {KEY: [values]} or {KEY: {"alias": name in folders, "values": [...]}}:
 every combination is run, its values win over `opts` (docs/sweeps.md).
 """
 
 import copy
+import re
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from runner.errors import UserError, did_you_mean
 
+_REGISTERED = re.compile(r"^@register_method\((.*?)\)\nclass (\w+)", re.MULTILINE | re.DOTALL)
 _JOINT = ["general10", "plant6", "fashion20"]  # of kding1225/softcpt
 base: dict[str, Any] = {
     "data": {
@@ -381,12 +386,19 @@ def experiments() -> list[str]:
             continue
         if isinstance(value, dict) and "train" in value:
             names.append(name)
-            dept = f"{name}_dept"
-            untrained = value["train"].get("zero_shot") or value["train"].get("base_only")
-            has_dept = value.get("dept", True) and not untrained and not name.endswith("_dept")
-            if has_dept and dept not in globals():
-                names.append(dept)
+            has_dept = value.get("dept", True) and value["train"].get("trainer") in with_dept()
+            if has_dept and f"{name}_dept" not in globals():
+                names.append(f"{name}_dept")
     return names
+
+
+@cache
+def with_dept() -> frozenset[str]:
+    """Return the trainers that have a DePT variant, as the files in trainers/ register them; these
+    are read, since importing them takes torch."""
+    files = (Path(__file__).parent / "trainers").glob("*.py")
+    found = [each for file in files for each in _REGISTERED.findall(file.read_text("utf-8"))]
+    return frozenset(name for words, name in found if re.search(r"\bdept\s*=\s*True\b", words))
 
 
 def get_config(name: str) -> dict[str, Any]:

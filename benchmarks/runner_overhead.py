@@ -27,13 +27,13 @@ sys.path.insert(0, str(PROJECT))
 
 from runner.launch.gpus import Slot  # noqa: E402
 from runner.launch.local import LocalLauncher  # noqa: E402
+from runner.launch.processes import Isolated  # noqa: E402
 from runner.launch.schedule import Scheduler  # noqa: E402
-from runner.launch.starters import Isolated  # noqa: E402
-from runner.launch.stop import StopRequest  # noqa: E402
+from runner.launch.stop_signals import StopRequest  # noqa: E402
 from runner.launch.times import Times  # noqa: E402
-from runner.launch.warm import Warm  # noqa: E402
+from runner.launch.warm_worker import Warm  # noqa: E402
+from runner.plan.job_folders import survey  # noqa: E402
 from runner.plan.jobs import Job  # noqa: E402
-from runner.plan.standing import survey  # noqa: E402
 from runner.show.progress import Progress  # noqa: E402
 
 # Stands for train.py: sleeps, then leaves a result; its start and end go to a file of its own.

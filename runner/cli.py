@@ -1,7 +1,6 @@
 """The program behind parallel_runner.py: plan, run, tally, report."""
 
 import os
-import shlex
 import shutil
 import sys
 import traceback
@@ -11,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import UserError
-from runner.execute import launch_and_report
+from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
 from runner.files.writing import require_writable, shown
 from runner.launch.slurm.arrays import queued_consoles
+from runner.launch.slurm.options import check_words
 from runner.output import lasting_output
 from runner.plan import demo
 from runner.plan.arguments import Arguments, parse
 from runner.plan.build import Workspace
-from runner.plan.experiment import Experiment, read_experiment
+from runner.plan.experiment import read_experiment
+from runner.plan.job_folders import Standing, Survey, survey
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.plan.modes import DEFAULT_MODE
-from runner.plan.standing import Standing, Survey, survey
-from runner.plan.studies import Selection, plan
-from runner.show.letter import mail_at_end
-from runner.show.mail import take_mailbox
+from runner.plan.studies import plan
+from runner.show.mail import mail_at_end, take_mailbox
 
 GetConfig = Callable[[str], Mapping[str, Any]]
 
@@ -55,9 +54,10 @@ def main(
         if arguments.list_names:
             _print_names(names(), get_config)
             return 0
-        command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
+        check_words(arguments.slurm_args)
         if ALL in arguments.cfg:
             arguments = _with_all(arguments, names(), get_config)
+        command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
         return _run(arguments, repo, get_config, command)
     except KeyboardInterrupt:
         return 130
@@ -82,7 +82,7 @@ def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
 def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig) -> Arguments:
     """Put the experiments that `all` stands for in its place, without those that do not have the
     mode."""
-    modes = arguments.modes or (DEFAULT_MODE,)
+    modes = arguments.mode or (DEFAULT_MODE,)
     entries = [read_experiment(name, get_config(name)) for name in names]
     entries = [entry for entry in entries if entry.in_all]
     for mode in modes:
@@ -96,7 +96,7 @@ def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig)
     return replace(
         arguments,
         cfg=tuple(dict.fromkeys(cfg)),
-        modes=modes,
+        mode=modes,
         together=ALL,
         expanded=tuple(name for name in named if name not in arguments.cfg),
     )
@@ -104,6 +104,33 @@ def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig)
 
 def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple[str, ...]) -> int:
     mailbox = take_mailbox(os.environ)
+    studies = _plan(arguments, repo, get_config, command)
+    jobs = jobs_of(studies)
+    _say_absent(arguments, studies)
+    if arguments.dry_run:
+        dry_run(arguments, studies, survey(jobs), _place("outputs", arguments))
+        return 0
+    # The folders that the tables will lie in.
+    tables = [path for study in studies for path in (study.csv, *study.csv_by_column.values())]
+    results = _place("results", arguments)
+    require_writable([results, *(path.parent for path in tables)])
+    found = survey(jobs)
+    if arguments.demo and (arguments.fresh or not _all_done(found)):
+        demo.require_cache(job.dataset for job in jobs)
+    if arguments.fresh:
+        _delete_folders(jobs, results)
+        found = survey(jobs)
+    _refuse_other_settings(studies, found)
+    wanted = None if _all_done(found) else mailbox
+    with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
+        outputs = _place("outputs", arguments)
+        letter.code = launch_and_report(arguments, studies, found, command, outputs, letter)
+    return letter.code
+
+
+def _plan(
+    arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple[str, ...]
+) -> list[Study]:
     problems, experiments, root = [], [], ""
     for name in arguments.cfg:
         try:
@@ -114,31 +141,25 @@ def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple
             problems += error.problems
     if problems:
         raise UserError(problems)
-    studies = _plan(arguments, repo, root, experiments, command)
-    jobs = jobs_of(studies)
-    _say_absent(arguments, studies)
-    if arguments.dry_run:
-        _print_commands(jobs, arguments)
-        return 0
-    require_writable(_table_folders(studies))
-    found = survey(jobs)
-    if arguments.demo and (arguments.fresh or not _all_done(found)):
-        demo.require_cache(job.dataset for job in jobs)
-    if arguments.fresh:
-        _delete_folders(jobs, studies[0].csv.parent.parent)
-        found = survey(jobs)
-    _refuse_other_settings(studies, found)
-    wanted = None if _all_done(found) else mailbox
-    with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
-        outputs = _place("outputs", arguments)
-        letter.code = launch_and_report(arguments, studies, found, command, outputs, letter)
-    return letter.code
+    outputs, results = _place("outputs", arguments), _place("results", arguments)
+    place = Workspace(repo, _data_root(arguments, root), outputs, results, command)
+    return plan(experiments, place, arguments)
 
 
-def _table_folders(studies: Sequence[Study]) -> list[Path]:
-    """Return the folders that the tables will lie in."""
-    tables = [path for study in studies for path in (study.csv, *study.csv_by_column.values())]
-    return list(dict.fromkeys([studies[0].csv.parent.parent, *(path.parent for path in tables)]))
+def _place(name: str, arguments: Arguments) -> Path:
+    return Path(name, *(("demo",) if arguments.demo else ())).absolute()
+
+
+def _data_root(arguments: Arguments, from_configs: str) -> str:
+    if arguments.demo:
+        return str(demo.cache())
+    root = arguments.data or os.environ.get("DATA", "") or from_configs
+    if not root and not arguments.dry_run:
+        raise UserError("no data root: give --data PATH or set DATA (--demo needs neither)")
+    path = Path(root or "DATA").expanduser()
+    if not path.is_dir() and not arguments.dry_run:
+        raise UserError(f"data root {root}: no such folder; give --data PATH or set DATA")
+    return str(path)
 
 
 def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
@@ -156,69 +177,13 @@ def _say_absent(arguments: Arguments, studies: Sequence[Study]) -> None:
         print(f"left out: {name}", file=sys.stderr)
 
 
-def _plan(
-    arguments: Arguments,
-    repo: Path,
-    root: str,
-    experiments: Sequence[Experiment],
-    command: tuple[str, ...],
-) -> list[Study]:
-    place = Workspace(
-        repo=repo,
-        data=_data_root(arguments, root),
-        outputs=_place("outputs", arguments),
-        results=_place("results", arguments),
-        train_command=command,
-    )
-    chosen = Selection(
-        modes=arguments.modes,
-        expanded=arguments.expanded,
-        datasets=arguments.datasets,
-        seeds=arguments.seeds,
-        shots=arguments.shots,
-        options=arguments.options,
-        grid=arguments.grid,
-        demo=arguments.demo,
-        weights=arguments.weights,
-        dry_run=arguments.dry_run,
-    )
-    return plan(experiments, place, chosen)
-
-
-def _place(name: str, arguments: Arguments) -> Path:
-    return Path(name, *(("demo",) if arguments.demo else ())).absolute()
-
-
-def _data_root(arguments: Arguments, from_configs: str) -> str:
-    if arguments.demo:
-        return str(demo.cache())
-    root = arguments.data or os.environ.get("DATA", "") or from_configs
-    if not root:
-        if arguments.dry_run:
-            return "DATA"
-        raise UserError("no data root: give --data PATH or set DATA (--demo needs neither)")
-    path = Path(root).expanduser()
-    if not path.is_dir() and not arguments.dry_run:
-        raise UserError(f"data root {root}: no such folder; give --data PATH or set DATA")
-    return str(path)
-
-
 def _all_done(found: Survey) -> bool:
     return all(standing is Standing.DONE for standing, _ in found.values())
 
 
-def _print_commands(jobs: Sequence[Job], arguments: Arguments) -> None:
-    found = survey(jobs)
-    done = sum(standing is Standing.DONE for standing, _ in found.values())
-    for job in jobs:
-        print(shlex.join(job.argv))
-    again = ", which --fresh would run again" if arguments.fresh and done else ""
-    print(f"{len(jobs)} jobs, {done} of them done{again}", file=sys.stderr)
-
-
 def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
-    busy = [f"{job.name} is running; stop it before --fresh" for job in jobs if in_use(job.console)]
     queued = queued_consoles(results)
+    busy = [f"{job.name} is running; stop it before --fresh" for job in jobs if in_use(job.console)]
     busy += [
         f"{job.name} is with SLURM; `scancel {queued[job.console]}` before --fresh"
         for job in jobs
@@ -239,9 +204,8 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
         try:
             shutil.rmtree(job.folder)
         except OSError as error:
-            raise UserError(
-                f"cannot delete {shown(job.folder)}: {error.strerror or error}"
-            ) from error
+            why = error.strerror or error
+            raise UserError(f"cannot delete {shown(job.folder)}: {why}") from error
 
 
 def _deletions(jobs: Sequence[Job]) -> list[str]:
@@ -272,8 +236,8 @@ def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:
                 why = "have no job key, so are of another program, an older version or by hand"
             problems.append(
                 f"{study.label}: {len(other)} of {len(study.jobs)} runs {why}: {first}{more}; "
-                "move or delete "
-                f"{'it' if len(other) == 1 else 'them'}, or --fresh to delete all planned runs"
+                f"move or delete {'it' if len(other) == 1 else 'them'}, or --fresh to delete all "
+                "planned runs; --grid KEY=VALUE gives other options folders of their own"
             )
     if problems:
         raise UserError(problems)

@@ -1,6 +1,7 @@
 """Run the jobs of a plan that are not done, then tally."""
 
 import math
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,21 +10,35 @@ from runner.files.records import RunResult
 from runner.files.writing import require_writable
 from runner.launch import times
 from runner.launch.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
-from runner.launch.local import Launcher, LocalLauncher
+from runner.launch.interface import Launcher
+from runner.launch.local import LocalLauncher
+from runner.launch.processes import Isolated
 from runner.launch.schedule import USER_MISTAKE, Outcome, Scheduler
-from runner.launch.slurm.launcher import make_launcher
+from runner.launch.slurm.launcher import SlurmLauncher, scripts
 from runner.launch.slurm.options import Options
-from runner.launch.starters import Isolated
-from runner.launch.stop import stop_signals
+from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
-from runner.launch.warm import Warm
+from runner.launch.warm_worker import Warm
 from runner.plan.arguments import AUTO, Arguments
+from runner.plan.job_folders import Standing, Survey, note_plan, survey
 from runner.plan.jobs import Job, Study, jobs_of
-from runner.plan.planned import note_plan
-from runner.plan.standing import Standing, Survey, survey
-from runner.show import ending
-from runner.show.letter import Letter
-from runner.show.progress import Progress
+from runner.show.mail import Letter
+
+
+def dry_run(arguments: Arguments, studies: Sequence[Study], found: Survey, outputs: Path) -> None:
+    """Print the commands of all jobs, or what would be submitted to SLURM."""
+    jobs = jobs_of(studies)
+    to_run = _to_run(jobs, found)
+    if arguments.launcher == "slurm":
+        known = Times(outputs / times.FILE)
+        left = jobs if arguments.fresh else to_run
+        print(scripts(left, _results(studies), _slurm_options(arguments), known.seconds))
+    else:
+        for job in jobs:
+            print(shlex.join(job.argv))
+    done = len(jobs) - len(to_run)
+    again = ", which --fresh would run again" if arguments.fresh and done else ""
+    print(f"{len(jobs)} jobs, {done} of them done{again}", file=sys.stderr)
 
 
 def launch_and_report(
@@ -42,22 +57,31 @@ def launch_and_report(
         outputs: folder that all their folders lie in.
         letter: takes what is said at the end.
     """
+    from runner.show import ending
+
     jobs = jobs_of(studies)
-    to_run = [job for job in jobs if found[job.name][0] is not Standing.DONE]
-    results = {name: result for name, (_, result) in found.items() if result}
-    results = {name: results[name] for name in results if found[name][0] is Standing.DONE}
-    outcome = Outcome(results=results)
-    code = 0
+    to_run = _to_run(jobs, found)
+    done = {
+        name: result
+        for name, (standing, result) in found.items()
+        if result and standing is Standing.DONE
+    }
+    outcome, code = Outcome(results=done), 0
     if to_run:
         require_writable(each for job in to_run for each in (job.folder, job.console.parent))
         note_plan(jobs)
         known = _times(outputs, jobs, found)
-        launcher, where = _launcher(arguments, studies, to_run, train_command, known)
-        head = f"{_jobs(len(jobs))}: {len(results)} done{_from_logs(results)}, {len(to_run)} to run"
+        if arguments.launcher == "slurm":
+            options = _slurm_options(arguments)
+            launcher: Launcher = SlurmLauncher(to_run, _results(studies), options, known.seconds)
+            where = "by SLURM"
+        else:
+            launcher, where = _local_launcher(arguments, to_run, train_command, known)
+        head = f"{_jobs(len(jobs))}: {len(done)} done{_from_logs(done)}, {len(to_run)} to run"
         print(f"{head} {where}", flush=True)
-        outcome, code = _launch(arguments, jobs, to_run, results, launcher, known)
+        outcome, code = _launch(arguments, jobs, to_run, done, launcher, known)
     else:
-        print(f"{_jobs(len(jobs))}, all done{_from_logs(results)}")
+        print(f"{_jobs(len(jobs))}, all done{_from_logs(done)}")
     with letter.copying():
         try:
             ending.write_tables(
@@ -75,14 +99,16 @@ def _launch(
     arguments: Arguments,
     jobs: Sequence[Job],
     to_run: Sequence[Job],
-    results: dict[str, RunResult],
+    done: dict[str, RunResult],
     launcher: Launcher,
     known: Times,
 ) -> tuple[Outcome, int]:
+    from runner.show.progress import Progress
+
     progress = Progress(
         to_run,
         width=launcher.width,
-        done=[(job, results[job.name]) for job in jobs if job.name in results],
+        done=[(job, done[job.name]) for job in jobs if job.name in done],
         expected=lambda job: known.seconds(job.argv),
     )
     with stop_signals() as stop:
@@ -96,27 +122,24 @@ def _launch(
     if late:
         print(f"done meanwhile by another runner: {', '.join(late)}")
     code = stop.exit_code if outcome.stopped else _exit_code(outcome)
-    outcome.results = {**results, **outcome.results}
+    outcome.results = {**done, **outcome.results}
     return outcome, code
 
 
-def _launcher(
-    arguments: Arguments,
-    studies: Sequence[Study],
-    to_run: Sequence[Job],
-    train_command: Sequence[str],
-    known: Times,
-) -> tuple[Launcher, str]:
+def _local_launcher(
+    arguments: Arguments, to_run: Sequence[Job], train_command: Sequence[str], known: Times
+) -> tuple[LocalLauncher, str]:
     """Return the launcher and where it runs, in words."""
-    if arguments.launcher == "slurm":
-        options = Options(arguments.slurm_args, arguments.max_jobs, arguments.jobs_per_gpu or 1)
-        results = studies[0].csv.parent.parent
-        return make_launcher(to_run, results, options, seconds=known.seconds), "by SLURM"
     machine = find_gpus()
     gpus = choose_gpus(machine, arguments.gpus)
     free = free_memory(machine, gpus)
-    peaks = [peak for job in to_run if (peak := known.memory(job.argv)) is not None]
-    gpus, lines = with_room(gpus, free, need_mb(min(peaks)) if peaks else None)
+
+    def need(job: Job) -> float | None:
+        peak = known.memory(job.argv)
+        return None if peak is None else need_mb(peak)
+
+    needs = [each for job in to_run if (each := need(job)) is not None]
+    gpus, lines = with_room(gpus, free, min(needs, default=None))
     for line in lines:
         print(line)
     slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
@@ -127,9 +150,18 @@ def _launcher(
         slots,
         Isolated() if cold else Warm(train_command, slots[0].environment),
         rooms={f"GPU {gpu}": free.get(gpu) for gpu in gpus} if fitting else None,
+        need=need,
         limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
     )
     return launcher, _where(gpus, len(slots), machine.why_none, fitting=fitting)
+
+
+def _slurm_options(arguments: Arguments) -> Options:
+    return Options(arguments.slurm_args, arguments.max_jobs, arguments.jobs_per_gpu or 1)
+
+
+def _results(studies: Sequence[Study]) -> Path:
+    return studies[0].csv.parent.parent
 
 
 def _times(outputs: Path, jobs: Sequence[Job], found: Survey) -> Times:
@@ -141,6 +173,10 @@ def _times(outputs: Path, jobs: Sequence[Job], found: Survey) -> Times:
         if counted and not known.knows(job.argv):
             known.learn(job.argv, job.folder)
     return known
+
+
+def _to_run(jobs: Sequence[Job], found: Survey) -> list[Job]:
+    return [job for job in jobs if found[job.name][0] is not Standing.DONE]
 
 
 def _exit_code(outcome: Outcome) -> int:

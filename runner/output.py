@@ -9,33 +9,33 @@ from typing import Any, TextIO
 
 
 class _Lasting:
-    """A stream that goes nowhere from the first failure on."""
+    """A stream that goes nowhere from the first failure on; `notice` says so elsewhere."""
 
-    def __init__(self, stream: TextIO, name: str) -> None:
-        self._stream, self._name = stream, name
+    def __init__(self, stream: TextIO, *, notice: bool) -> None:
+        self._stream, self._notice = stream, notice
 
     def write(self, text: str) -> int:
-        try:
-            return self._stream.write(text)
-        except (OSError, ValueError) as error:
-            self._give_up(error)
-            return len(text)
+        with self._lasting():
+            self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        try:
+        with self._lasting():
             self._stream.flush()
-        except (OSError, ValueError) as error:
-            self._give_up(error)
 
-    def _give_up(self, error: Exception) -> None:
-        """Let the file itself lead nowhere: what is still in the buffers fails no second time."""
-        with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
-        if self._name == "output":
-            reason = getattr(error, "strerror", None) or error
-            print(f"Notice: nothing is printed any more ({reason}); runs go on", file=sys.stderr)
+    @contextlib.contextmanager
+    def _lasting(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            # Let the file itself lead nowhere: what is still in the buffers fails no second time.
+            with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+            if self._notice:
+                reason = getattr(error, "strerror", None) or error
+                print(
+                    f"Notice: nothing is printed any more ({reason}); runs go on", file=sys.stderr
+                )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -45,10 +45,18 @@ class _Lasting:
 def lasting_output() -> Iterator[None]:
     """Inside the block, printing never fails."""
     before = sys.stdout, sys.stderr
-    sys.stderr = _Lasting(before[1], "errors")
-    sys.stdout = _Lasting(before[0], "output")
+    sys.stderr = _Lasting(before[1], notice=False)
+    sys.stdout = _Lasting(before[0], notice=True)
     try:
         yield
     finally:
         sys.stdout.flush()
         sys.stdout, sys.stderr = before
+
+
+def duration(seconds: float) -> str:
+    """Return `45 s`, `12 min` or `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

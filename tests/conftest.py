@@ -1,5 +1,7 @@
 """Fixtures and settings that all tests share."""
 
+import re
+
 import pytest
 import torch
 
@@ -7,6 +9,20 @@ from downloads import fetching
 from tests.support import tiny_clip
 
 torch.set_num_threads(1)
+
+
+def pytest_addoption(parser):
+    text = "only tests that name this method or its DePT variant (-k TCP takes SoftCPT as well)"
+    parser.addoption("--method", metavar="NAME", help=text)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Take the tests with the method's name as a word of their id: of a file, or of a case."""
+    if method := (config.getoption("--method") or "").lower():
+        names = {method, f"{method}dept"}
+        words = {item: set(re.split(r"[^a-z0-9]+", item.nodeid.lower())) for item in items}
+        config.hook.pytest_deselected(items=[item for item in items if not words[item] & names])
+        items[:] = [item for item in items if words[item] & names]
 
 
 @pytest.fixture(autouse=True)

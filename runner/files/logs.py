@@ -1,12 +1,15 @@
 """Read the log.txt of a run that may be an older engine's, or a script's."""
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.files.records import ACCURACY, END_OF_TRAINING, TASK, TaskResult
+from runner.files.records import END_OF_TEST, END_OF_TRAINING, RunResult, TaskResult
 
+_ACCURACY = re.compile(r"(?:accuracy|overall_metric): (\d+(?:\.\d+)?)%")
+_TASK = re.compile(r"\* task: \d+ \((.*)\)\s+total: .*\s+metric: (\d+(?:\.\d+)?)%")
 _EPOCH = re.compile(r"epoch:? \[\d+/\d+\]")
 _SPLIT = re.compile(r"(?:Evaluate|Do evaluation) on (?:the )?\*?(\w+)\*? set")
 _VALUE = re.compile(r"\* (total|error|macro_f1): ([\d.,]+)%?$")
@@ -38,10 +41,10 @@ class Log:
 def logs_of(folder: Path) -> list[Path]:
     """Return the files log.txt and log.txt-<time> of a folder, the newest first."""
     try:
-        found = [(path.stat().st_mtime, path.name, path) for path in folder.glob("log.txt*")]
+        found = [path for path in folder.glob("log.txt*") if path.is_file()]
+        return sorted(found, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
     except OSError:
         return []
-    return [path for *_, path in sorted(found, reverse=True) if path.is_file()]
 
 
 def read_ended_log(folder: Path) -> Log | None:
@@ -50,33 +53,42 @@ def read_ended_log(folder: Path) -> Log | None:
     return next((log for log in logs if log.accuracy is not None), logs[0] if logs else None)
 
 
-def read_log(path: Path) -> Log:
+def older_result(folder: Path, *, kind: str) -> RunResult | None:
+    """Return what the newest log of an older run says, None if the run did not end: a `train` has
+    said that training is over, a `test` has begun to print its result."""
+    logs = logs_of(folder)
+    ends = END_OF_TEST if kind == "test" else END_OF_TRAINING
+    log = read_log(logs[0], ends) if logs else None
+    if log is None or log.accuracy is None:
+        return None
+    return RunResult(log.accuracy, None, True, tuple(log.tasks))
+
+
+def read_log(path: Path, ends: Collection[str] = ()) -> Log:
     """Read a log: an evaluation's, or a training's, of which only what stands behind the end of
-    training counts, and not the validation."""
+    training counts, and not the validation; with `ends` only what stands behind one of them."""
     log = Log(path)
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            _read(log, file)
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        _read(log, file, ends)
     return log
 
 
-def _read(log: Log, lines: Iterable[str]) -> None:
-    training, split = False, "test"
+def _read(log: Log, lines: Iterable[str], ends: Collection[str]) -> None:
+    training, ended, split = False, not ends, "test"
     for line in lines:
         text = line.strip()
+        ended = ended or text in ends
         if text in END_OF_TRAINING:
             log.trained, training = True, False
         elif _EPOCH.match(text):
             training = True
         elif found := _SPLIT.search(text):
             split = found[1]
-        elif training or split not in ("test", "final"):
+        elif training or not ended or split not in ("test", "final"):
             continue
-        elif found := ACCURACY.search(text):
+        elif found := _ACCURACY.search(text):
             log.accuracy, log.tasks = float(found[1]), []
-        elif found := TASK.match(text):
+        elif found := _TASK.match(text):  # below the mean over tasks
             log.tasks.append(TaskResult(found[1], "", float(found[2])))
         elif found := _VALUE.match(text):
             log.values[found[1]] = float(found[2].replace(",", ""))

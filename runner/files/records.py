@@ -1,15 +1,12 @@
 """Read what a run left in its output folder."""
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ACCURACY = re.compile(r"(?:accuracy|overall_metric): (\d+(?:\.\d+)?)%")
-TASK = re.compile(r"\* task: \d+ \((.*)\)\s+total: .*\s+metric: (\d+(?:\.\d+)?)%")
 END_OF_TRAINING = ("Finish training", "Finished training")  # public engine, older engines
 END_OF_TEST = ("=> result",)
 STARTED = "# started "  # begins the line that heads each run in a console file
@@ -93,35 +90,6 @@ def _tasks(value: object) -> tuple[TaskResult, ...] | None:
         name, dataset = str(entry.get("name")), str(entry.get("dataset") or "")
         tasks.append(TaskResult(name, dataset, metric, str(entry.get("split_note") or "")))
     return tuple(tasks)
-
-
-def read_log(folder: Path, *, kind: str) -> RunResult | None:
-    """Return the last accuracy of the newest log.txt of an older run, None if it did not end.
-
-    An accuracy of a training counts after the line that ends training, since validation prints
-    the same lines during it.
-    """
-    logs = [path for path in folder.glob("log.txt*") if path.is_file()]
-    if not logs:
-        return None
-    try:
-        newest = max(logs, key=lambda path: path.stat().st_mtime)
-        lines = newest.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    ends = END_OF_TEST if kind == "test" else END_OF_TRAINING
-    ended, accuracy = False, None
-    tasks: list[TaskResult] = []
-    for line in lines:
-        text = line.strip()
-        ended = ended or text in ends
-        if not ended:
-            continue
-        if found := ACCURACY.search(text):
-            accuracy, tasks = float(found.group(1)), []
-        elif found := TASK.match(text):  # below the mean over tasks
-            tasks.append(TaskResult(found.group(1), "", float(found.group(2))))
-    return None if accuracy is None else RunResult(accuracy, None, True, tuple(tasks))
 
 
 def set_aside(folder: Path, *, logs: bool = True) -> None:

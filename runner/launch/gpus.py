@@ -1,8 +1,8 @@
 """Which places can take a job: GPUs, or CPU workers on a machine without one."""
 
 import contextlib
+import itertools
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UserError
+from runner.launch.processes import signal_group
 
 # What a run takes of a GPU besides its tensors, MiB: the CUDA context and the code of its kernels
 # and libraries; and how much more than its tensors the allocator holds.
@@ -43,57 +44,46 @@ def find_gpus() -> Machine:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         # CUDA stops at the first entry that names no device.
-        gpus = []
-        for entry in (word.strip() for word in visible.split(",")):
-            if entry in ("", "-1", "NoDevFiles"):
-                break
-            gpus.append(entry)
+        entries = [word.strip() for word in visible.split(",")]
+        gpus = itertools.takewhile(lambda word: word not in ("", "-1", "NoDevFiles"), entries)
         return Machine(tuple(gpus), {}, f"CUDA_VISIBLE_DEVICES is '{visible}'")
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return Machine((), {}, "nvidia-smi not found")
     try:
-        answer = _ask([program, "--query-gpu=index", "--format=csv,noheader"])
+        answer = _ask_nvidia_smi("--query-gpu=index", "--format=csv,noheader")
+    except FileNotFoundError:
+        return Machine((), {}, "nvidia-smi not found")
     except subprocess.TimeoutExpired:
         why = f"nvidia-smi gave no answer in {_PATIENCE:.0f} s"
         return Machine((), {}, f"{why}; CUDA_VISIBLE_DEVICES=0 names a GPU without it")
-    except OSError as error:
-        return Machine((), {}, f"nvidia-smi: {error}")
-    if answer.returncode:
-        lines = (answer.stderr or answer.stdout).strip().splitlines()
-        return Machine((), {}, f"nvidia-smi: {lines[-1] if lines else 'failed'}")
-    indices = tuple(line.strip() for line in answer.stdout.splitlines() if line.strip().isdigit())
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", "") or getattr(error, "output", "") or str(error)
+        return Machine((), {}, f"nvidia-smi: {said.strip().splitlines()[-1]}")
+    indices = tuple(word for word in answer.split() if word.isdigit())
     # nvidia-smi numbers by bus; CUDA by speed unless told otherwise.
     return Machine(indices, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, "nvidia-smi lists none")
 
 
-def _ask(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """Return what a program says.
+def _ask_nvidia_smi(*words: str) -> str:
+    """Return what nvidia-smi says.
 
     Raises:
+        OSError: it is not there or cannot be run.
+        CalledProcessError: it has failed.
         TimeoutExpired: it gave no answer; it is killed, but not waited for, since in a call to a
             broken driver it would not end.
     """
+    command = ["nvidia-smi", *words]
+    pipe = subprocess.PIPE
     process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
+        command, stdout=pipe, stderr=pipe, text=True, errors="replace", start_new_session=True
     )
     try:
         out, err = process.communicate(timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1)
-        for stream in (process.stdout, process.stderr):
-            if stream:
-                stream.close()
+        signal_group(process.pid, signal.SIGKILL)
         raise
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, out, err)
+    return out
 
 
 def choose_gpus(machine: Machine, indices: Sequence[int]) -> tuple[str, ...]:
@@ -120,15 +110,12 @@ def choose_gpus(machine: Machine, indices: Sequence[int]) -> tuple[str, ...]:
 
 def free_memory(machine: Machine, gpus: Sequence[str]) -> dict[str, float]:
     """Return the free MiB of each GPU of which nvidia-smi says it."""
-    program = shutil.which("nvidia-smi")
-    if program is None or not gpus:
-        return {}
-    words = ["--query-gpu=index,uuid,name,memory.free", "--format=csv,noheader,nounits"]
+    words = ("--query-gpu=index,uuid,name,memory.free", "--format=csv,noheader,nounits")
     try:
-        answer = _ask([program, *words])
-    except (OSError, subprocess.TimeoutExpired):
+        answer = _ask_nvidia_smi(*words) if gpus else ""
+    except (OSError, subprocess.SubprocessError):
         return {}
-    rows = [[word.strip() for word in line.split(",")] for line in answer.stdout.splitlines()]
+    rows = [[word.strip() for word in line.split(",")] for line in answer.splitlines()]
     rows = [row for row in rows if len(row) == 4 and row[3].isdigit()]
     free = {}
     order = {**os.environ, **machine.environment}.get("CUDA_DEVICE_ORDER")
@@ -173,11 +160,13 @@ def make_slots(
     or that many CPU workers (default one per core, no more than jobs and free gigabytes), which
     share the cores evenly."""
     if gpus:
-        number = 1 if jobs_per_gpu is None else jobs_per_gpu or _most_per_gpu(len(gpus), num_jobs)
+        # A run keeps one core busy with what it asks of the GPU.
+        most = max(1, min(count_cores(), num_jobs) // len(gpus))
+        number = 1 if jobs_per_gpu is None else jobs_per_gpu or most
         return [
-            Slot(name, {**machine.environment, "CUDA_VISIBLE_DEVICES": gpu}, name)
+            Slot(f"GPU {gpu}", {**machine.environment, "CUDA_VISIBLE_DEVICES": gpu}, f"GPU {gpu}")
             for _ in range(number)
-            for gpu, name in ((gpu, f"GPU {gpu}") for gpu in gpus)
+            for gpu in gpus
         ]
     cores = count_cores()
     workers = jobs_per_gpu or max(1, min(cores, num_jobs, free_gigabytes()))
@@ -186,11 +175,6 @@ def make_slots(
         "OMP_NUM_THREADS": str(max(1, cores // workers)),
     }
     return [Slot(f"CPU worker {number}", environment, "the CPU") for number in range(workers)]
-
-
-def _most_per_gpu(num_gpus: int, num_jobs: int) -> int:
-    """A run keeps one core busy with what it asks of the GPU."""
-    return max(1, min(count_cores(), num_jobs) // num_gpus)
 
 
 def free_gigabytes() -> int:

@@ -2,30 +2,27 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
 from runner.files.consoles import in_use
 from runner.files.records import RunResult, read_result, set_aside
-from runner.launch.gpus import need_mb
-from runner.launch.local import (
+from runner.launch.failure_causes import Refused, out_of_memory
+from runner.launch.interface import (
     DONE_ELSEWHERE,
     OTHER_SETTINGS,
     STARTED_ELSEWHERE,
     TIMED_OUT,
-    Command,
+    Change,
     Launcher,
-    State,
-    Status,
+    refusal,
 )
-from runner.launch.mistakes import Mistakes, out_of_memory
-from runner.launch.order import followers, priorities
-from runner.launch.stop import StopRequest
+from runner.launch.job_order import followers, priorities
+from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
+from runner.plan.job_folders import Standing, Survey
 from runner.plan.jobs import Job
-from runner.plan.standing import Standing, Survey
 
 USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
 FINAL = (USER_MISTAKE, OTHER_SETTINGS)
@@ -62,15 +59,16 @@ class Outcome:
         Returns:
             the names of those jobs, which another runner has run.
         """
-        late = []
-        for name, (standing, result) in found.items():
-            if standing is Standing.DONE and result and name not in self.results:
-                self.results[name] = result
-                late.append(name)
-        self.failures = [each for each in self.failures if each.job.name not in self.results]
-        self.blocked = [job for job in self.blocked if job.name not in self.results]
-        self.hopeless = [job for job in self.hopeless if job.name not in self.results]
-        return late
+        done = {
+            name: result
+            for name, (standing, result) in found.items()
+            if standing is Standing.DONE and result and name not in self.results
+        }
+        self.results |= done
+        self.failures = [each for each in self.failures if each.job.name not in done]
+        self.blocked = [job for job in self.blocked if job.name not in done]
+        self.hopeless = [job for job in self.hopeless if job.name not in done]
+        return list(done)
 
 
 class Watcher(Protocol):
@@ -105,31 +103,27 @@ class Scheduler:
         stop: StopRequest,
         times: Times,
         *,
-        retries: int,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        retries: int = 0,
     ):
         self._launcher = launcher
         self._watcher = watcher
         self._stop = stop
         self._times = times
         self._retries = retries
-        self._clock = clock
-        self._sleep = sleep
-        self._mistakes = Mistakes()
+        self._refused = Refused()
         self._outcome = Outcome()
         self._tries: Counter[str] = Counter()
-        self._submitted: dict[int, Job] = {}
-        self._running: dict[int, float] = {}
+        self._submitted: dict[str, Job] = {}
+        self._begun: dict[str, float] = {}
         self._resting: list[tuple[float, Job]] = []  # from when on it may be tried again
-        self._elsewhere: dict[str, Job] = {}
+        self._elsewhere: list[Job] = []
         self._next_look = 0.0
 
     def run(self, jobs: Sequence[Job]) -> Outcome:
         """Run the jobs and return how they ended; returns early when a stop is asked for.
 
-        The launcher is left without a running command, whatever happens here, unless it is one
-        that leaves them running.
+        The launcher is left without a running job, whatever happens here, unless it is one that
+        leaves them running.
         """
         self._priority = priorities(jobs, self._times)
         self._followers = followers(jobs)
@@ -145,78 +139,65 @@ class Scheduler:
                 self._submit_rested()
                 self._look_elsewhere()
                 # A place that has come free is filled by the next poll: at once.
-                ended = self._take(self._launcher.poll())
+                changes = self._launcher.poll()
+                for change in changes:
+                    self._take(change)
                 self._watcher.tick()
                 # Where one has just ended, the next may end soon as well.
+                ended = any(change.ended for change in changes)
                 tick = _SHORTEST_TICK if ended else min(TICK, tick * 1.2)
                 if not ended:
-                    self._sleep(tick)
+                    time.sleep(tick)
             self._outcome.stopped = bool(self._stop.count)
         finally:
-            try:
-                if self._stop.count and not self._launcher.leaves_running:
-                    self._watcher.stopping()
-            finally:
-                self._end()
+            self._end()
         return self._outcome
 
     def _end(self) -> None:
         try:
-            self._launcher.cancel(self._stop.hurry)
+            if self._stop.count and not self._launcher.leaves_running:
+                self._watcher.stopping()
         finally:
-            self._times.save()
+            try:
+                self._launcher.cancel(self._stop.hurry)
+            finally:
+                self._times.save()
 
     def _submit(self, job: Job) -> None:
         self._tries[job.name] += 1
-        command = Command(
-            job.argv,
-            job.console,
-            self._priority[job.name],
-            partial(_refusal, job),
-            partial(self._need, job),
-        )
-        self._submitted[self._launcher.submit(command)] = job
-
-    def _need(self, job: Job) -> float | None:
-        peak = self._times.memory(job.argv)
-        return None if peak is None else need_mb(peak)
+        self._submitted[job.name] = job
+        self._launcher.submit(job, self._priority[job.name])
 
     def _submit_rested(self) -> None:
-        now = self._clock()
+        now = time.monotonic()
         for due, job in [entry for entry in self._resting if entry[0] <= now]:
             self._resting.remove((due, job))
             self._submit(job)
 
     def _look_elsewhere(self) -> None:
         """Take in what other processes have finished, and start again what they have left."""
-        if not self._elsewhere or self._clock() < self._next_look:
+        if not self._elsewhere or time.monotonic() < self._next_look:
             return
-        self._next_look = self._clock() + ELSEWHERE
-        for name, job in list(self._elsewhere.items()):
-            if not in_use(job.console):
-                del self._elsewhere[name]
-                if _refusal(job) == DONE_ELSEWHERE:
-                    self._settle(job, Status(State.GONE, DONE_ELSEWHERE), 0.0)
-                else:
-                    self._submit(job)
+        self._next_look = time.monotonic() + ELSEWHERE
+        for job in [job for job in self._elsewhere if not in_use(job.console)]:
+            self._elsewhere.remove(job)
+            if refusal(job) == DONE_ELSEWHERE:
+                self._settle(Change(job, True, DONE_ELSEWHERE), 0.0)
+            else:
+                self._submit(job)
 
-    def _take(self, statuses: Mapping[int, Status]) -> bool:
-        """Take in where the commands stand; return whether one has ended."""
-        ended = False
-        for number, status in statuses.items():
-            if status.state is State.RUNNING and number not in self._running:
-                self._running[number] = self._clock()
-                self._watcher.started(self._submitted[number])
-            elif status.state is State.GONE:
-                now = self._clock()
-                job = self._submitted.pop(number)
-                self._settle(job, status, now - self._running.pop(number, now))
-                ended = True
-        return ended
+    def _take(self, change: Change) -> None:
+        name, now = change.job.name, time.monotonic()
+        if change.ended:
+            del self._submitted[name]
+            self._settle(change, now - self._begun.pop(name, now))
+        elif name not in self._begun:
+            self._begun[name] = now
+            self._watcher.started(change.job)
 
-    def _settle(self, job: Job, status: Status, seconds: float) -> None:
-        code, result = status.exit_code, read_result(job.folder)
-        elsewhere = code == DONE_ELSEWHERE
+    def _settle(self, change: Change, seconds: float) -> None:
+        job, code = change.job, change.exit_code
+        elsewhere, result = code == DONE_ELSEWHERE, read_result(job.folder)
         if (elsewhere or not code) and result and result.key == job.key:
             self._outcome.results[job.name] = result
             self._times.learn(job.argv, job.folder, None if elsewhere else seconds)
@@ -225,16 +206,16 @@ class Scheduler:
                 self._submit(follower)
         elif code == STARTED_ELSEWHERE:
             self._tries[job.name] -= 1
-            self._elsewhere[job.name] = job
+            self._elsewhere.append(job)
             self._watcher.elsewhere(job)
         else:
-            self._fail(job, status)
+            self._fail(change)
 
-    def _fail(self, job: Job, status: Status) -> None:
-        code = status.exit_code
-        reason, pause = _reason(code), 0.0
-        if out_of_memory(code, job.console) and status.narrow:
-            reason = f"{reason}, out of memory beside others: {status.narrow()}"
+    def _fail(self, change: Change) -> None:
+        job, code, pause = change.job, change.exit_code, 0.0
+        reason = _reason(code)
+        if change.narrow and out_of_memory(code, job.console):
+            reason = f"{reason}, out of memory beside others: {change.narrow()}"
             self._tries[job.name] -= 1
             retry = True
         else:
@@ -244,29 +225,27 @@ class Scheduler:
         failure = Failure(job, reason, code)
         self._watcher.failed(failure, retry=retry)
         if retry:
-            self._resting.append((self._clock() + pause, job))
+            self._resting.append((time.monotonic() + pause, job))
         else:
             self._outcome.failures.append(failure)
-            self._drop_followers(job, self._outcome.blocked)
+            self._outcome.blocked += self._followers.pop(job.name, ())
         if code == USER_MISTAKE:
-            self._mistakes.note(job)
+            self._refused.note(job)
             self._give_up_hopeless()
 
     def _give_up_hopeless(self) -> None:
-        for number, job in list(self._submitted.items()):
-            if self._mistakes.covers(job) and self._launcher.withdraw(number):
-                del self._submitted[number]
-                self._outcome.hopeless.append(job)
-                self._drop_followers(job, self._outcome.hopeless)
-        for entry in [entry for entry in self._resting if self._mistakes.covers(entry[1])]:
-            self._resting.remove(entry)
-            self._outcome.hopeless.append(entry[1])
-            self._drop_followers(entry[1], self._outcome.hopeless)
-
-    def _drop_followers(self, job: Job, place: list[Job]) -> None:
-        for follower in self._followers.pop(job.name, ()):
-            place.append(follower)
-            self._drop_followers(follower, place)
+        """Take out of the line what would be refused as well, and the tests that need it."""
+        withdrawn = [
+            job
+            for job in self._submitted.values()
+            if self._refused.covers(job) and self._launcher.withdraw(job)
+        ]
+        for job in withdrawn:
+            del self._submitted[job.name]
+        hopeless = [entry for entry in self._resting if self._refused.covers(entry[1])]
+        self._resting = [entry for entry in self._resting if entry not in hopeless]
+        for job in [*withdrawn, *(job for _, job in hopeless)]:
+            self._outcome.hopeless += [job, *self._followers.pop(job.name, ())]
 
 
 def _make_way(job: Job, *, replaced: bool) -> None:
@@ -278,14 +257,6 @@ def _make_way(job: Job, *, replaced: bool) -> None:
         set_aside(job.folder)
     elif (job.folder / "result.json").exists() and read_result(job.folder) is None:
         set_aside(job.folder, logs=False)  # cut short, or of another program
-
-
-def _refusal(job: Job) -> int:
-    """Look once more: another runner may have been there while the job stood in line."""
-    result = read_result(job.folder)
-    if result is None:
-        return 0
-    return DONE_ELSEWHERE if result.key == job.key else OTHER_SETTINGS
 
 
 def _reason(code: int | None) -> str:

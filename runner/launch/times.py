@@ -10,7 +10,8 @@ another device replaces what was known.
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,6 +25,37 @@ INTERVAL = 2.0  # seconds between two writings: hundreds of short jobs must not 
 _CPU = "cpu"
 
 
+@dataclass(frozen=True)
+class _Cost:
+    """What a run has cost; None: not known."""
+
+    seconds: float | None
+    peak_memory_mb: float | None
+    device: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "_Cost":
+        """Read what a file says."""
+        device = str(record.get("device") or "")
+        device = _CPU if device.startswith(_CPU) else device
+        return cls(number(record.get("seconds")), number(record.get("peak_memory_mb")), device)
+
+    @property
+    def gpu_memory(self) -> float | None:
+        return None if self.device == _CPU else self.peak_memory_mb
+
+    def and_before(self, old: "_Cost | None") -> "_Cost":
+        """Return the dearest of both, if they are of one device."""
+        if old is None or old.device != self.device:
+            return self
+        seconds = _largest([self.seconds, old.seconds])
+        return _Cost(seconds, _largest([self.peak_memory_mb, old.peak_memory_mb]), self.device)
+
+
+_Costs = dict[str, dict[str, _Cost]]
+"""By `<trainer> <dataset> <kind>`, then by settings, under "" for all settings together."""
+
+
 class Times:
     """The records of one output folder.
 
@@ -34,8 +66,8 @@ class Times:
     def __init__(self, path: Path) -> None:
         """`path`: of the file, which need not be there."""
         self._path = path
-        self._records = _read(path)
-        self._new: list[tuple[str, str, dict[str, Any]]] = []
+        self._costs = _read(path)
+        self._new: list[tuple[str, str, _Cost]] = []
         self._means: dict[str, float] | None = None
         self._written = 0.0
         self._warned = False
@@ -43,9 +75,9 @@ class Times:
     def seconds(self, argv: Sequence[str]) -> float | None:
         """Return how long a run will take: as its like has taken, else as the mean of those of the
         same dataset and kind, else of the same kind; None if nothing is known."""
-        record = self._record(argv)
-        if (own := number(record.get("seconds"))) is not None:
-            return own
+        own = self._cost(argv)
+        if own and own.seconds is not None:
+            return own.seconds
         if self._means is None:
             self._means = self._mean_seconds()
         _, dataset, kind = _key(argv).split(" ")
@@ -54,20 +86,15 @@ class Times:
     def memory(self, argv: Sequence[str]) -> float | None:
         """Return the most MiB of a GPU that a run will take: as its like has taken, else as the
         largest of the same trainer and kind, else of the same trainer; None if nothing is known."""
-        record = self._record(argv)
-        if (own := _gpu_memory(record)) is not None:
-            return own
+        own = self._cost(argv)
+        if own and own.gpu_memory is not None:
+            return own.gpu_memory
         trainer, _, kind = _key(argv).split(" ")
-        for end in (f" {kind}", ""):
-            found = [
-                value
-                for key, record in self._records.items()
-                if key.startswith(f"{trainer} ") and key.endswith(end)
-                if (value := _gpu_memory(record)) is not None
-            ]
-            if found:
-                return max(found)
-        return None
+        alike = {
+            key: each[""] for key, each in self._costs.items() if key.startswith(f"{trainer} ")
+        }
+        same_kind = _largest([alike[key].gpu_memory for key in alike if key.endswith(f" {kind}")])
+        return same_kind or _largest([cost.gpu_memory for cost in alike.values()])
 
     def learn(self, argv: Sequence[str], folder: Path, seconds: float | None = None) -> None:
         """Take in what a run that has left its result has cost.
@@ -78,18 +105,13 @@ class Times:
         """
         content = read_record(folder)
         told = content.get("seconds")
-        parts = told.values() if isinstance(told, dict) else ()
-        numbers = [value for part in parts if (value := number(part)) is not None]
-        if numbers:
-            seconds = sum(numbers)
-        device = str(content.get("device") or "")
-        record = {
-            "seconds": None if seconds is None else round(seconds, 3),
-            "peak_memory_mb": content.get("peak_memory_mb"),
-            "device": _CPU if device.startswith(_CPU) else device,
-        }
-        entry = (_key(argv), _settings(argv), record)
-        _merge(self._records, *entry)
+        parts = [number(part) for part in told.values()] if isinstance(told, dict) else []
+        known = [part for part in parts if part is not None]
+        seconds = sum(known) if known else seconds
+        seconds = None if seconds is None else round(seconds, 3)
+        cost = _Cost.of({**content, "seconds": seconds})
+        entry = (_key(argv), _settings(argv), cost)
+        _add(self._costs, *entry)
         self._new.append(entry)
         self._means = None
         if time.monotonic() - self._written >= INTERVAL:
@@ -97,7 +119,7 @@ class Times:
 
     def knows(self, argv: Sequence[str]) -> bool:
         """Whether there is a record of a run with these very settings."""
-        return _settings(argv) in self._settings_of(argv)
+        return _settings(argv) in self._costs.get(_key(argv), {})
 
     def save(self) -> None:
         """Write what is new to the file, beside what other runners have written meanwhile. A file
@@ -105,11 +127,18 @@ class Times:
         if not self._new:
             return
         self._written = time.monotonic()
-        records = _read(self._path)
+        costs = _read(self._path)
         for entry in self._new:
-            _merge(records, *entry)
+            _add(costs, *entry)
+        content = {
+            key: {
+                **asdict(found[""]),
+                "settings": {name: asdict(cost) for name, cost in found.items() if name},
+            }
+            for key, found in costs.items()
+        }
         try:
-            atomic_write(self._path, json.dumps(records, indent=1, sort_keys=True) + "\n")
+            atomic_write(self._path, json.dumps(content, indent=1, sort_keys=True) + "\n")
         except UserError as error:
             if not self._warned:
                 print(f"{error}; the order of later runs will not know it", file=sys.stderr)
@@ -117,63 +146,48 @@ class Times:
             return
         self._new.clear()
 
-    def _record(self, argv: Sequence[str]) -> Mapping[str, Any]:
-        exact = self._settings_of(argv).get(_settings(argv))
-        return exact if isinstance(exact, dict) else self._records.get(_key(argv), {})
-
-    def _settings_of(self, argv: Sequence[str]) -> Mapping[str, Any]:
-        found = self._records.get(_key(argv), {}).get("settings")
-        return found if isinstance(found, dict) else {}
+    def _cost(self, argv: Sequence[str]) -> _Cost | None:
+        found = self._costs.get(_key(argv), {})
+        return found.get(_settings(argv)) or found.get("")
 
     def _mean_seconds(self) -> dict[str, float]:
         """The mean by dataset and kind, and by kind."""
         values: dict[str, list[float]] = {}
-        for key, record in self._records.items():
-            seconds = number(record.get("seconds"))
-            if seconds is not None and key.count(" ") == 2:
+        for key, found in self._costs.items():
+            if (seconds := found[""].seconds) is not None:
                 _, dataset, kind = key.split(" ")
                 values.setdefault(f"{dataset} {kind}", []).append(seconds)
                 values.setdefault(kind, []).append(seconds)
-        return {name: fmean(found) for name, found in values.items()}
+        return {name: fmean(each) for name, each in values.items()}
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def _read(path: Path) -> _Costs:
     """Return what the file says, nothing if it is not there or not whole."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    entries = content.items() if isinstance(content, dict) else ()
-    return {key: value for key, value in entries if isinstance(value, dict)}
+    costs: _Costs = {}
+    for key, record in content.items() if isinstance(content, dict) else ():
+        if isinstance(record, dict) and key.count(" ") == 2:
+            settings = record.get("settings")
+            more = settings.items() if isinstance(settings, dict) else ()
+            costs[key] = {
+                name: _Cost.of(each)
+                for name, each in [("", record), *more]
+                if isinstance(each, dict)
+            }
+    return costs
 
 
-def _merge(
-    records: dict[str, dict[str, Any]], key: str, settings: str, new: Mapping[str, Any]
-) -> None:
-    record = records.setdefault(key, {})
-    exact = record.get("settings")
-    if not isinstance(exact, dict):
-        exact = record["settings"] = {}
-    old = exact.get(settings)
-    exact[settings] = _dearer(old if isinstance(old, dict) else {}, new)
-    record.update(_dearer(record, new))
+def _add(costs: _Costs, key: str, settings: str, cost: _Cost) -> None:
+    found = costs.setdefault(key, {})
+    for name in ("", settings):
+        found[name] = cost.and_before(found.get(name))
 
 
-def _dearer(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("seconds", "peak_memory_mb")
-    known = old if old.get("device") == new["device"] else {}
-    found = {
-        name: [v for v in (number(known.get(name)), number(new.get(name))) if v is not None]
-        for name in names
-    }
-    return {
-        **{name: max(found[name], default=None) for name in names},
-        "device": new["device"],
-    }
-
-
-def _gpu_memory(record: Mapping[str, Any]) -> float | None:
-    return None if record.get("device") == _CPU else number(record.get("peak_memory_mb"))
+def _largest(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _key(argv: Sequence[str]) -> str:
@@ -185,11 +199,9 @@ def _key(argv: Sequence[str]) -> str:
 
 def _settings(argv: Sequence[str]) -> str:
     """The YAML and the options, which stand behind the job key."""
-    words = list(argv)
-    options = words[words.index("--job-key") + 2 :] if "--job-key" in words else []
+    options = argv[argv.index("--job-key") + 2 :] if "--job-key" in argv else ()
     return " ".join([Path(_after(argv, "--config-file")).stem, *options])
 
 
 def _after(argv: Sequence[str], flag: str) -> str:
-    words: Iterator[str] = iter(argv)
-    return next((next(words, "") for word in words if word == flag), "")
+    return argv[argv.index(flag) + 1] if flag in argv[:-1] else ""

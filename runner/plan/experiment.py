@@ -1,7 +1,8 @@
 """An entry of configs.py, checked, with the YAML and options that hold for each run."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,16 @@ from runner.errors import UserError, did_you_mean
 from runner.plan import demo
 from runner.plan.grid import Axis, read_axes
 from runner.plan.modes import DATASET_LISTS, DEFAULT_MODE, MODES, SETTINGS_MODES
-from runner.plan.options import key_problem
+from runner.plan.option_keys import key_problem
 
-SECTIONS = frozenset({"data", "train", "mode", "modes", "in_all", "dept", "grid"})
-DATA_KEYS = frozenset({"root", "source_dataset", *DATASET_LISTS})
-TRAIN_KEYS = frozenset(
-    {"trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "demo_opts"}
-    | {"cases", "zero_shot", "base_only", "multi_task"}
-)
-CASE_KEYS = frozenset({"when", "cfg", "opts"})
-WHEN_KEYS = frozenset({"mode", "shots", "dataset"})
+SECTIONS = {"data", "train", "mode", "modes", "in_all", "dept", "grid"}
+DATA_KEYS = {"root", "source_dataset", *DATASET_LISTS}
+TRAIN_KEYS = {
+    *("trainer", "cfg", "cfg_trainer", "shots", "seeds", "loadep", "opts", "demo_opts"),
+    *("cases", "zero_shot", "base_only", "multi_task"),
+}
+CASE_KEYS = {"when", "cfg", "opts"}
+WHEN_KEYS = {"mode", "shots", "dataset"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Experiment:
     in_all: bool
     source: str
     datasets: Mapping[str, tuple[str, ...]]
-    cases: tuple[Mapping[str, Any], ...] = field(default=())
+    cases: tuple[Mapping[str, Any], ...] = ()
     grid: tuple[Axis, ...] = ()
 
     def settings(self, mode: str, shots: int, dataset: str) -> tuple[str, tuple[str, ...]]:
@@ -50,14 +51,10 @@ class Experiment:
         cfg, opts = self.cfg, self.opts
         given = {"mode": MODES[mode].settings, "shots": shots, "dataset": dataset}
         for case in self.cases:
-            if all(_holds(wanted, given[key]) for key, wanted in case["when"].items()):
+            if all(given[key] in _listed(wanted) for key, wanted in case["when"].items()):
                 cfg = case.get("cfg", cfg)
                 opts = (*opts, *map(str, case.get("opts", ())))
         return cfg, opts
-
-
-def _holds(wanted: Any, given: Any) -> bool:
-    return given in wanted if isinstance(wanted, list | tuple) else given == wanted
 
 
 def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
@@ -72,7 +69,10 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
         raise UserError([f"configs.py, {name}: {line}" for line in problems])
     data, train = config.get("data", {}), config["train"]
     flags = {key: bool(train.get(key)) for key in ("zero_shot", "base_only", "multi_task")}
-    modes = tuple(config.get("modes", ())) or _modes(**flags)
+    # What several tasks or a head of the trained classes have learned says nothing of other data.
+    no_transfer = flags["base_only"] or flags["multi_task"]
+    modes = tuple(each for each in MODES if not (no_transfer and MODES[each].transfer))
+    modes = tuple(config.get("modes", ())) or modes
     return Experiment(
         name=name,
         trainer=train["trainer"],
@@ -94,23 +94,11 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
     )
 
 
-def _modes(*, zero_shot: bool, base_only: bool, multi_task: bool) -> tuple[str, ...]:
-    """Return the modes of an entry that names none."""
-    left_out = {"xd", "dg"} if multi_task else set()
-    if zero_shot:
-        left_out |= {"fs-b2n"}
-    if base_only:
-        left_out |= {"xd", "dg"}
-    return tuple(name for name in MODES if name not in left_out)
-
-
 def _problems(config: Mapping[str, Any]) -> list[str]:
     train = config.get("train", {})
-    problems = [
-        f"{key}: no such section{did_you_mean(key, SECTIONS)}" for key in config.keys() - SECTIONS
-    ]
-    problems += _unknown("data", config.get("data", {}), DATA_KEYS)
-    problems += _unknown("train", train, TRAIN_KEYS)
+    problems = _unknown("", config, SECTIONS, "section")
+    problems += _unknown("data.", config.get("data", {}), DATA_KEYS)
+    problems += _unknown("train.", train, TRAIN_KEYS)
     for case in train.get("cases", ()):
         problems += _case_problems(case)
     problems += [f"train.{key} is missing" for key in ("trainer", "cfg") if key not in train]
@@ -122,48 +110,58 @@ def _problems(config: Mapping[str, Any]) -> list[str]:
     problems += [f"grid.{line}" for axis in axes if (line := key_problem(axis.key, swept=True))]
     modes = config.get("modes", list(MODES))
     problems += [f"modes: {mode}: no such mode" for mode in modes if mode not in MODES]
-    mode = config.get("mode")
-    if mode is not None and mode not in modes:
-        problems.append(f"mode: {mode}: must be one of {', '.join(modes)}")
+    if config.get("mode", modes[0]) not in modes:
+        problems.append(f"mode: {config['mode']}: must be one of {', '.join(modes)}")
     return problems
 
 
 def _case_problems(case: Mapping[str, Any]) -> list[str]:
     when = case.get("when", {})
-    problems = _unknown("train.cases", case, CASE_KEYS)
-    problems += _unknown("train.cases.when", when, WHEN_KEYS)
+    problems = _unknown("train.cases.", case, CASE_KEYS)
+    problems += _unknown("train.cases.when.", when, WHEN_KEYS)
     if "when" not in case:
         problems.append("train.cases: a case without `when`")
-    wanted = when.get("mode", ())
-    for mode in wanted if isinstance(wanted, list | tuple) else [wanted]:
-        if mode not in SETTINGS_MODES:
-            problems.append(
-                f"train.cases.when.mode: {mode}: must be one of {', '.join(SETTINGS_MODES)}, "
-                "which hold for dg, fs-b2n and mt as well"
-            )
-    return problems
+    return problems + [
+        f"train.cases.when.mode: {mode}: must be one of {', '.join(SETTINGS_MODES)}, "
+        "which hold for dg, fs-b2n and mt as well"
+        for mode in _listed(when.get("mode", ()))
+        if mode not in SETTINGS_MODES
+    ]
 
 
-def _unknown(where: str, given: Mapping[str, Any], known: frozenset[str]) -> list[str]:
-    return [f"{where}.{key}: no such key{did_you_mean(key, known)}" for key in given.keys() - known]
+def _listed(wanted: Any) -> list[Any]:
+    return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
 
 
-def trainer_yaml(repo: Path, experiment: Experiment, cfg: str) -> Path:
+def _unknown(
+    where: str, given: Mapping[str, Any], known: Collection[str], what: str = "key"
+) -> list[str]:
+    return [
+        f"{where}{key}: no such {what}{did_you_mean(key, known)}"
+        for key in given
+        if key not in known
+    ]
+
+
+@lru_cache(maxsize=1024)
+def trainer_yaml(repo: Path, trainers: tuple[str, ...], cfg: str, name: str) -> Path:
     """Return the YAML of a run: the trainer's own file, else that of the folder it borrows from. In
     the demo a method without a file of its own takes the general one.
+
+    Args:
+        trainers: the trainer, and the one whose folder it borrows from.
+        name: of the experiment, for the error.
 
     Raises:
         UserError: there is none.
     """
-    names = dict.fromkeys([experiment.trainer, experiment.cfg_trainer])
-    folders = [repo / "configs/trainers" / name for name in names]
-    if cfg == demo.CFG:
-        folders.append(repo / "configs/trainers" / demo.CFG_FOLDER)
+    general = (demo.CFG_FOLDER,) if cfg == demo.CFG else ()
+    folders = [repo / "configs/trainers" / each for each in dict.fromkeys((*trainers, *general))]
     for folder in folders:
         if (folder / f"{cfg}.yaml").is_file():
             return folder / f"{cfg}.yaml"
     near = [path.stem for folder in folders for path in folder.glob("*.yaml")]
     raise UserError(
-        f"configs.py, {experiment.name}: no file {folders[-1].relative_to(repo)}/{cfg}.yaml"
+        f"configs.py, {name}: no file {folders[-1].relative_to(repo)}/{cfg}.yaml"
         f"{did_you_mean(cfg, near)}"
     )

@@ -9,12 +9,11 @@ from typing import Any
 
 from runner.errors import UserError, did_you_mean
 from runner.plan.jobkey import normalise
+from runner.plan.option_keys import VALIDATE
 
-VALIDATE = "TEST.VALIDATE_AT_END"  # puts the accuracy on the validation images into result.json
 VALIDATION, TEST = "val", "test"  # images that may rank the points
 _ALIAS = re.compile(r"[A-Za-z]\w*")
 _UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
-_CLOSES = {"(": ")", "[": "]", "{": "}"}
 _AXIS_KEYS = frozenset({"alias", "values"})
 _LONGEST = 100  # characters of a folder's name
 
@@ -80,9 +79,15 @@ def parse_axis(word: str) -> Axis:
         UserError: it is not of that form.
     """
     key, equals, text = word.partition("=")
-    values, open_ = _split(text)
-    if open_:
-        raise UserError(f"--grid {word}: {open_} is not closed")
+    values, value = [], ""
+    for part in text.split(","):
+        value = f"{value},{part}" if value else part
+        if not _open(value):
+            values.append(value.strip())
+            value = ""
+    if value:
+        raise UserError(f"--grid {word}: {_open(value)} is not closed")
+    values = [value for value in values if value]
     if not key or not equals or not values:
         raise UserError(f"--grid {word}: must be KEY=a,b,c, as OPTIM.LR=0.002,0.02")
     if same := _equal(values):
@@ -127,25 +132,12 @@ def _equal(words: Sequence[str]) -> str:
     return ""
 
 
-def _split(text: str) -> tuple[list[str], str]:
-    """Return the words between the commas, and the bracket or quote that is open at the end."""
-    words, word, quote = [], "", ""
-    open_: list[str] = []  # brackets
-    for sign in text:
-        if quote:
-            quote = "" if sign == quote else quote
-        elif sign in "'\"":
-            quote = sign
-        elif sign in _CLOSES:
-            open_.append(sign)
-        elif open_ and sign == _CLOSES[open_[-1]]:
-            open_.pop()
-        elif sign == "," and not open_:
-            words.append(word)
-            word = ""
-            continue
-        word += sign
-    return [word.strip() for word in [*words, word] if word.strip()], quote or "".join(open_[:1])
+def _open(text: str) -> str:
+    """Return a bracket or quote that is not closed in a text, nothing if there is none."""
+    for left, right in ("()", "[]", "{}"):
+        if text.count(left) != text.count(right):
+            return left
+    return next((quote for quote in "'\"" if text.count(quote) % 2), "")
 
 
 def _short_names(axes: Sequence[Axis]) -> list[str]:

@@ -1,60 +1,23 @@
 """Turn experiments into studies: which datasets, seeds and shots, and which tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from runner.errors import UserError, did_you_mean
 from runner.files.writing import shown
 from runner.plan import demo
 from runner.plan.archive import layout, open_archive
+from runner.plan.arguments import Arguments
 from runner.plan.build import ACCURACY, JobBuilder, Workspace, dataset_yaml, shots_column
 from runner.plan.experiment import Experiment
-from runner.plan.grid import VALIDATE, Axis, Point, points
+from runner.plan.grid import Point, points
 from runner.plan.jobs import Job, Study
 from runner.plan.modes import DEFAULT_MODE, MODES, Mode
+from runner.plan.option_keys import VALIDATE
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What the command line narrows or replaces; empty means: as the entry says."""
-
-    modes: tuple[str, ...] = ()
-    expanded: tuple[str, ...] = ()  # of these experiments a mode that they do not have is left out
-    datasets: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    shots: tuple[int, ...] = ()
-    options: tuple[str, ...] = ()
-    grid: tuple[Axis, ...] = ()
-    demo: bool = False
-    weights: str = ""
-    dry_run: bool = False
-
-
-def choose_modes(
-    experiments: Sequence[Experiment], named: Sequence[str], expanded: Sequence[str] = ()
-) -> list[Mode]:
-    """Return the modes of a call: the named ones, else that of the entries, base-to-new where
-    theirs differ.
-
-    Raises:
-        UserError: an entry that is not among the `expanded` does not run in such a mode.
-    """
-    own = {experiment.mode for experiment in experiments}
-    modes = named or (own.pop() if len(own) == 1 else DEFAULT_MODE,)
-    problems = [
-        f"--mode {mode}: {experiment.name} has {', '.join(experiment.modes)}"
-        for mode in modes
-        for experiment in experiments
-        if mode not in experiment.modes and experiment.name not in expanded
-    ]
-    if problems:
-        raise UserError(problems)
-    return [MODES[mode] for mode in modes]
-
-
-def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Selection) -> list[Study]:
+def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments) -> list[Study]:
     """Return a study per experiment and number of shots (per experiment in mode fs, whose table has
     a column for each), jobs in the order of running.
 
@@ -62,16 +25,18 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Selection)
         UserError: unknown datasets, missing YAML files, an archive without a checkpoint to
             evaluate, one line each.
     """
-    check_datasets(place.repo, chosen.datasets)
-    modes = choose_modes(experiments, chosen.modes, chosen.expanded)
+    _check_datasets(place.repo, chosen.datasets)
+    modes = _choose_modes(experiments, chosen)
     _check_grids(experiments, chosen)
     studies: list[Study] = []
     for mode in modes:
-        made = []
-        for experiment in experiments:
-            if mode.name in experiment.modes:
-                for point in points(chosen.grid or experiment.grid):
-                    made += _plan_experiment(experiment, mode, place, chosen, point)
+        made = [
+            study
+            for experiment in experiments
+            if mode.name in experiment.modes
+            for point in points(chosen.grid or experiment.grid)
+            for study in _plan_experiment(experiment, mode, place, chosen, point)
+        ]
         absent = sum(len(study.absent) for study in made)
         if absent and not any(study.jobs for study in made):
             raise UserError(
@@ -79,10 +44,41 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Selection)
                 f"{mode.name} looks for {layout(mode)}/<model>/model.pth.tar-<epoch>"
             )
         studies += made
-    return share_jobs(studies)
+    return _share_jobs(studies)
 
 
-def _check_grids(experiments: Sequence[Experiment], chosen: Selection) -> None:
+def _check_datasets(repo: Path, names: Sequence[str]) -> None:
+    known = {path.stem for path in (repo / "configs/datasets").glob("*.yaml")}
+    wrong = [
+        f"--datasets {name}: no such dataset{did_you_mean(name, known)}"
+        for name in names
+        if name not in known
+    ]
+    if wrong:
+        raise UserError(wrong)
+
+
+def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[Mode]:
+    """Return the modes of a call: the named ones, else that of the entries, base-to-new where
+    theirs differ.
+
+    Raises:
+        UserError: an entry that `--cfg all` does not stand for does not run in such a mode.
+    """
+    own = {experiment.mode for experiment in experiments}
+    modes = chosen.mode or (own.pop() if len(own) == 1 else DEFAULT_MODE,)
+    problems = [
+        f"--mode {mode}: {experiment.name} has {', '.join(experiment.modes)}"
+        for mode in modes
+        for experiment in experiments
+        if mode not in experiment.modes and experiment.name not in chosen.expanded
+    ]
+    if problems:
+        raise UserError(problems)
+    return [MODES[mode] for mode in modes]
+
+
+def _check_grids(experiments: Sequence[Experiment], chosen: Arguments) -> None:
     """Refuse keys that the command line both sweeps over and fixes."""
     fixed = chosen.options[::2]
     problems = [
@@ -98,7 +94,7 @@ def _check_grids(experiments: Sequence[Experiment], chosen: Selection) -> None:
         raise UserError(problems)
 
 
-def share_jobs(studies: Sequence[Study]) -> list[Study]:
+def _share_jobs(studies: Sequence[Study]) -> list[Study]:
     """Give runs that lie in one folder one name, and those in two two names: modes share runs (the
     trainings of xd and dg), and may have different ones of one name (zero-shot of fs and xd)."""
     by_folder: dict[Path, Job] = {}
@@ -116,48 +112,34 @@ def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str])
             f"{known.name} and {job.name} are runs of different settings in one folder, "
             f"{shown(job.folder)}; ask for them one after the other, the results moved between"
         )
-    needs = by_folder.get(job.needs.folder) if job.needs else None
     if known:
         return replace(known, column=job.column)
+    needs = by_folder.get(job.needs.folder) if job.needs else None
     free = job.name if job.name not in names else f"{job.name} ({study.mode.name})"
     by_folder[job.folder] = made = replace(job, name=free, needs=needs)
     names.add(free)
     return made
 
 
-def check_datasets(repo: Path, names: Sequence[str]) -> None:
-    """Refuse names without a file in configs/datasets.
-
-    Raises:
-        UserError: one line per unknown name.
-    """
-    known = {path.stem for path in (repo / "configs/datasets").glob("*.yaml")}
-    wrong = [
-        f"--datasets {name}: no such dataset{did_you_mean(name, known)}"
-        for name in names
-        if name not in known
-    ]
-    if wrong:
-        raise UserError(wrong)
-
-
 def _plan_experiment(
-    experiment: Experiment, mode: Mode, place: Workspace, chosen: Selection, point: Point
+    experiment: Experiment, mode: Mode, place: Workspace, chosen: Arguments, point: Point
 ) -> list[Study]:
     archive = open_archive(chosen.weights, mode, dry_run=chosen.dry_run) if chosen.weights else None
     if archive and experiment.zero_shot:
         raise UserError(f"--weights has no effect with {experiment.name}, which trains nothing")
-    datasets = _datasets(experiment, mode, chosen)
-    seeds = chosen.seeds or experiment.seeds
-    shots = chosen.shots or mode.shots or (experiment.shots,)
-    if experiment.zero_shot:
-        # Zero-shot sees no training image: one seed says it all, and so does one number of shots.
-        seeds = seeds[:1]
-    source = _source(experiment, mode, chosen)
+    source = ""
+    if mode.transfer:
+        source = demo.DATASETS[0] if chosen.demo else experiment.source
+    datasets = _datasets(experiment, mode, chosen, source)
     _require_files(place.repo, experiment.name, [source, *datasets] if source else datasets)
+    shots = chosen.shots or mode.shots or (experiment.shots,)
+    seeds = chosen.seeds or experiment.seeds
+    if experiment.zero_shot:  # it sees no training image: one seed says it all
+        seeds = seeds[:1]
+    builder = JobBuilder(experiment, mode, place, chosen, archive, point)
     study = Study(
         name=experiment.name,
-        label="/".join(filter(None, [experiment.name, point.folder])),
+        label=builder.owner,
         trainer=experiment.trainer,
         mode=mode,
         columns=(ACCURACY,),
@@ -168,37 +150,20 @@ def _plan_experiment(
         source=source,
         point=point,
     )
-    builder = JobBuilder(
-        experiment,
-        mode,
-        place,
-        options=chosen.options,
-        demo=chosen.demo,
-        archive=archive,
-        point=point,
-    )
     if mode.table == "shots":
         return [_by_shots(study, builder, shots)]
-    if experiment.zero_shot:
+    if experiment.zero_shot:  # and so does one number of shots
         shots = (experiment.shots,)
     return [_at(study, replace(builder, absent=[]), each) for each in shots]
 
 
-def _datasets(experiment: Experiment, mode: Mode, chosen: Selection) -> tuple[str, ...]:
-    if chosen.datasets:
-        names = chosen.datasets
-    elif chosen.demo:
+def _datasets(
+    experiment: Experiment, mode: Mode, chosen: Arguments, source: str
+) -> tuple[str, ...]:
+    names = chosen.datasets or experiment.datasets[mode.datasets]
+    if chosen.demo and not chosen.datasets:
         names = demo.datasets(mode, multi_task=experiment.multi_task)
-    else:
-        names = experiment.datasets[mode.datasets]
-    source = _source(experiment, mode, chosen)
     return tuple(name for name in names if name != source)
-
-
-def _source(experiment: Experiment, mode: Mode, chosen: Selection) -> str:
-    if not mode.transfer:
-        return ""
-    return demo.DATASETS[0] if chosen.demo else experiment.source
 
 
 def _at(study: Study, builder: JobBuilder, shots: int) -> Study:
@@ -207,72 +172,74 @@ def _at(study: Study, builder: JobBuilder, shots: int) -> Study:
     jobs: list[Job] = []
     if mode.transfer:
         jobs = builder.transfer(study.source, study.datasets, study.seeds, shots)
-    else:
-        for dataset in study.datasets:
-            for seed in study.seeds:
-                if mode.base_to_new:
-                    jobs += builder.base_to_new(dataset, seed, shots)
-                else:
-                    jobs += builder.all_classes(dataset, seed, shots, ACCURACY)
+    for dataset in () if mode.transfer else study.datasets:
+        for seed in study.seeds:
+            if mode.base_to_new:
+                jobs += builder.base_to_new(dataset, seed, shots)
+            else:
+                jobs += builder.all_classes(dataset, seed, shots, ACCURACY)
     base_to_new = ("base",) if entry.base_only else ("base", "new")
     plain = entry.zero_shot or (shots == entry.shots and not mode.shots)
-    return replace(
-        study,
-        label=study.label if plain else f"{study.label}, {shots_column(shots)}",
-        columns=base_to_new if mode.base_to_new else study.columns,
-        jobs=tuple(jobs),
-        absent=tuple(builder.absent),
-        **_tables(
-            study, _csv_name(builder, shots, "" if plain else f"-shots{shots}", study.source)
+    suffix = "" if plain else f"-shots{shots}"
+    return _with_tables(
+        replace(
+            study,
+            label=study.label if plain else f"{study.label}, {shots_column(shots)}",
+            columns=base_to_new if mode.base_to_new else study.columns,
+            jobs=tuple(jobs),
+            absent=tuple(builder.absent),
         ),
+        _csv_name(study, builder, shots, suffix),
     )
-
-
-def _tables(study: Study, stem: str) -> dict[str, Any]:
-    """Return where a study's table lies, and the one that ranks it in its grid."""
-    if not study.point.folder:
-        return {"csv": study.csv / f"{stem}.csv"}
-    ranking = study.csv / f"grid-{stem}.csv"
-    return {"csv": study.csv / f"{stem}-{study.point.folder}.csv", "ranking": ranking}
 
 
 def _by_shots(study: Study, builder: JobBuilder, shots: Sequence[int]) -> Study:
     """The study with a column for each number of shots."""
-    columns = tuple(map(shots_column, shots))
-    jobs = []
+    zero_shot = builder.experiment.zero_shot
     # Zero-shot is one run per dataset, whose accuracy stands in every column.
-    trained = (builder.experiment.shots,) if builder.experiment.zero_shot else shots
-    for dataset in study.datasets:
-        for each in trained:
-            for seed in study.seeds:
-                jobs += builder.all_classes(dataset, seed, each, shots_column(each))
-    names = {each: _csv_name(builder, each, f"-shots{each}", study.source) for each in trained}
-    by_column = {
-        shots_column(each): _tables(study, names[each])["csv"]
+    trained = (builder.experiment.shots,) if zero_shot else shots
+    jobs = [
+        job
+        for dataset in study.datasets
         for each in trained
-        if not builder.experiment.zero_shot
+        for seed in study.seeds
+        for job in builder.all_classes(dataset, seed, each, shots_column(each))
+    ]
+    tables = {
+        shots_column(each): _table(study, _csv_name(study, builder, each, f"-shots{each}"))
+        for each in shots
+        if not zero_shot
     }
-    name = f"fs-{builder.experiment.trainer}{_archive_suffix(builder)}"
-    return replace(
+    made = replace(
         study,
-        columns=columns,
+        columns=tuple(map(shots_column, shots)),
         jobs=tuple(jobs),
-        csv_by_column=by_column,
+        csv_by_column=tables,
         absent=tuple(builder.absent),
-        **_tables(study, name),
     )
+    return _with_tables(made, f"fs-{builder.experiment.trainer}{_archive_suffix(builder)}")
 
 
-def _csv_name(builder: JobBuilder, shots: int, suffix: str, source: str) -> str:
+def _csv_name(study: Study, builder: JobBuilder, shots: int, suffix: str) -> str:
     """`<mode>-<trainer>-<yaml>`, the published name without its ending, with what else tells the
     table from others."""
-    cfg = builder.cfg(shots, source)
+    cfg = builder.cfg(shots, study.source)
     stem = f"{builder.mode.name}-{builder.experiment.trainer}-{cfg}"
     return f"{stem}{suffix}{_archive_suffix(builder)}"
 
 
 def _archive_suffix(builder: JobBuilder) -> str:
     return f"-weights-{builder.archive.name}" if builder.archive else ""
+
+
+def _table(study: Study, stem: str) -> Path:
+    return study.csv / f"{'-'.join(filter(None, [stem, study.point.folder]))}.csv"
+
+
+def _with_tables(study: Study, stem: str) -> Study:
+    """Return the study with the place of its table, and of the one that ranks it in its grid."""
+    ranking = study.csv / f"grid-{stem}.csv" if study.point.folder else None
+    return replace(study, csv=_table(study, stem), ranking=ranking)
 
 
 def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:

@@ -8,39 +8,46 @@ PROMPTLAB_SMTP_SECURITY  starttls (default), ssl (default at port 465), none
 PROMPTLAB_SMTP_PORT      default: 587, with ssl 465, with none 25
 """
 
+import contextlib
+import io
+import os
 import smtplib
 import socket
 import ssl
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping
+import time
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+
+from runner.errors import UserError
+from runner.output import duration
 
 PREFIX = "PROMPTLAB_SMTP_"
 PORTS = {"starttls": 587, "ssl": 465, "none": 25}
 SILENCE = 15.0  # seconds that the server may take for an answer
 PATIENCE = 45.0  # seconds for all of it
+_LONGEST = 200_000  # characters
 
 
 @dataclass(frozen=True)
 class Mailbox:
-    """Where the mail goes and how; `problem`: why none can be sent, although one is asked for."""
+    """Where the mail goes and how."""
 
-    host: str = ""
-    port: int = 0
-    security: str = "starttls"
+    host: str
+    port: int
+    security: str
+    sender: str
+    to: tuple[str, ...]
     user: str = ""
     password: str = field(default="", repr=False)
-    sender: str = ""
-    to: tuple[str, ...] = ()
-    problem: str = ""
 
 
 def take_mailbox(environment: MutableMapping[str, str]) -> Mailbox | None:
-    """Return what the environment says, None where no mail is asked for. The password is taken out
-    of it, so that no job and no queue gets to see it."""
+    """Return what the environment says, None where no mail is asked for, or none can be sent, which
+    is said. The password is taken out of it, so that no job and no queue gets to see it."""
     password = environment.pop(f"{PREFIX}PASSWORD", "")
     given = {
         name.removeprefix(PREFIX): value.strip()
@@ -49,10 +56,6 @@ def take_mailbox(environment: MutableMapping[str, str]) -> Mailbox | None:
     }
     if not given:
         return None
-    return _read(given, password)
-
-
-def _read(given: Mapping[str, str], password: str) -> Mailbox:
     port = given.get("PORT", "")
     security = given.get("SECURITY", "ssl" if port == "465" else "starttls").lower()
     to = tuple(word.strip() for word in given.get("TO", "").split(",") if word.strip())
@@ -67,16 +70,65 @@ def _read(given: Mapping[str, str], password: str) -> Mailbox:
     elif password and not user:
         problem = f"{PREFIX}USER is missing, although there is a password"
     if problem:
-        return Mailbox(problem=problem)
-    return Mailbox(
-        host=given["HOST"],
-        port=int(port) if port else PORTS[security],
-        security=security,
-        user=user,
-        password=password,
-        sender=given.get("FROM", user if "@" in user else to[0]),
-        to=to,
-    )
+        print(f"no mail at the end: {problem}", file=sys.stderr)
+        return None
+    number = int(port) if port else PORTS[security]
+    sender = given.get("FROM", user if "@" in user else to[0])
+    return Mailbox(given["HOST"], number, security, sender, to, user, password)
+
+
+class Letter:
+    """Collects what is printed at the end; `code` is the exit code of the run."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self.text = ""
+
+    @contextlib.contextmanager
+    def copying(self) -> Iterator[None]:
+        """Take a copy of what is printed inside the block; of very much its two ends."""
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(said):
+                yield
+        finally:
+            print(said.getvalue(), end="", flush=True)
+            text = said.getvalue().strip()
+            half = _LONGEST // 2
+            self.text = (
+                text if len(text) <= _LONGEST else f"{text[:half]}\n\n[...]\n\n{text[-half:]}"
+            )
+
+
+@contextlib.contextmanager
+def mail_at_end(mailbox: Mailbox | None, title: str) -> Iterator[Letter]:
+    """Send a mail when the block ends, however it does, if there is a mailbox: its subject says
+    that the runs have finished, failed or were stopped. Changes neither exit code nor exception."""
+    letter, begin = Letter(), time.monotonic()
+    state, error = "failed", ""
+    try:
+        yield letter
+        state = "finished" if not letter.code else "stopped" if letter.code >= 128 else "failed"
+    except KeyboardInterrupt:
+        state = "stopped"
+        raise
+    except UserError as mistake:
+        error = "\n".join(f"error: {line}" for line in mistake.problems)
+        raise
+    except Exception as failure:
+        error = f"{type(failure).__name__}: {failure}"
+        raise
+    finally:
+        if mailbox:
+            head = f"{title}: {state} after {duration(time.monotonic() - begin)}"
+            where = f"on {socket.gethostname()}, in {os.getcwd()}"
+            body = "\n\n".join(filter(None, [f"{head}, {where}", error, letter.text]))
+            why_not = send(mailbox, f"PromptLab: {title} {state}", f"{body}\n")
+            if why_not:
+                by = f"{mailbox.host}:{mailbox.port}"
+                print(f"no mail sent by {by}: {why_not}", file=sys.stderr)
+            else:
+                print(f"mail:    {', '.join(mailbox.to)}")
 
 
 def send(mailbox: Mailbox, subject: str, body: str, *, patience: float = PATIENCE) -> str:
@@ -89,22 +141,13 @@ def send(mailbox: Mailbox, subject: str, body: str, *, patience: float = PATIENC
             _deliver(mailbox, subject, body, min(SILENCE, patience))
             said[0] = ""
         except Exception as error:  # whatever goes wrong here spoils no run
-            said[0] = _one_line(error, mailbox.password)
+            text = " ".join(str(error).split()) or type(error).__name__
+            said[0] = text.replace(mailbox.password, "***") if mailbox.password else text
 
     thread = threading.Thread(target=deliver, daemon=True)
     thread.start()
     thread.join(patience)
     return said[0]
-
-
-def notify(mailbox: Mailbox, subject: str, body: str) -> None:
-    """Send a mail; say in one line where it went, or why it did not."""
-    why_not = mailbox.problem or send(mailbox, subject, body)
-    if why_not:
-        where = f" by {mailbox.host}:{mailbox.port}" if mailbox.host else ""
-        print(f"no mail sent{where}: {why_not}", file=sys.stderr)
-    else:
-        print(f"mail:    {', '.join(mailbox.to)}")
 
 
 def _deliver(mailbox: Mailbox, subject: str, body: str, timeout: float) -> None:
@@ -115,21 +158,15 @@ def _deliver(mailbox: Mailbox, subject: str, body: str, timeout: float) -> None:
     message["Date"] = formatdate(localtime=True)
     message["Message-ID"] = make_msgid(domain=socket.gethostname() or "localhost")
     message.set_content(body)
-    with _connect(mailbox, timeout) as server:
+    context = ssl.create_default_context()
+    server: smtplib.SMTP
+    if mailbox.security == "ssl":
+        server = smtplib.SMTP_SSL(mailbox.host, mailbox.port, timeout=timeout, context=context)
+    else:
+        server = smtplib.SMTP(mailbox.host, mailbox.port, timeout=timeout)
+    with server:
         if mailbox.security == "starttls":
-            server.starttls(context=ssl.create_default_context())
+            server.starttls(context=context)
         if mailbox.user:
             server.login(mailbox.user, mailbox.password)
         server.send_message(message)
-
-
-def _connect(mailbox: Mailbox, timeout: float) -> smtplib.SMTP:
-    if mailbox.security == "ssl":
-        context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(mailbox.host, mailbox.port, timeout=timeout, context=context)
-    return smtplib.SMTP(mailbox.host, mailbox.port, timeout=timeout)
-
-
-def _one_line(error: Exception, password: str) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.replace(password, "***") if password else text

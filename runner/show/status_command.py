@@ -9,11 +9,11 @@ from pathlib import Path
 from runner.files.consoles import last_start, lock_holder
 from runner.files.records import tail
 from runner.files.writing import shown
-from runner.plan.planned import read_plan
+from runner.output import duration
+from runner.plan.job_folders import read_plan
 from runner.results import layouts
 from runner.results.collect import DONE, FAILED, MISSING, RUNNING, Run, collect
 from runner.results.stats import mean
-from runner.show.progress import duration
 
 EPILOG = """examples:
   python -m runner status outputs

@@ -109,16 +109,6 @@ def test_a_runner_that_is_closed_finds_its_array_again(lab):
     assert "submitted" not in out and len(starts(lab)) == 2
 
 
-def test_a_runner_that_is_killed_between_sbatch_and_its_note_finds_its_array_again(lab):
-    lab.rules = [{"match": "train_base", "file": "go"}]
-    assert lab.interrupt_after(1, *ONE).returncode == 130
-    path = lab.path / "results/slurm.json"
-    path.write_text(re.sub(r'"job": "\d+"', '"job": null', path.read_text()))
-    (lab.path / "go").touch()
-    assert "submitted" not in ended(lab.start(*ONE))
-    assert len(starts(lab)) == 2
-
-
 def test_a_cancelled_array_fails_and_the_same_command_runs_it_again(lab):
     lab.rules = [{"match": "train_base", "file": "go"}]
     first = lab.start(*ONE)

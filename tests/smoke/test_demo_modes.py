@@ -1,52 +1,34 @@
-"""Every protocol in the demo with the real train.py, one line each (fs: test_runner_archive.py)."""
-
-import csv
+"""Protocols in the demo with the real train.py (fs: test_runner_archive.py)."""
 
 import pytest
 
-from tests.support import command
+WORDS = ("--cfg", "coop", "--seeds", "1")
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+@pytest.mark.parametrize(
+    "mode, names",
+    [
+        ("b2n", ["demo_digits", "average"]),
+        ("xd", ["demo_shapes", "demo_digits", "average_xd"]),
+        ("mt", ["demo_suite"] * 4),
+    ],
+)
+def test_a_table_has_what_the_protocol_tests_on(rows, demo_lab, mode, names):
+    found = rows(demo_lab, f"{mode}-CoOp-demo-shots1.csv")
+    assert [row["dataset"] for row in found if [*row.values()][-1]] == names
 
 
-@pytest.fixture
-def run(tmp_path, cache):
-    """Runs CoOpDePT in a mode, with one image a class and one epoch; returns what it prints and the
-    names in its table's first column."""
-
-    def call(mode, table, *words):
-        done = command.python(
-            command.PROJECT / "parallel_runner.py",
-            *("--demo", "--cfg", "coop_dept", "--mode", mode, "--shots", "1", "--seeds", "1"),
-            *(*words, "OPTIM.MAX_EPOCH", "1"),
-            cwd=tmp_path,
-            PROMPTLAB_CACHE=str(cache),
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        with (tmp_path / "results/demo/coop_dept" / table).open() as file:
-            rows = list(csv.reader(file))[1:]
-        return done.stdout, [row[0] for row in rows if row[-1]]
-
-    return call
+def test_few_shot_base_to_new_has_the_runs_of_base_to_new(demo, rows, own_lab):
+    done = demo(own_lab, *WORDS, "--mode", "fs-b2n", "--datasets", "demo_digits")
+    assert "2 jobs, all done" in done.stdout
+    assert [row["dataset"] for row in rows(own_lab, "fs-b2n-CoOp-demo-shots1.csv")] == [
+        *("demo_digits", "average")
+    ]
 
 
-def test_base_to_new_and_then_few_shot_base_to_new_with_its_runs(run):
-    for mode, jobs in (("b2n", "2 jobs: 0 done"), ("fs-b2n", "2 jobs, all done")):
-        out, rows = run(mode, f"{mode}-CoOpDePT-demo-shots1.csv", "--datasets", "demo_digits")
-        assert jobs in out and rows == ["demo_digits", "average"]
-
-
-def test_cross_dataset_and_then_domain_generalisation_with_its_training(run):
-    out, rows = run("xd", "xd-CoOpDePT-demo-shots1.csv", "--datasets", "demo_digits")
-    assert "2 jobs" in out and rows == ["demo_shapes", "demo_digits", "average_xd"]
-    out, rows = run("dg", "dg-CoOpDePT-demo-shots1.csv", "--datasets", "demo_shapes_striped")
-    assert "2 jobs: 1 done, 1 to run" in out
-    assert rows == ["demo_shapes", "demo_shapes_striped", "average_dg"]
-
-
-def test_multi_task(run):
-    out, rows = run("mt", "mt-CoOpDePT-demo-shots1.csv")
-    assert "1 job" in out and rows == ["demo_suite"] * 4
+def test_domain_generalisation_has_the_training_of_cross_dataset(demo, rows, own_lab):
+    done = demo(own_lab, *WORDS, "--mode", "dg", "--datasets", "demo_shapes_striped")
+    assert "2 jobs: 1 done, 1 to run" in done.stdout
+    assert [row["dataset"] for row in rows(own_lab, "dg-CoOp-demo-shots1.csv")] == [
+        *("demo_shapes", "demo_shapes_striped", "average_dg")
+    ]

@@ -1,48 +1,25 @@
 """parallel_runner.py --weights with the real train.py: an archive made of own checkpoints, stripped
 to what published files hold, scores as the training it came from."""
 
-import csv
-
 import torch
 
-from tests.support import command
-
-WORDS = ("--demo", "--cfg", "coop", "--mode", "fs", "--shots", "1", "--seeds", "1")
+WORDS = ("--cfg", "coop", "--mode", "fs", "--seeds", "1")
 
 
-def run(tmp_path, *words):
-    done = command.python(
-        command.PROJECT / "parallel_runner.py",
-        *WORDS,
-        *words,
-        *("OPTIM.MAX_EPOCH", "1"),
-        cwd=tmp_path,
-        PROMPTLAB_CACHE=str(tmp_path / "cache"),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def rows(tmp_path, name):
-    with (tmp_path / "results/demo/coop" / name).open() as file:
-        return {row["dataset"]: row for row in csv.DictReader(file)}
-
-
-def test_an_archive_is_scored_and_what_it_lacks_is_named(tmp_path):
-    run(tmp_path, "--datasets", "demo_digits")
-    own = tmp_path / "outputs/demo/coop/train_all/CoOp/demo_digits/shots1/demo/seed1"
+def test_an_archive_is_scored_and_what_it_lacks_is_named(demo, rows, own_lab):
+    own = own_lab / "outputs/demo/coop/train_all/CoOp/demo_digits/shots1/demo/seed1"
     trained = torch.load(own / "prompt_learner/model.pth.tar-1", weights_only=True)
-    target = tmp_path / "zoo/demo_digits/1shot/seed1/prompt_learner/model.pth.tar-50"
+    target = own_lab / "zoo/demo_digits/1shot/seed1/prompt_learner/model.pth.tar-50"
     target.parent.mkdir(parents=True)
     buffers = {"token_prefix": torch.zeros(10, 1, 128), "token_suffix": torch.zeros(10, 72, 128)}
     state = {**trained["state_dict"], **buffers}
     torch.save({"state_dict": state, "epoch": 50, "optimizer": {}, "scheduler": {}}, target)
 
-    done = run(tmp_path, "--datasets", "demo_digits,demo_shapes", "--weights", "zoo")
+    done = demo(own_lab, *WORDS, "--datasets", "demo_digits,demo_shapes", "--weights", "zoo")
     assert "1 job: 0 done, 1 to run" in done.stdout
     assert "left out: coop demo_shapes shots1 seed1 test all (no checkpoint in zoo/" in done.stderr
     assert "missing: coop demo_shapes shots1 seed1 test all" in done.stdout
-    weights = rows(tmp_path, "fs-CoOp-weights-zoo.csv")
-    assert weights["demo_digits"] == rows(tmp_path, "fs-CoOp.csv")["demo_digits"]
-    assert weights["demo_shapes"] == {"dataset": "demo_shapes", "shots1": ""}
-    assert not (tmp_path / "outputs/demo/coop/train_all/CoOp/demo_shapes").exists()
+    digits, shapes = rows(own_lab, "fs-CoOp-weights-zoo.csv")[:2]
+    assert digits == rows(own_lab, "fs-CoOp.csv")[0]
+    assert shapes == {"dataset": "demo_shapes", "shots1": ""}
+    assert not (own_lab / "outputs/demo/coop/train_all/CoOp/demo_shapes").exists()

@@ -4,21 +4,15 @@ import json
 
 import torch
 
-from tests.support import command
-
 # one worker, so that it has all cores: forks must bear several threads
-WORDS = (
-    "--demo --jobs-per-gpu 1 --cfg maple_dept --datasets demo_digits --seeds 2 OPTIM.MAX_EPOCH 1"
-)
+WORDS = ["--jobs-per-gpu", "1", "--cfg", "maple_dept", "--datasets", "demo_digits", "--seeds", "2"]
 CHANGING = {"seconds", "peak_memory_mb"}
 
 
-def sweep(folder, cache, *flags):
+def sweep(demo, folder, *flags):
     """Results and trained tensors by place in the output folder."""
     folder.mkdir()
-    script = command.PROJECT / "parallel_runner.py"
-    done = command.python(script, *flags, *WORDS.split(), cwd=folder, PROMPTLAB_CACHE=str(cache))
-    assert done.returncode == 0, done.stdout + done.stderr
+    demo(folder, *flags, *WORDS)
     outputs = folder / "outputs"
     results = {
         str(path.relative_to(outputs)): json.loads(path.read_text())
@@ -32,9 +26,9 @@ def sweep(folder, cache, *flags):
     return results, tensors
 
 
-def test_warm_and_isolated_runs_are_the_same_to_the_last_bit(tmp_path):
-    warm, warm_tensors = sweep(tmp_path / "warm", tmp_path / "cache")
-    own, own_tensors = sweep(tmp_path / "own", tmp_path / "cache", "--isolated")
+def test_warm_and_isolated_runs_are_the_same_to_the_last_bit(demo, tmp_path):
+    warm, warm_tensors = sweep(demo, tmp_path / "warm")
+    own, own_tensors = sweep(demo, tmp_path / "own", "--isolated")
     assert len(own) == 2
     for place, result in own.items():
         same = {key: value for key, value in result.items() if key not in CHANGING}

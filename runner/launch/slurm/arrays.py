@@ -1,200 +1,203 @@
-"""The arrays that may still run: what SLURM and their files say of them."""
+"""The arrays that may still run: `<results>/slurm.json`, by which a later runner finds them, and
+what SLURM and their own files say of them."""
 
 import contextlib
+import fcntl
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from runner.errors import UserError
 from runner.files.records import tail
-from runner.launch.local import State, Status
+from runner.files.writing import atomic_write, shown
+from runner.launch.interface import Change
 from runner.launch.slurm import client
-from runner.launch.slurm.batch import Batch, Marks, Place, read_batch
+from runner.launch.slurm.batch import Batch, Marks, Task, read_batch
 from runner.launch.slurm.client import AT_WORK, Seen
-from runner.launch.slurm.state import Entry, StateFile
+from runner.plan.jobs import Job
 
-USUAL = {"", "None", "Priority", "Resources", "BeginTime", "JobArrayTaskLimit", "Cleaning"}
+FILE_NAME = "slurm.json"
+BATCHES = "slurm"  # the folder beside it that takes what is submitted
 CONFIRM = 2  # times that an element must be missing before it is gone
 
 
-@dataclass
 class Array:
-    """An array; `told`: the tasks whose end is no news."""
+    """An array.
 
-    entry: Entry
-    batch: Batch
-    marks: Marks
-    told: set[int] = field(default_factory=set)
-    own: bool = False
-    _seen: dict[int, Seen] = field(default_factory=dict)
-    _missing: dict[int, int] = field(default_factory=dict)
+    Attributes:
+        job: its id.
+        own: whether this runner has submitted it.
+        tasks: by console.
+        told: the tasks whose end is no news.
+    """
 
-    def __post_init__(self) -> None:
-        self.places = {place.task.console: place for place in self.batch.places()}
+    def __init__(self, job: str, batch: Batch, *, own: bool = False) -> None:
+        self.job, self.batch, self.own = job, batch, own
+        self.tasks = {task.console: task for task in batch.tasks()}
+        self.told: set[int] = set()
+        self._marks = Marks(batch.folder)
+        self._seen: Mapping[int, Seen] = {}
+        self._missing: dict[int, int] = {}
 
     def look(self, seen: Mapping[int, Seen]) -> None:
         """Take in what squeue says."""
-        self._seen = dict(seen)
+        self._seen = seen
         for index in range(len(self.batch.elements)):
             live = index in seen and seen[index].live
             self._missing[index] = 0 if live else self._missing.get(index, 0) + 1
         # After squeue: what is gone there has left its last mark before.
-        self.marks.refresh()
+        self._marks.refresh()
 
-    def live(self, index: int) -> bool:
-        """Whether an element waits, runs or will run again."""
-        return not self._missing.get(index)
+    def forget_ended(self) -> None:
+        """Let nothing that has ended so far be news."""
+        self.told = set(self._marks.ended)
 
-    def lost(self, index: int) -> bool:
-        """Whether an element is gone for good."""
-        return self._missing.get(index, 0) >= CONFIRM
+    def unsettled(self, task: Task) -> bool:
+        """Whether a task has not ended, and its element waits, runs or will run again."""
+        return task.number not in self._marks.ended and not self._missing.get(task.element)
+
+    def news(self, task: Task) -> bool:
+        """Whether a task waits or runs, or has ended and nobody was told."""
+        ended = task.number in self._marks.ended
+        return task.number not in self.told and (ended or self.unsettled(task))
 
     @property
     def over(self) -> bool:
         """Whether all elements are gone for good."""
-        return all(self.lost(index) for index in range(len(self.batch.elements)))
+        return all(map(self._lost, range(len(self.batch.elements))))
 
-    def reasons(self) -> list[str]:
-        """Why elements wait where it is not their turn that they wait for."""
-        return [
-            seen.reason
-            for seen in self._seen.values()
-            if seen.state == "PENDING" and seen.reason.strip("()") not in USUAL
-        ]
+    def change(self, job: Job, task: Task) -> Change | None:
+        """Return that a job runs or has ended; None while it waits."""
+        code = self._marks.ended.get(task.number)
+        if code is not None or self._lost(task.element):
+            return Change(job, True, code)
+        seen = self._seen.get(task.element)
+        running = seen and seen.state in AT_WORK and task.number in self._marks.started
+        return Change(job) if running else None
 
-    def status(self, place: Place) -> Status:
-        """Return how a task stands."""
-        code = self.marks.ended.get(place.number)
-        if code is not None or self.lost(place.element):
-            return Status(State.GONE, code)
-        seen = self._seen.get(place.element)
-        at_work = seen is not None and seen.state in AT_WORK
-        running = at_work and place.number in self.marks.started
-        return Status(State.RUNNING if running else State.PENDING)
-
-    def explain(self, place: Place) -> None:
+    def explain(self, task: Task) -> None:
         """Write below the output of a lost task what SLURM says of its end."""
-        seen, number = self._seen.get(place.element), self.entry.number
-        word = client.explain(self.entry.job, place.element)
+        seen = self._seen.get(task.element)
+        word = client.explain(self.job, task.element)
         word = word or (seen.state if seen else "nothing any more")
-        line = f"SLURM job {number}_{place.element} is gone; SLURM says of it: {word}\n"
-        said = tail(self.batch.folder / f"element-{place.element}.txt", 5)
-        line = "".join(f"{each}\n" for each in said) + line
+        said = tail(self.batch.folder / f"element-{task.element}.txt", 5)
+        said.append(f"SLURM job {self.job}_{task.element} is gone; SLURM says of it: {word}")
         with contextlib.suppress(OSError):
-            place.task.console.parent.mkdir(parents=True, exist_ok=True)
-            with place.task.console.open("a") as file:
-                file.write(line)
+            task.console.parent.mkdir(parents=True, exist_ok=True)
+            with task.console.open("a") as file:
+                file.write("".join(f"{line}\n" for line in said))
         with contextlib.suppress(OSError):
-            os.listdir(place.task.folder)  # a network file system then sees its result.json
+            os.listdir(task.folder)  # a network file system then sees its result.json
+
+    def _lost(self, index: int) -> bool:
+        return self._missing.get(index, 0) >= CONFIRM
 
 
 class Arrays:
     """All arrays of a results folder, of this runner and others."""
 
-    def __init__(self, state: StateFile, say: Callable[[str], None]) -> None:
-        self._state = state
-        self._say = say
+    def __init__(self, results: Path) -> None:
+        self.batches = results / BATCHES
+        self._results = results
         self._arrays: dict[Path, Array] = {}
-        self._reasons: set[str] = set()
         self._silent = False
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runners from reading and writing, where the file system has locks."""
+        try:
+            self._results.mkdir(parents=True, exist_ok=True)
+            file = (self._results / ".slurm.lock").open("a")
+        except OSError as error:
+            why = error.strerror or error
+            raise UserError(f"cannot write {shown(self._results)}: {why}") from error
+        with file:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def look(self) -> bool:
         """Ask SLURM once for all of them; return False if it does not answer."""
-        entries = self._state.read()
-        before = [(entry.folder, entry.job) for entry in entries]
-        if not _find_ids(entries):
-            return self._unanswered()
-        jobs = {each.entry.job for each in self._arrays.values()} | {e.job for e in entries}
-        jobs.discard("")
-        answer = client.squeue(sorted(jobs)) if jobs else {}
+        entries = _read(self._results)
+        jobs = {array.job for array in self._arrays.values()} | set(entries.values())
+        answer = client.squeue(sorted(jobs))
         if answer is None:
-            return self._unanswered()
+            if not self._silent:
+                print("squeue does not answer; asking again")
+            self._silent = True
+            return False
         self._silent = False
-        new = [array for entry in entries if (array := self._take_in(entry))]
+        new = []
+        for folder, job in entries.items():
+            # Of an earlier runner, or of one beside this one; someone may have deleted it.
+            if folder not in self._arrays and (batch := read_batch(folder)):
+                new.append(self._arrays.setdefault(folder, Array(job, batch)))
         for array in self._arrays.values():
-            array.look(answer.get(array.entry.job, {}))
+            array.look(answer.get(array.job, {}))
         for array in new:
-            array.told = set(array.marks.ended)
-        self._say_reasons()
-        kept = [e for e in entries if e.folder in self._arrays and not self._arrays[e.folder].over]
-        if [(entry.folder, entry.job) for entry in kept] != before:
-            self._state.write(kept)
+            array.forget_ended()
+        kept = {
+            folder: job
+            for folder, job in entries.items()
+            if folder in self._arrays and not self._arrays[folder].over
+        }
+        if kept != entries:
+            self._write(kept)
         return True
 
-    def find(self, console: Path) -> tuple[Array, Place] | None:
-        """Return the place of a task that waits, runs or has just ended. Only the newest array that
+    def find(self, console: Path) -> tuple[Array, Task] | None:
+        """Return the array of a task that waits, runs or has just ended. Only the newest array that
         has it counts."""
         for array in sorted(self._arrays.values(), key=lambda each: -each.batch.submitted):
-            if place := array.places.get(console):
-                news = place.number in array.marks.ended or array.live(place.element)
-                return (array, place) if news and place.number not in array.told else None
+            if task := array.tasks.get(console):
+                return (array, task) if array.news(task) else None
         return None
 
-    def submit(self, batch: Batch, sbatch: Callable[[], str]) -> Array:
-        """Write an array down, submit it, write its id down.
-
-        Raises:
-            Refused: what was submitted before stays.
-        """
-        entry = Entry(batch.folder)
-        kept = self._state.read()
-        # Before sbatch: a runner that dies in between will find the id by the folder.
-        self._state.write([*kept, entry])
-        entry.job = sbatch()
-        self._state.write([*kept, entry])
-        array = Array(entry, batch, Marks(batch.folder), own=True)
-        self._arrays[batch.folder] = array
+    def add(self, job: str, batch: Batch) -> Array:
+        """Write down an array that was just submitted."""
+        self._write({**_read(self._results), batch.folder: job})
+        array = self._arrays[batch.folder] = Array(job, batch, own=True)
         return array
 
-    def _take_in(self, entry: Entry) -> Array | None:
-        """Watch an array of an earlier runner, or of one beside this one."""
-        if entry.folder in self._arrays or not entry.job:
-            return None
-        try:
-            batch = read_batch(entry.folder)
-        except (OSError, ValueError, KeyError, IndexError):
-            return None  # someone has deleted it
-        array = self._arrays[entry.folder] = Array(entry, batch, Marks(entry.folder))
-        return array
-
-    def _unanswered(self) -> bool:
-        if not self._silent:
-            self._say("squeue does not answer; asking again")
-        self._silent = True
-        return False
-
-    def _say_reasons(self) -> None:
-        found = [reason for array in self._arrays.values() for reason in array.reasons()]
-        for reason in dict.fromkeys(found):
-            if reason not in self._reasons:
-                self._say(f"SLURM: waiting: {found.count(reason)} for {reason}")
-        self._reasons = set(found)
+    def _write(self, entries: Mapping[Path, str]) -> None:
+        arrays = [
+            {"job": job, "folder": str(folder.relative_to(self._results))}
+            for folder, job in entries.items()
+        ]
+        content = json.dumps({"format": 1, "arrays": arrays}, indent=1)
+        atomic_write(self._results / FILE_NAME, f"{content}\n")
 
 
-def _find_ids(entries: Sequence[Entry]) -> bool:
-    """Ask for the ids of arrays whose runner died before it could write them down; return False if
-    SLURM does not answer."""
-    for entry in entries:
-        if not entry.job:
-            job = client.find_submitted(entry.folder)
-            if job is None:
-                return False
-            entry.job = job
-    return True
+def _read(results: Path) -> dict[Path, str]:
+    """Return the job ids of the arrays by folder.
+
+    Raises:
+        UserError: the file is not whole.
+    """
+    path = results / FILE_NAME
+    try:
+        arrays = json.loads(path.read_text(encoding="utf-8"))["arrays"]
+        return {results / entry["folder"]: str(entry["job"]) for entry in arrays if entry["job"]}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"{shown(path)} cannot be read: it says what is queued; look with `squeue --me`, "
+            "cancel what is there, then delete the file"
+        ) from error
 
 
 def queued_consoles(results: Path) -> dict[Path, str]:
     """Return the consoles of all tasks that are still with SLURM, each with its job id; none where
     SLURM does not answer."""
-    state = StateFile(results)
-    entries = [entry for entry in state.read() if entry.job]
-    answer = client.squeue([entry.job for entry in entries]) if entries else {}
+    entries = _read(results)
+    answer = client.squeue(entries.values()) or {}
     found: dict[Path, str] = {}
-    for entry in entries:
-        with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
-            array = Array(entry, read_batch(entry.folder), Marks(entry.folder))
-            array.look((answer or {}).get(entry.job, {}))
-            for place in array.places.values():
-                if array.live(place.element) and place.number not in array.marks.ended:
-                    found[place.task.console] = f"{entry.number}_{place.element}"
+    for folder, job in entries.items():
+        if batch := read_batch(folder):
+            array = Array(job, batch)
+            array.look(answer.get(job, {}))
+            for task in filter(array.unsettled, array.tasks.values()):
+                found[task.console] = f"{job}_{task.element}"
     return found

@@ -9,13 +9,15 @@ need. An element of an array takes one chain, or several that run at once. The f
     marks/           <n>.started, <n>.ended (with the exit code) of task n
 """
 
+import itertools
 import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from runner.files.writing import atomic_write
 
@@ -31,25 +33,26 @@ class Task:
         argv: words.
         console: file for everything that it prints.
         folder, key: where its result.json will lie, and the job key that a good one has.
+        element, number: where it stands in its batch; tasks are counted over all elements.
     """
 
     argv: tuple[str, ...]
     console: Path
     folder: Path
     key: str
+    element: int = 0
+    number: int = 0
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Task":
+        """Return the task that a mapping, or a job's attributes, stand for."""
+        console, folder = Path(content["console"]), Path(content["folder"])
+        argv = tuple(map(str, content["argv"]))
+        return cls(argv, console, folder, str(content["key"]))
 
 
 Chain = tuple[Task, ...]
 Element = tuple[Chain, ...]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a task stands in its batch: `number` counts tasks, and names the marks."""
-
-    element: int
-    number: int
-    task: Task
 
 
 @dataclass(frozen=True)
@@ -60,67 +63,44 @@ class Batch:
     submitted: float
     elements: tuple[Element, ...]
 
-    def places(self) -> Iterator[Place]:
-        """Return every task with its place, in order."""
-        number = 0
-        for index, element in enumerate(self.elements):
-            for chain in element:
-                for task in chain:
-                    yield Place(index, number, task)
-                    number += 1
-
-    def numbered(self, index: int) -> list[list[tuple[int, Task]]]:
-        """Return the chains of an element, each task with its number."""
-        numbers = iter([place.number for place in self.places() if place.element == index])
-        return [[(next(numbers), task) for task in chain] for chain in self.elements[index]]
+    def tasks(self) -> Iterator[Task]:
+        """Return every task, in order."""
+        return (task for element in self.elements for chain in element for task in chain)
 
 
 def make_batch(parent: Path, elements: Sequence[Element]) -> Batch:
     """Write a batch to a new folder below `parent`."""
     now = time.time()
     name = time.strftime("%Y%m%d-%H%M%S-", time.localtime(now)) + secrets.token_hex(3)
-    batch = Batch(parent / name, now, tuple(elements))
     lines = [
         json.dumps(
-            {"submitted": now, "chains": [[_as_dict(t) for t in chain] for chain in element]}
+            {"submitted": now, "chains": [[*map(vars, chain)] for chain in each]}, default=str
         )
-        for element in elements
+        for each in elements
     ]
-    (batch.folder / "marks").mkdir(parents=True)
-    atomic_write(batch.folder / TASKS, "\n".join(lines) + "\n")
-    return batch
+    (parent / name / "marks").mkdir(parents=True)
+    atomic_write(parent / name / TASKS, "\n".join(lines) + "\n")
+    return Batch(parent / name, now, _numbered(elements))
 
 
-def read_batch(folder: Path) -> Batch:
-    """Read a batch.
-
-    Raises:
-        OSError, ValueError, KeyError: it is not there or not whole.
-    """
-    content = [json.loads(line) for line in (folder / TASKS).read_text().splitlines()]
-    elements = tuple(
-        tuple(tuple(_task(task) for task in chain) for chain in line["chains"]) for line in content
-    )
-    return Batch(folder, float(content[0]["submitted"]), elements)
+def read_batch(folder: Path) -> Batch | None:
+    """Read a batch; None if it is not there or not whole."""
+    try:
+        content = [json.loads(line) for line in (folder / TASKS).read_text().splitlines()]
+        elements = [[tuple(map(Task.of, chain)) for chain in line["chains"]] for line in content]
+        return Batch(folder, float(content[0]["submitted"]), _numbered(elements))
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return None
 
 
-def _as_dict(task: Task) -> dict[str, object]:
-    return {
-        "argv": list(task.argv),
-        "folder": str(task.folder),
-        "console": str(task.console),
-        "key": task.key,
-    }
-
-
-def _task(content: dict[str, object]) -> Task:
-    argv = content["argv"]
-    assert isinstance(argv, list)
-    return Task(
-        tuple(map(str, argv)),
-        Path(str(content["console"])),
-        Path(str(content["folder"])),
-        str(content["key"]),
+def _numbered(elements: Sequence[Sequence[Chain]]) -> tuple[Element, ...]:
+    numbers = itertools.count()
+    return tuple(
+        tuple(
+            tuple(replace(task, element=index, number=next(numbers)) for task in chain)
+            for chain in element
+        )
+        for index, element in enumerate(elements)
     )
 
 
@@ -140,11 +120,9 @@ class Marks:
             return
         for name in names:
             number, _, kind = name.partition(".")
-            if not number.isdecimal():
-                continue
-            if kind == "started":
+            if number.isdecimal() and kind == "started":
                 self.started.add(int(number))
-            elif kind == "ended" and int(number) not in self.ended:
+            elif number.isdecimal() and kind == "ended" and int(number) not in self.ended:
                 code = self._read(name)
                 if code is not None:
                     self.ended[int(number)] = code
@@ -161,13 +139,9 @@ class Marks:
 
     def count(self, name: str) -> int:
         """Count up and return how often this was called for `name`, over all restarts."""
-        path = self._folder / name
-        try:
-            before = int(path.read_text())
-        except (OSError, ValueError):
-            before = 0
-        atomic_write(path, f"{before + 1}\n")
-        return before + 1
+        number = (self._read(name) or 0) + 1
+        atomic_write(self._folder / name, f"{number}\n")
+        return number
 
     def _read(self, name: str) -> int | None:
         try:

@@ -1,6 +1,7 @@
 """SLURM's client commands: what they are asked and what their answers mean."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.launch.slurm.batch import SCRIPT, Batch
+from runner.launch.slurm.batch import SCRIPT
 
 DEFAULT_MAX_ARRAY = 1001  # SLURM's own
 LIVE = {
@@ -42,7 +43,6 @@ class Seen:
     """An element of an array as squeue shows it: `state` is SLURM's word."""
 
     state: str
-    reason: str = ""
 
     @property
     def live(self) -> bool:
@@ -50,107 +50,85 @@ class Seen:
         return self.state in LIVE
 
 
-class Refused(UserError):
-    """sbatch has refused."""
-
-
-def write_script(batch: Batch, resources: Mapping[str, str]) -> Path:
-    """Write the array script of a batch; `resources` are options and values for sbatch."""
-    path = batch.folder / SCRIPT
+def array_script(folder: Path, resources: Mapping[str, str]) -> str:
+    """Return the script of an array; `resources` are options and values for sbatch."""
     repo = Path(__file__).resolve().parents[3]
-    text = _SCRIPT.format(
+    return _SCRIPT.format(
         resources="\n".join(f"#SBATCH --{name}={value}" for name, value in resources.items()),
         python=shlex.quote(sys.executable),
         start=shlex.quote(_START),
         repo=shlex.quote(str(repo)),
-        folder=shlex.quote(str(batch.folder)),
+        folder=shlex.quote(str(folder)),
     )
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
 
 
-def sbatch(batch: Batch, script: Path, extra: Sequence[str], *, limit: int | None) -> str:
-    """Submit the array of a batch and return its job id.
+def sbatch_words(folder: Path, size: int, limit: int | None, extra: Sequence[str]) -> list[str]:
+    """Return the command that submits the script in the folder of a batch.
 
     Args:
+        size: number of elements.
+        limit: how many of them may run at once.
         extra: words of --slurm-args.
-        limit: how many elements may run at once.
-
-    Raises:
-        Refused: with what sbatch said.
     """
     most = f"%{limit}" if limit else ""
-    output = str(batch.folder).replace("%", "%%") + "/element-%a.txt"
-    words = ["sbatch", "--parsable", f"--array=0-{len(batch.elements) - 1}{most}"]
-    words += [f"--chdir={os.getcwd()}", f"--output={output}", *extra, str(script)]
+    output = str(folder).replace("%", "%%") + "/element-%a.txt"
+    words = ["sbatch", "--parsable", f"--array=0-{size - 1}{most}"]
+    return [*words, f"--chdir={os.getcwd()}", f"--output={output}", *extra, str(folder / SCRIPT)]
+
+
+def sbatch(words: Sequence[str], resources: Mapping[str, str]) -> str:
+    """Submit an array and return its job id.
+
+    Raises:
+        UserError: with what sbatch said.
+    """
     try:
         done = _run(words)
     except subprocess.TimeoutExpired as error:
-        raise Refused(f"sbatch has not answered for {_TIMEOUT} s; try again later") from error
+        raise UserError(f"sbatch has not answered for {_TIMEOUT} s; try again later") from error
     if done.returncode:
-        raise Refused(f"sbatch refused: {_said(done)}")
-    return done.stdout.strip().splitlines()[-1].strip()
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
+        said = "; ".join(line.removeprefix("sbatch: error: ") for line in lines if line)
+        if "Invalid generic resource" in said and "gres" in resources:
+            said += '; each element asks for a GPU: where there is none, --slurm-args "--gpus=0"'
+        raise UserError(f"sbatch refused: {said or 'without a word'}")
+    return done.stdout.strip().splitlines()[-1].partition(";")[0].strip()
 
 
 def squeue(jobs: Iterable[str]) -> dict[str, dict[int, Seen]] | None:
     """Return what SLURM knows of arrays: by job id the elements; one that it has forgotten is not
     there. None: SLURM cannot be asked now."""
     found: dict[str, dict[int, Seen]] = {job: {} for job in jobs}
-    clusters = dict.fromkeys(job.partition(";")[2] for job in found)
-    for cluster in clusters:
-        named = {job.partition(";")[0]: job for job in found if job.partition(";")[2] == cluster}
-        words = ["squeue", "-h", "-r", "--states=all", "-o", "%i|%T|%r", "-j", ",".join(named)]
-        done = _ask([*words, *_on(cluster)])
-        if done is None or (done.returncode and "Invalid job id" not in done.stderr):
-            return None
-        for line in done.stdout.splitlines():
-            element, _, rest = line.strip().partition("|")
-            job, _, index = element.partition("_")
-            if job in named and index.isdecimal():
-                state, _, reason = rest.partition("|")
-                found[named[job]][int(index)] = Seen(state, reason)
-    return found
-
-
-def find_submitted(batch_folder: Path) -> str | None:
-    """Return the id of the array that was submitted with a batch's script, empty if none is known;
-    None: SLURM cannot be asked now."""
-    done = _ask(["squeue", "-h", "--states=all", "-o", "%A|%F|%o"])
-    if done is None or done.returncode:
+    if not found:
+        return {}
+    done = _ask("squeue", "-h", "-r", "--states=all", "-o", "%i|%T", "-j", ",".join(found))
+    if done is None or (done.returncode and "Invalid job id" not in done.stderr):
         return None
     for line in done.stdout.splitlines():
-        _, job, command = [*line.strip().split("|", 2), "", ""][:3]
-        if command.startswith(str(batch_folder / SCRIPT)):
-            return job
-    return ""
+        element, _, state = line.strip().partition("|")
+        job, _, index = element.partition("_")
+        if job in found and index.isdecimal():
+            found[job][int(index)] = Seen(state)
+    return found
 
 
 def scancel(job: str, index: int) -> None:
     """Cancel an element of an array if it has not started."""
-    number, _, cluster = job.partition(";")
-    _ask(["scancel", "--state=PENDING", *_on(cluster), f"{number}_{index}"])
+    _ask("scancel", "--state=PENDING", f"{job}_{index}")
 
 
 def max_array_size() -> int:
     """Return how many elements an array may have on this site."""
-    done = _ask(["scontrol", "show", "config"])
-    for line in done.stdout.splitlines() if done else ():
-        name, _, value = line.partition("=")
-        if name.strip() == "MaxArraySize" and value.strip().isdecimal():
-            return max(1, int(value))
-    return DEFAULT_MAX_ARRAY
+    done = _ask("scontrol", "show", "config")
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE) if done else None
+    return max(1, int(found[1])) if found else DEFAULT_MAX_ARRAY
 
 
 def explain(job: str, index: int) -> str:
     """Return how sacct says an element ended; empty where there is no accounting."""
-    number, _, cluster = job.partition(";")
-    words = ["sacct", "-n", "-X", "-P", "-o", "State,ExitCode", "-j", f"{number}_{index}"]
-    done = _ask([*words, *_on(cluster)]) if shutil.which("sacct") else None
-    if done is None or done.returncode:
-        return ""
-    lines = done.stdout.strip().splitlines()
-    return lines[-1].replace("|", ", exit code ") if lines else ""
+    done = _ask("sacct", "-n", "-X", "-P", "-o", "State,ExitCode", "-j", f"{job}_{index}")
+    lines = done.stdout.split("\n") if done and not done.returncode else []
+    return next((line.replace("|", ", exit code ") for line in reversed(lines) if line), "")
 
 
 def require_client() -> None:
@@ -165,10 +143,6 @@ def require_client() -> None:
         )
 
 
-def _on(cluster: str) -> list[str]:
-    return ["-M", cluster] if cluster else []
-
-
 def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     # In a session of its own: Ctrl-C in the terminal must not end sbatch half-way.
     return subprocess.run(
@@ -176,13 +150,8 @@ def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def _ask(words: Sequence[str]) -> "subprocess.CompletedProcess[str] | None":
+def _ask(*words: str) -> "subprocess.CompletedProcess[str] | None":
     try:
         return _run(words)
     except (OSError, subprocess.TimeoutExpired):
         return None
-
-
-def _said(done: "subprocess.CompletedProcess[str]") -> str:
-    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    return "; ".join(line.removeprefix("sbatch: error: ") for line in lines) or "without a word"

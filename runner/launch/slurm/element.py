@@ -11,16 +11,16 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from runner.files.consoles import heading, lock
+from runner.errors import UserError
+from runner.files.consoles import heading, holder_file, lock
 from runner.files.records import read_result
-from runner.launch.local import CANNOT_START, STARTED_ELSEWHERE
+from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE
+from runner.launch.processes import Isolated, Process
 from runner.launch.slurm.batch import Marks, Task, read_batch
-from runner.launch.slurm.holder import Holder, holder_file
-from runner.launch.starters import Isolated, Process, signal_group
+from runner.launch.slurm.run_holder import Holder
 
 TICK = 0.2
 LOOK_AT_HOLDER = 10.0  # seconds between two looks whether the run is still ours
@@ -39,10 +39,16 @@ def main(folder: str) -> int:
 
 
 class ElementRun:
-    """All chains of one element."""
+    """All chains of one element.
+
+    Raises:
+        UserError: the folder of the batch is not whole.
+    """
 
     def __init__(self, folder: Path, index: int) -> None:
         batch = read_batch(folder)
+        if batch is None:
+            raise UserError(f"{folder} is not there or not whole")
         environment = os.environ
         job = environment.get("SLURM_ARRAY_JOB_ID", "0")
         restart = int(environment.get("SLURM_RESTART_COUNT") or 0)
@@ -52,7 +58,7 @@ class ElementRun:
         self._marks.refresh()
         node = environment.get("SLURMD_NODENAME") or socket.gethostname()
         holder = Holder(batch.submitted, restart, self._name, node)
-        chains = batch.numbered(index)
+        chains = batch.elements[index]
         threads = {} if "OMP_NUM_THREADS" in environment else _threads(len(chains))
         self._chains = [ChainRun(chain, self._marks, holder, threads) for chain in chains]
         self._asked = 0
@@ -77,11 +83,11 @@ class ElementRun:
     def _stop(self) -> None:
         deadline = time.monotonic() + GRACE
         for chain in self._chains:
-            chain.signal(signal.SIGTERM)
-        while any([chain.still_runs() for chain in self._chains]):
+            chain.stop(signal.SIGTERM)
+        while any([chain.step() for chain in self._chains]):
             if time.monotonic() > deadline:
                 for chain in self._chains:
-                    chain.signal(signal.SIGKILL)
+                    chain.stop(signal.SIGKILL)
             time.sleep(TICK)
 
     def _requeue(self) -> int:
@@ -96,117 +102,90 @@ class ElementRun:
         return 1
 
 
+_Steps = Generator[None, None, int | None]
+"""Goes on while a process runs, then has its exit code, None where the run is to go on later."""
+
+
 class ChainRun:
-    """One chain: one process at a time."""
+    """One chain: one process at a time. `finished`: nothing is left to do here."""
 
     def __init__(
-        self,
-        tasks: Sequence[tuple[int, Task]],
-        marks: Marks,
-        holder: Holder,
-        environment: dict[str, str],
+        self, tasks: Sequence[Task], marks: Marks, holder: Holder, environment: dict[str, str]
     ) -> None:
-        self._left = list(tasks)
-        self._first = tasks[0][0]
+        self.finished = False
         self._marks = marks
         self._holder = holder
         self._environment = environment
-        self._starter = Isolated()
         self._process: Process | None = None
-        self._console: BinaryIO | None = None
-        self._ended_from_outside = False
-        self._next_look = 0.0
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return not self._left
+        self._stopping = False
+        self._steps = self._run(tasks)
 
     def step(self) -> bool:
         """Start what comes next, or see to what runs; return whether there is more to do."""
+        return next(self._steps, self) is None
+
+    def stop(self, number: signal.Signals) -> None:
+        """Send the running process and its children a signal, and start no other."""
+        self._stopping = True
         if self._process is not None:
-            self._see_to_process(self._process)
-        while self._left and self._process is None and not self._ended_from_outside:
-            self._start_next()
-        return self._process is not None
+            self._process.end(number)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send the running process and its children a signal."""
-        if self._process is not None and self._process.pid is not None:
-            signal_group(self._process.pid, number)
+    def _run(self, tasks: Sequence[Task]) -> Generator[None, None, None]:
+        for task in tasks:
+            code = self._marks.ended.get(task.number)
+            result = read_result(task.folder)
+            if code is None and result and result.key == task.key:
+                code = self._end(task, 0)
+            if code is None and self._stopping:
+                return
+            if code is None and self._holder.may_take(task.console):
+                code = yield from self._start(task)
+                if code is None and self._holder.holds(task.console):
+                    return
+            if code is None or (code and task is tasks[0]):
+                break  # the others need it, or the run is another job's now
+        self.finished = True
 
-    def still_runs(self) -> bool:
-        """Whether a process runs; to be asked after `signal`. One that made it to its end leaves
-        its mark, another will run again."""
-        if self._process is not None and self._process.ended():
-            self._close(0 if self._process.exit_code == 0 else None)
-        return self._process is not None
-
-    def _see_to_process(self, process: Process) -> None:
-        if process.ended():
-            # SLURM may tell the process before it tells this one.
-            self._ended_from_outside = process.exit_code == -signal.SIGTERM
-            self._close(None if self._ended_from_outside else process.exit_code)
-        elif time.monotonic() > self._next_look:
-            self._next_look = time.monotonic() + LOOK_AT_HOLDER
-            if not self._holder.holds(self._left[0][1].console):
-                self.signal(signal.SIGKILL)
-
-    def _start_next(self) -> None:
-        number, task = self._left[0]
-        result = read_result(task.folder)
-        if number in self._marks.ended:
-            self._settle(self._marks.ended[number])
-        elif result and result.key == task.key:
-            self._end(number, 0)
-        else:
-            self._start(number, task)
-
-    def _start(self, number: int, task: Task) -> None:
-        if not self._holder.may_take(task.console):
-            self._left.clear()
-            return
+    def _start(self, task: Task) -> _Steps:
         task.console.parent.mkdir(parents=True, exist_ok=True)
-        console = task.console.open("ab")
-        if not lock(console) and not holder_file(task.console).exists():
-            # A local runner: no job of a cluster has left its name.
-            console.close()
-            self._end(number, STARTED_ELSEWHERE)
-            return
-        self._holder.take(task.console)
-        self._marks.start(number, self._holder.token)
-        where = f"SLURM job {self._holder.job} on {self._holder.node}"
-        console.write(heading(task.argv, where))
-        console.flush()
-        self._console = console
-        own = {**self._environment, **self._holder.environment(task.console)}
-        try:
-            self._process = self._starter.start(task.argv, own, console)
-        except OSError as error:
-            console.write(f"{error}\n".encode())
-            self._close(CANNOT_START)
+        with task.console.open("ab") as console:
+            if not lock(console) and not holder_file(task.console).exists():
+                # A local runner: no job of a cluster has left its name.
+                return self._end(task, STARTED_ELSEWHERE)
+            self._holder.take(task.console)
+            self._marks.start(task.number, self._holder.token)
+            where = f"SLURM job {self._holder.job} on {self._holder.node}"
+            console.write(heading(task.argv, where))
+            console.flush()
+            own = {**self._environment, **self._holder.environment(task.console)}
+            try:
+                self._process = Isolated().start(task.argv, own, console)
+                code = yield from self._wait(self._process, task)
+            except OSError as error:
+                console.write(f"{error}\n".encode())
+                code = CANNOT_START
+        if code is None or not self._holder.holds(task.console):
+            return None
+        self._end(task, code)
+        self._holder.release(task.console)
+        return code
 
-    def _close(self, code: int | None) -> None:
-        """Take the ended process in; without a code it is to run again, if it is still ours."""
-        number, task = self._left[0]
+    def _wait(self, process: Process, task: Task) -> _Steps:
+        next_look = 0.0
+        while not process.ended():
+            if time.monotonic() > next_look:
+                next_look = time.monotonic() + LOOK_AT_HOLDER
+                if not self._holder.holds(task.console):
+                    process.end(signal.SIGKILL)
+            yield
         self._process = None
-        if self._console is not None:
-            self._console.close()
-            self._console = None
-        if not self._holder.holds(task.console):
-            self._left.clear()
-        elif code is not None:
-            self._end(number, code)
-            self._holder.release(task.console)
+        code = process.exit_code
+        # SLURM may tell the process before it tells this one. What made it to its end has ended.
+        return None if code == -signal.SIGTERM or (code and self._stopping) else code
 
-    def _end(self, number: int, code: int) -> None:
-        self._marks.end(number, code)
-        self._settle(code)
-
-    def _settle(self, code: int) -> None:
-        number, _ = self._left.pop(0)
-        if number == self._first and code:
-            self._left.clear()  # the others need it
+    def _end(self, task: Task, code: int) -> int:
+        self._marks.end(task.number, code)
+        return code
 
 
 def _threads(chains: int) -> dict[str, str]:

@@ -3,12 +3,11 @@ silent."""
 
 import math
 import os
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.errors import UserError
-from runner.launch.slurm.batch import Element, Task
+from runner.launch.slurm.batch import Element
 
 DAY = 24 * 60
 LEAST_MINUTES = 10  # a warning comes two minutes before the end, and up to one minute early
@@ -16,15 +15,16 @@ _GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus
 _TIME = ("--time", "-t")
 _GPU_VARIABLES = ("SBATCH_GRES", "SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK")
 _TAKEN = {
-    "--array": "the runner makes the arrays; --max-jobs limits how many elements run at once",
-    "-a": "the runner makes the arrays; --max-jobs limits how many elements run at once",
-    "--wrap": "the runner submits a script of its own",
-    "--parsable": "the runner gives it",
-    "--wait": "the runner waits by itself",
-    "-W": "the runner waits by itself",
-    "--chdir": "runs start in the folder of the runner",
-    "-D": "runs start in the folder of the runner",
-    "--test-only": "nothing would be submitted; --dry-run shows the commands",
+    (
+        "--array",
+        "-a",
+    ): "the runner makes the arrays; --max-jobs limits how many elements run at once",
+    ("--clusters", "-M"): "the runner asks the queue of this cluster alone",
+    ("--wrap",): "the runner submits a script of its own",
+    ("--parsable",): "the runner gives it",
+    ("--wait", "-W"): "the runner waits by itself",
+    ("--chdir", "-D"): "runs start in the folder of the runner",
+    ("--test-only",): "nothing would be submitted; --dry-run shows the script",
 }
 
 
@@ -43,37 +43,23 @@ class Options:
     per_element: int = 1
 
 
-def read_words(text: str) -> tuple[str, ...]:
-    """Take the value of --slurm-args apart.
-
-    Raises:
-        UserError: an option that the runner gives itself, or quotes that do not close.
+def check_words(words: Sequence[str]) -> None:
     """
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as error:
-        raise UserError(f"--slurm-args {text}: {error}") from error
+    Raises:
+        UserError: an option among --slurm-args that the runner gives itself.
+    """
     problems = [
         f"--slurm-args: {name} cannot be given: {why}"
-        for name, why in _TAKEN.items()
+        for names, why in _TAKEN.items()
+        for name in names
         if _named(words, (name,))
     ]
     if problems:
         raise UserError(problems)
-    return words
-
-
-def joined(flags: Sequence[str]) -> list[str]:
-    """Join --slurm-args and its value, which argparse would take for another flag."""
-    words = list(flags)
-    if "--slurm-args" in words[:-1]:
-        place = words.index("--slurm-args")
-        words[place : place + 2] = [f"--slurm-args={words[place + 1]}"]
-    return words
 
 
 def resources(
-    elements: Sequence[Element], options: Options, seconds: Callable[[Task], float | None]
+    elements: Sequence[Element], options: Options, seconds: Callable[[Sequence[str]], float | None]
 ) -> dict[str, str]:
     """Return our own options for sbatch: one GPU, and a time limit, each where the user has said
     nothing of it."""
@@ -85,14 +71,14 @@ def resources(
     return chosen
 
 
-def _minutes(elements: Iterable[Element], seconds: Callable[[Task], float | None]) -> int:
+def _minutes(elements: Iterable[Element], seconds: Callable[[Sequence[str]], float | None]) -> int:
     """Return twice what the longest element has taken before, a day if a task of it is new.
 
     Chains that share an element are counted as if they ran one after the other.
     """
     longest = 0.0
     for element in elements:
-        times = [seconds(task) for chain in element for task in chain]
+        times = [seconds(task.argv) for chain in element for task in chain]
         known = [each for each in times if each is not None]
         if len(known) < len(times):
             return DAY

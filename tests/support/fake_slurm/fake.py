@@ -6,7 +6,7 @@ An array is a process that starts its elements and sees to them. The folder:
     <id>.json            words of sbatch, environment, script, folder ...
     <id>_<k>.json        an element: state, reason, restart, pid
     <id>_<k>.<request>   cancel, requeue, usr1, lost (the node is; its processes go on)
-    refuse, silent, forget, held, down, accounting, max_array_size, stop   what the tests set
+    refuse, forget, down, accounting, max_array_size, stop   what the tests set
     calls                what has been asked
 """
 
@@ -91,10 +91,8 @@ def sbatch(words: list[str]) -> int:
             Array(number, job).run()
         os._exit(0)
     (folder() / "calls").open("a").write("sbatch\n")
-    if not (folder() / "silent").exists():
-        print(number)
-        return 0
-    return fail("sbatch: error: Socket timed out on send/recv operation")
+    print(number)
+    return 0
 
 
 class Array:
@@ -131,7 +129,7 @@ class Array:
         return element["state"]
 
     def may_start(self, index: int) -> bool:
-        return time.time() >= self.begin.get(index, 0) and not (folder() / "held").exists()
+        return time.time() >= self.begin.get(index, 0)
 
     def start(self, index: int, path: Path, element: dict) -> None:
         own = {

@@ -6,8 +6,12 @@ import pytest
 import yaml
 
 import configs
+import trainers  # noqa: F401  (registers them)
+from dassl.engine import TRAINER_REGISTRY
 from runner.errors import UserError
-from runner.plan.experiment import read_experiment, trainer_yaml
+from runner.plan.experiment import read_experiment
+from runner.plan.experiment import trainer_yaml as find_yaml
+from trainers.parts.register import ALIASES
 
 REPO = Path(__file__).resolve().parents[3]
 BASE_TO_NEW = [
@@ -29,13 +33,22 @@ YAMLS = {
 }
 
 
+def trainer_yaml(repo, entry, cfg):
+    find_yaml.cache_clear()
+    return find_yaml(repo, (entry.trainer, entry.cfg_trainer), cfg, entry.name)
+
+
 @pytest.mark.parametrize("name", configs.experiments())
 def test_every_entry_is_sound_and_its_yaml_is_there(name):
     entry = read_experiment(name, configs.get_config(name))
     assert trainer_yaml(REPO, entry, entry.cfg).is_file()
-    assert list(entry.datasets["datasets_base_to_new"]) == BASE_TO_NEW or entry.multi_task
-    assert entry.shots == 16
-    assert entry.seeds == ((1,) if entry.zero_shot else (1, 2, 3))
+    assert entry.seeds and entry.shots > 0 and entry.mode in entry.modes
+
+
+def test_what_entries_leave_open_is_the_published_protocol():
+    data, train = configs.base["data"], configs.base["train"]
+    assert data["datasets_base_to_new"] == BASE_TO_NEW
+    assert (train["shots"], train["seeds"]) == (16, [1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -58,6 +71,15 @@ def test_a_copy_is_the_callers_own():
     configs.get_config("coop")["data"]["datasets_base_to_new"].clear()
     assert configs.get_config("coop")["train"]["opts"] == []
     assert configs.get_config("maple")["data"]["datasets_base_to_new"] == BASE_TO_NEW
+
+
+def test_the_dept_variants_are_those_that_the_trainers_register():
+    registered = set(TRAINER_REGISTRY.registered_names())
+    assert configs.with_dept() == {
+        name for name in registered - {*ALIASES} if f"{name}DePT" in registered
+    }
+    for name in configs.experiments():
+        assert configs.get_config(name)["train"]["trainer"] in registered
 
 
 def test_zero_shot_has_no_dept_variant():

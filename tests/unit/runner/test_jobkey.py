@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from dassl.config.digest import IGNORED_KEYS
-from runner.plan.jobkey import IGNORED, job_key, normalise, weights_id
+from runner.plan.jobkey import IGNORED, Identity, normalise, weights_id
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def key(yamls, **changes):
         "options": ["OPTIM.LR", "0.1"],
         "weights": "ViT-B/16",
     }
-    return job_key(**{**given, **changes})
+    return Identity(**{**given, **changes}).key
 
 
 def test_key_and_config_digest_leave_out_the_same_options():

@@ -178,8 +178,15 @@ def test_what_the_environment_leaves_open_has_a_default(given, found):
         ({"HOST": "h", "TO": "a@b", "PASSWORD": "p"}, "PROMPTLAB_SMTP_USER is missing, although"),
     ],
 )
-def test_half_a_setting_is_told_at_the_start_and_runs_all_the_same(lab, given, line):
-    lab.env = {f"PROMPTLAB_SMTP_{name}": value for name, value in given.items()}
+def test_half_a_setting_is_told(capsys, given, line):
+    environment = {f"PROMPTLAB_SMTP_{name}": value for name, value in given.items()}
+    assert take_mailbox(environment) is None
+    said = capsys.readouterr().err
+    assert said.startswith(f"no mail at the end: {line}") and said.count("\n") == 1
+
+
+def test_half_a_setting_does_not_keep_runs_from_running(lab):
+    lab.env = {"PROMPTLAB_SMTP_TO": "a@b"}
     done = lab.run(*WORDS)
     assert done.returncode == 0
-    assert done.stderr.startswith(f"no mail at the end: {line}") and done.stderr.count("\n") == 1
+    assert done.stderr == "no mail at the end: PROMPTLAB_SMTP_HOST is missing\n"

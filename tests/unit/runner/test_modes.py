@@ -1,6 +1,7 @@
 """The protocols beside base-to-new, over stub jobs: who trains, who tests, and the tables."""
 
 import csv
+import re
 
 import pytest
 
@@ -240,18 +241,30 @@ def test_an_experiment_without_the_mode_is_refused(lab):
     )
 
 
+def test_zero_shot_stands_once_beside_few_shot_base_to_new(lab):
+    words = ("--cfg", "zsclip", "coop", "--datasets", "dtd", *SEED, "--shots", "4,8")
+    done = lab.run(*words, "--mode", "fs-b2n")
+    assert done.returncode == 0, done.stderr
+    starts = [out.split("/")[1:3] for out in outputs(lab) if "zsclip" in out]
+    assert sorted(starts) == [["zsclip", "test_base"], ["zsclip", "test_new"]]
+    text = (lab.path / "results/zsclip/fs-b2n-ZeroshotCLIP-vit_b16.csv").read_text()
+    assert text.splitlines()[1].startswith("dtd,71.0,61.0,")
+    rows = list(csv.DictReader((lab.path / "results/zsclip+coop/fs-b2n.csv").open()))
+    assert {row["experiment"] for row in rows} == {"zsclip", "coop, 4 shots", "coop, 8 shots"}
+
+
 def test_all_is_every_experiment_that_has_the_mode(lab):
     lab.provide_yamls()
     shown = lab.run("--cfg", "all", "--demo", "--mode", "fs-b2n", "--dry-run", *SEED)
     assert shown.returncode == 0 and "Joint/demo_suite" in shown.stdout
-    assert "ZeroshotCLIP" not in shown.stdout
-    assert "--cfg all: without zsclip, " in shown.stderr
+    assert "ZeroshotCLIP" in shown.stdout and "zsclip" not in shown.stderr
     done = lab.run("--cfg", "zsclip", "all", "--datasets", "dtd", *SEED, "--mode", "xd")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((lab.path / "results/all/xd.csv").open()))
     names = {row["experiment"] for row in rows}
     assert names >= {"zsclip", "coop", "coop_dept", "maple", "maple_dept"}
     assert not names & {"joint", "probe", "all"}
+    assert re.search("^--cfg all: without .*joint, probe: no --mode xd$", done.stderr, re.MULTILINE)
     assert (lab.path / "results/all/xd.png").is_file()
 
 

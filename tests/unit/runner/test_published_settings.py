@@ -16,6 +16,8 @@ import yaml
 
 import configs
 from parallel_runner import REPO, main
+from runner.plan.experiment import read_experiment
+from runner.plan.modes import MODES
 
 IMAGENET = {"imagenet"}
 CROSS = {
@@ -233,23 +235,9 @@ TRAINERS = {
     **{"coprompt": "CoPrompt", "tip_adapter": "TipAdapter", "tip_adapter_f": "TipAdapterF"},
     **{name: "SoftCPTHard" if "hard" in name else "SoftCPT" for name in SOFTCPT},
 }
-MODES = ("b2n", "xd", "dg", "fs", "fs-b2n", "mt")
-MODES_OF = {
-    **{name: ("b2n", "xd", "dg", "fs", "mt") for name in ("zsclip", "zsclip2")},
-    "linear_probe": ("b2n", "dg", "fs", "fs-b2n", "mt"),
-    **{name: ("b2n", "dg", "fs", "fs-b2n", "mt") for name in ("taskres", "taskres_dept")},
-    **{
-        name: ("b2n", "dg", "fs", "fs-b2n", "mt")
-        for name in configs.experiments()
-        if "tip_" in name
-    },
-}
-for each in SOFTCPT:
-    by_class = each in ("softcpt_csta", "softcpt_csts", "softcpt_hard_class")
-    modes = ("fs", "mt") if by_class else ("b2n", "fs", "fs-b2n", "mt")
-    MODES_OF |= {each: modes, f"{each}_dept": modes}
 SAME_TRAINING = {"dg": "xd", "fs-b2n": "b2n"}
-CASES = [(name, mode) for name in configs.experiments() for mode in MODES_OF.get(name, MODES)]
+ENTRIES = {name: read_experiment(name, configs.get_config(name)) for name in configs.experiments()}
+CASES = [(name, mode) for name, entry in ENTRIES.items() for mode in entry.modes]
 WITH_ROWS = {name for names, *_ in TABLE for name in names.split()}
 PUBLISHED = [case for case in CASES if case[0] in WITH_ROWS]  # other experiments may choose
 
@@ -259,7 +247,8 @@ def expected(name, mode):
     found = {}
     for names, given, shots, datasets, cfg, epochs, options in TABLE:
         if name in names.split() and given == SAME_TRAINING.get(mode, mode):
-            for each in (4, 8, 16) if mode == "fs-b2n" else shots:
+            several = mode == "fs-b2n" and not ENTRIES[name].zero_shot
+            for each in (4, 8, 16) if several else shots:
                 assert found.keys().isdisjoint((each, dataset) for dataset in datasets)
                 found |= {(each, dataset): (cfg, epochs, options) for dataset in datasets}
     return found
@@ -273,7 +262,7 @@ def planned(name, mode):
         assert main(["--cfg", name, "--mode", mode, "--dry-run"]) == 0
     commands = []
     for line in printed.getvalue().splitlines():
-        words = [word for word in shlex.split(line) if word != "--eval-only"]
+        words = shlex.split(line.replace(" --eval-only ", " --eval-only yes "))
         words = words[words.index("--root") :]
         commands.append(dict(zip(words[::2], words[1::2], strict=True)))
     return commands
@@ -302,9 +291,16 @@ def test_the_table_names_experiments_only():
     assert set(configs.experiments()) >= WITH_ROWS
 
 
+@pytest.mark.parametrize("name, mode", CASES)
+def test_a_model_is_named_where_one_is_tested_and_nowhere_else(name, mode):
+    for command in planned(name, mode):
+        tested = "--eval-only" in command and not ENTRIES[name].zero_shot
+        assert ("--model-dir" in command) == ("--load-epoch" in command) == tested
+
+
 @pytest.mark.parametrize("name, mode", PUBLISHED)
 def test_every_training_has_the_published_settings(name, mode):
-    untrained = name.startswith("zsclip")
+    untrained = ENTRIES[name].zero_shot
     table = expected(name, mode)
     seeds = defaultdict(set)
     for command in planned(name, mode):
@@ -335,14 +331,14 @@ def test_tests_load_the_last_epoch_of_their_own_training(name, mode):
         assert command["--seed"] == source["--seed"]
         assert source["DATASET.SUBSAMPLE_CLASSES"] == ("base" if base_to_new else "all")
         assert command["DATASET.SUBSAMPLE_CLASSES"] == ("new" if base_to_new else "all")
-    if not name.startswith("zsclip") and mode in ("xd", "dg"):
+    if tested and mode in ("xd", "dg") and name in WITH_ROWS:
         assert {dataset_of(c) for c in trained.values()} == IMAGENET
         assert {dataset_of(c) for c in tested} == (CROSS if mode == "xd" else VARIANTS)
 
 
 @pytest.mark.parametrize("name", configs.experiments())
 def test_other_modes_are_refused(name, capsys):
-    for mode in set(MODES) - set(MODES_OF.get(name, MODES)):
+    for mode in MODES.keys() - {*ENTRIES[name].modes}:
         assert main(["--cfg", name, "--mode", mode, "--dry-run"]) == 2
         assert capsys.readouterr().err.startswith(f"error: --mode {mode}: {name} has ")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.launch.local import CANNOT_START, DONE_ELSEWHERE, TIMED_OUT, State, Status
+from runner.launch import schedule
+from runner.launch.interface import CANNOT_START, DONE_ELSEWHERE, TIMED_OUT, Change
 from runner.launch.schedule import Scheduler
-from runner.launch.stop import StopRequest
+from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
 from runner.plan.jobs import Job
 
@@ -21,7 +22,8 @@ class World:
     """Jobs, a clock, and a launcher that starts `width` commands and ends them at each poll.
 
     Attributes:
-        ends: by job name, exit codes or statuses of its tries; 0 after them.
+        ends: by job name, exit codes of its tries, some with `narrow` of the launcher; 0 after
+            them.
         begun: job names with the time of each start.
     """
 
@@ -37,8 +39,8 @@ class World:
     def __post_init__(self):
         self.times = Times(self.path / "times.json")
         self.jobs: list[Job] = []
-        self.waiting: dict[int, object] = {}
-        self.running: dict[int, object] = {}
+        self.waiting: dict[str, tuple[int, Job]] = {}
+        self.running: dict[str, Job] = {}
 
     def job(self, name, needs=None, dataset="", seconds=None):
         kind = "test" if needs else "train"
@@ -55,51 +57,40 @@ class World:
         return job
 
     def run(self, *, retries=0):
-        scheduler = Scheduler(
-            self,
-            self,
-            StopRequest(),
-            self.times,
-            retries=retries,
-            clock=lambda: self.now,
-            sleep=self.sleep,
-        )
-        return scheduler.run(self.jobs)
+        return Scheduler(self, self, StopRequest(), self.times, retries=retries).run(self.jobs)
+
+    # The clock, in place of the module `time`.
+    def monotonic(self):
+        return self.now
 
     def sleep(self, seconds):
         self.now += seconds
 
     # The launcher.
-    def submit(self, command):
-        number = len(self.waiting) + len(self.running) + len(self.begun) + 1000
-        self.waiting[number] = command
-        return number
+    def submit(self, job, priority):
+        self.waiting[job.name] = (priority, job)
 
     def poll(self):
-        before = dict(self.running)
-        for number, command in sorted(self.waiting.items(), key=lambda item: item[1].priority):
+        before = list(self.running.values())
+        for _, job in sorted(self.waiting.values(), key=lambda each: each[0]):
             if len(self.running) < self.width:
-                self.running[number] = self.waiting.pop(number)
-                self.begun.append((self.name(command), round(self.now, 1)))
-        ended = {number: self.end(self.running.pop(number)) for number in before}
-        return ended | {number: Status(State.RUNNING) for number in self.running}
+                self.running[job.name] = self.waiting.pop(job.name)[1]
+                self.begun.append((job.name, round(self.now, 1)))
+        ended = [self.end(self.running.pop(job.name)) for job in before]
+        return [*ended, *map(Change, self.running.values())]
 
-    def end(self, command):
-        name = self.name(command)
-        end = self.ends[name].pop(0) if self.ends.get(name) else 0
-        command.console.write_text(self.says.get(name, ""))
-        status = end if isinstance(end, Status) else Status(State.GONE, end)
-        if status.exit_code == 0:
-            folder = next(job.folder for job in self.jobs if job.name == name)
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "result.json").write_text(json.dumps({"accuracy": 1.0, "job_key": name}))
-        return status
+    def end(self, job):
+        end = self.ends[job.name].pop(0) if self.ends.get(job.name) else 0
+        code, narrow = end if isinstance(end, tuple) else (end, None)
+        job.console.write_text(self.says.get(job.name, ""))
+        if code == 0:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            record = {"accuracy": 1.0, "job_key": job.name}
+            (job.folder / "result.json").write_text(json.dumps(record))
+        return Change(job, True, code, narrow)
 
-    def name(self, command):
-        return command.argv[-1]
-
-    def withdraw(self, number):
-        return self.waiting.pop(number, None) is not None
+    def withdraw(self, job):
+        return self.waiting.pop(job.name, None) is not None
 
     def cancel(self, hurry):
         self.waiting.clear()
@@ -130,8 +121,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path):
-    return World(tmp_path)
+def world(tmp_path, monkeypatch):
+    made = World(tmp_path)
+    monkeypatch.setattr(schedule, "time", made)
+    return made
 
 
 def test_the_longest_chain_goes_first_and_its_tests_before_what_is_new(world):
@@ -205,7 +198,7 @@ def test_out_of_memory_beside_others_is_tried_again_with_fewer_and_does_not_coun
         narrowed.append(1)
         return "GPU 0 takes 1 at a time from now on"
 
-    world.ends["big"] = [Status(State.GONE, 1, narrow)] * 3
+    world.ends["big"] = [(1, narrow)] * 3
     world.says["big"] = OUT_OF_MEMORY
     assert not world.run(retries=0).failures
     assert len(narrowed) == 3 and world.now < 2
@@ -232,7 +225,7 @@ def test_out_of_memory_alone_counts_as_a_failure(world, code, says):
 
 def test_another_failure_beside_others_counts(world):
     world.job("bad")
-    world.ends["bad"] = [Status(State.GONE, 1, lambda: pytest.fail("no reason to"))]
+    world.ends["bad"] = [(1, lambda: pytest.fail("no reason to"))]
     world.says["bad"] = "ValueError: memory of a better day"
     assert len(world.run().failures) == 1
 
@@ -259,7 +252,7 @@ def test_a_job_that_another_runner_did_meanwhile_lets_its_tests_go_on(world):
     training = world.job("train")
     world.job("train test", training)
     training.folder.mkdir()
-    world.ends["train"] = [Status(State.GONE, DONE_ELSEWHERE)]
+    world.ends["train"] = [DONE_ELSEWHERE]
     (training.folder / "result.json").write_text('{"accuracy": 5.0, "job_key": "train"}')
     outcome = world.run()
     assert outcome.results["train"].accuracy == 5.0 and world.order == ["train", "train test"]

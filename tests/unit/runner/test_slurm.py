@@ -70,6 +70,33 @@ def test_what_sbatch_says_is_passed_on_and_nothing_is_lost(lab, cluster):
     assert lab.run(*TWELVE, *SLURM).returncode == 0
 
 
+def test_a_partition_without_gpus_is_told_what_to_ask_for(lab, cluster):
+    cluster.set(
+        "refuse", "Batch job submission failed: Invalid generic resource (gres) specification"
+    )
+    said = 'each element asks for a GPU: where there is none, --slurm-args "--gpus=0"'
+    assert said in lab.run(*ONE, *SLURM).stderr
+    assert said not in lab.run(*ONE, *SLURM, "--slurm-args", "--gpus=9").stderr
+
+
+def test_a_dry_run_shows_the_script_that_would_be_submitted_and_its_commands(lab):
+    words = ("--max-jobs", "2", "--slurm-args", "--partition=cpu --gpus=0")
+    shown = lab.run(*TWELVE, *SLURM, *words, "--dry-run")
+    assert shown.returncode == 0 and shown.stderr == "12 jobs, 0 of them done\n"
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "# results/slurm/<time>/array.sh, submitted by"
+    assert lines[1].startswith("# sbatch --parsable --array=0-5%2 --chdir=")
+    assert " --partition=cpu --gpus=0 " in lines[1] and lines[2] == "#!/bin/sh"
+    assert "#SBATCH --time=1440" in lines and "gres" not in shown.stdout
+    elements = shown.stdout.split("# element ")[1:]
+    local = lab.run(*TWELVE, "--dry-run").stdout.splitlines()
+    assert sorted(line for each in elements for line in each.splitlines()[1:]) == sorted(local)
+    for element in elements:
+        _, train, test = element.splitlines()
+        assert test.split(" --model-dir ")[1].split()[0] in train
+    assert not (lab.path / "results").exists()
+
+
 def test_the_time_limit_is_twice_what_such_runs_have_taken(lab, cluster):
     costs = {f"CoOp dtd {kind}": {"seconds": 1200.0} for kind in ("train", "test")}
     (lab.path / "outputs").mkdir()
@@ -177,6 +204,10 @@ def test_an_interval_that_is_none_is_named(lab, cluster, given):
         (("--max-jobs", "3"), "--max-jobs has no effect without --launcher slurm"),
         (("--slurm-args", "--time=5"), "--slurm-args has no effect without --launcher slurm"),
         ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: the runner makes"),
+        (
+            (*SLURM, "--slurm-args", "-M far"),
+            "-M cannot be given: the runner asks the queue of this",
+        ),
         ((*SLURM, "--slurm-args", "--wrap='x"), "No closing quotation"),
         ((*SLURM, "--slurm-args"), "--slurm-args: expected one argument"),
         (SLURM, "--launcher slurm: sbatch, squeue, scancel not found; run on a login node"),

@@ -8,12 +8,13 @@ import time
 
 import pytest
 
-from runner.launch.local import CANNOT_START
+from runner.files.consoles import holder_file
+from runner.launch.interface import CANNOT_START
 from runner.launch.slurm import element as slurm_element
 from runner.launch.slurm.batch import Marks, Task, make_batch, read_batch
 from runner.launch.slurm.element import EXIT_ENDED, ElementRun
-from runner.launch.slurm.holder import Holder, holder_file
-from runner.launch.slurm.options import Options, read_words, resources
+from runner.launch.slurm.options import Options, resources
+from runner.launch.slurm.run_holder import Holder
 from tests.unit.runner.lab import wait_until
 
 
@@ -48,10 +49,10 @@ def test_a_batch_is_read_as_it_was_written(tmp_path):
     one, two = task(tmp_path, "one", "1"), task(tmp_path, "two", "2")
     batch = make_batch(tmp_path / "batches", [((one, two),), ((two,), (one,))])
     assert read_batch(batch.folder) == batch
-    assert [(place.element, place.number) for place in batch.places()] == [
+    assert [(each.element, each.number) for each in batch.tasks()] == [
         *((0, 0), (0, 1), (1, 2), (1, 3))
     ]
-    assert batch.numbered(1) == [[(2, two)], [(3, one)]]
+    assert [each.console.stem for each in batch.tasks()] == ["one", "two", "two", "one"]
 
 
 def test_tests_are_not_run_without_their_training_but_without_each_other(tmp_path):
@@ -183,7 +184,7 @@ def test_the_older_one_does_not_take_a_task_back(tmp_path):
 )
 def test_what_the_user_says_nothing_of_has_a_default(tmp_path, words, seconds, chosen):
     pair = (task(tmp_path, "a", ""), task(tmp_path, "b", ""))
-    options = Options(read_words(words))
+    options = Options(tuple(words.split()))
     assert resources([(pair,), (pair[:1],)], options, lambda task: seconds) == chosen
 
 

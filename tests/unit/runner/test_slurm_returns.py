@@ -79,19 +79,6 @@ def test_the_site_may_forget_what_has_ended(lab, cluster):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_an_sbatch_whose_answer_was_lost_is_found_by_its_script(lab, cluster):
-    cluster.set("silent")
-    cluster.set("held")
-    assert lab.run(*ONE).returncode == 2
-    assert [entry["job"] for entry in state(lab)] == [None]
-    cluster.unset("silent")
-    cluster.unset("held")
-    done = lab.run(*ONE)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert list(cluster.arrays()) == ["100"]
-    assert len(lab.events("start")) == 2
-
-
 def test_a_cancelled_element_fails_and_the_next_start_runs_it_again(lab, cluster):
     lab.rules = [{"match": "train_base", "file": "go"}]
     first = lab.start(*ONE)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from runner.files.records import read_result
+
 ONE = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
 
 
@@ -13,7 +15,8 @@ def test_results_of_other_options_are_not_mixed_in(lab):
     assert other.stderr == (
         "error: coop: 2 of 2 runs were made with other options, YAML or weights: "
         f"{folder.format('train_base')}, {folder.format('test_new')}; "
-        "move or delete them, or --fresh to delete all planned runs\n"
+        "move or delete them, or --fresh to delete all planned runs; "
+        "--grid KEY=VALUE gives other options folders of their own\n"
     )
     lab.forget()
     assert lab.run(*ONE, "--fresh", "OPTIM.LR", "0.1").returncode == 0
@@ -128,10 +131,15 @@ def test_a_log_of_a_stopped_training_does_not_count(lab):
     ],
     ids=lambda content: content[:24].decode(errors="replace"),
 )
-def test_a_result_that_is_not_whole_is_no_result(lab, content):
+def test_a_result_that_is_not_whole_is_no_result(tmp_path, content):
+    (tmp_path / "result.json").write_bytes(content)
+    assert read_result(tmp_path) is None
+
+
+def test_a_run_whose_result_is_cut_short_is_run_again(lab):
     lab.run(*ONE)
     path = next(lab.path.glob("outputs/coop/test_new/**/result.json"))
-    path.write_bytes(content)
+    path.write_text(path.read_text()[:-9])
     lab.forget()
     lab.run(*ONE)
     assert [line["out"].split("/")[2] for line in lab.events("start")] == ["test_new"]

@@ -1,4 +1,4 @@
-"""Why runs have ended: mistakes of the user, which the rest need not repeat, and want of memory."""
+"""Why runs have failed: for want of memory, or refused by train.py as the rest would be."""
 
 import re
 import signal
@@ -24,7 +24,7 @@ def out_of_memory(exit_code: int | None, console: Path) -> bool:
     return bool(exit_code) and any(map(_OUT_OF_MEMORY.search, tail(console, 60)))
 
 
-class Mistakes:
+class Refused:
     """What train.py has refused so far.
 
     The same lines for two datasets speak for the whole experiment (an option that does not exist);

@@ -4,26 +4,25 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from runner.launch.starters import Isolated, Process, signal_group
+from runner.launch.processes import Isolated, Process, signal_group, spawn
+from runner.launch.shared_folder import SharedFolder
 
-CROPS = "PROMPTLAB_CROPS"  # names the folder to train.py
+CROPS = "PROMPTLAB_CROPS"  # names the folder of decoded test images to train.py
 _CHUNK = 1 << 16
 _LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
 _GRACE = 5.0  # seconds for it to remove what its jobs shared
 _ATTEMPTS = 2  # to have a server that comes up
 
 
-class Warm:
+class Warm(Isolated):
     """Calls of train.py as forks of one process that has torch, CLIP and the datasets loaded
     (`train.py --serve`); other commands, and all of them if that process does not come up, as
     processes of their own.
@@ -37,32 +36,26 @@ class Warm:
         """
         self._command = tuple(train_command)
         self._environment = dict(environment)
-        self._crops = ""
-        self._isolated = Isolated()
+        self._crops: SharedFolder | None = None
         self._server: _Server | None = None
         self._failures = 0
 
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
     ) -> Process:
-        server = self._running_server() if self._serves(argv) else None
-        if server is not None:
-            words = list(argv[len(self._command) :])
-            process = server.request(words, environment, output)
-            if process is not None:
-                process.instead = partial(self._isolated.start, argv, environment, output)
-                return process
-        return self._isolated.start(argv, environment, output)
+        instead = partial(super().start, argv, environment, output)
+        program, words = tuple(argv[: len(self._command)]), argv[len(self._command) :]
+        server = self._running_server() if program == self._command else None
+        process = server.request(words, environment, output, instead) if server else None
+        return process or instead()
 
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._crops:
-            shutil.rmtree(self._crops, ignore_errors=True)
-
-    def _serves(self, argv: Sequence[str]) -> bool:
-        return tuple(argv[: len(self._command)]) == self._command
+        if self._crops is not None:
+            self._crops.remove()
+            self._crops = None
 
     def _running_server(self) -> "_Server | None":
         if self._server is not None and self._server.lost():
@@ -70,10 +63,9 @@ class Warm:
             self._server.close()
             self._server = None
         if self._server is None and self._failures < _ATTEMPTS:
-            # Decoded test images that the jobs share; the server removes them as well, where this
-            # process is killed.
-            self._crops = self._crops or tempfile.mkdtemp(prefix="promptlab-")
-            self._server = _Server(self._command, {**self._environment, CROPS: self._crops})
+            # The server removes the folder as well, where this process is killed.
+            self._crops = self._crops or SharedFolder()
+            self._server = _Server(self._command, {**self._environment, CROPS: self._crops.path})
         return self._server
 
 
@@ -88,23 +80,21 @@ class _Server:
         self._gone = False
         self._channel, other = socket.socketpair()
         with other:
-            self._process = subprocess.Popen(
-                [*command, "--serve", str(other.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-                pass_fds=[other.fileno()],
-                start_new_session=True,
-            )
+            words = [*command, "--serve", str(other.fileno())]
+            self._process = spawn(words, environment, subprocess.DEVNULL, [other.fileno()])
         self._channel.setblocking(False)
 
     def request(
-        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        output: BinaryIO,
+        instead: Callable[[], Process],
     ) -> "_Forked | None":
-        """Ask for a job; None if the server has gone or cannot take the request."""
+        """Ask for a job; None if the server has gone or cannot take the request. `instead` starts
+        it where the server goes before it does."""
         number = next(self._numbers)
-        content = {"id": number, "argv": argv, "env": dict(environment)}
+        content = {"id": number, "argv": list(argv), "env": dict(environment)}
         line = json.dumps(content).encode() + b"\n"
         if len(line) > _LONGEST:
             return None
@@ -112,7 +102,7 @@ class _Server:
             socket.send_fds(self._channel, [line], [output.fileno()])
         except OSError:
             return None
-        job = self._jobs[number] = _Forked(self)
+        job = self._jobs[number] = _Forked(self, instead)
         return job
 
     def lost(self) -> bool:
@@ -132,7 +122,7 @@ class _Server:
             if not data:
                 self._gone = True
                 for job in self._jobs.values():
-                    job.orphan()
+                    job.orphaned = True
                 return
             *lines, self._unread = (self._unread + data).split(b"\n")
             for line in lines:
@@ -159,46 +149,32 @@ class _Server:
                 del self._jobs[answer["id"]]
 
 
-class _Forked:
-    """A job of a server; `instead` starts it where the server has gone before it did."""
+class _Forked(Process):
+    """A job of a server; `orphaned`: the server has gone, nobody tells the exit code any more."""
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: _Server, instead: Callable[[], Process]) -> None:
+        self.orphaned = False
         self._server = server
+        self._instead = instead
         self._replacement: Process | None = None
-        self._pid: int | None = None
-        self._exit_code: int | None = None  # of a process that nobody has waited for
         self._done = False
-        self._orphaned = False
         self._unwanted: signal.Signals | None = None  # told to end before it had a number
-        self.instead: Callable[[], Process]
-
-    @property
-    def pid(self) -> int | None:
-        return self._replacement.pid if self._replacement else self._pid
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._replacement.exit_code if self._replacement else self._exit_code
 
     def told(self, answer: Mapping[str, Any]) -> None:
         """Take in an answer of the server."""
-        self._pid = answer.get("pid", self._pid)
+        self.pid = answer.get("pid", self.pid)
         if "pid" in answer and self._unwanted:
-            signal_group(answer["pid"], self._unwanted)
+            super().end(self._unwanted)
         if "exit" in answer:
-            self._done, self._exit_code = True, answer["exit"]
-
-    def orphan(self) -> None:
-        """The server has gone: nobody tells the exit code any more."""
-        self._orphaned = not self._done
+            self._done, self.exit_code = True, answer["exit"]
 
     def end(self, number: signal.Signals) -> None:
         self._server.read()
         if self._replacement:
             self._replacement.end(number)
-        elif self._pid is not None:
+        elif self.pid is not None:
             if not self._done:
-                signal_group(self._pid, number)
+                super().end(number)
         else:
             # The server loads what the job needs, or hangs. Without it the job will not start; if
             # it is starting right now, its own word of that arrives before the server is lost.
@@ -207,18 +183,18 @@ class _Forked:
 
     def ended(self) -> bool:
         self._server.read()
-        if self._orphaned and self._pid is None and self._replacement is None:
-            if self._unwanted:
-                self._done, self._exit_code = True, -self._unwanted
-                return True
-            self._replacement = self.instead()
-        if self._replacement:
-            return self._replacement.ended()
-        if self._orphaned and not self._done:
-            assert self._pid is not None
-            self._done = not _lives(self._pid)
-            if self._done:
-                signal_group(self._pid, signal.SIGKILL)
+        if self.orphaned and not self._done and not self._replacement:
+            if self.pid is not None:
+                self._done = not _lives(self.pid)
+                if self._done:
+                    signal_group(self.pid, signal.SIGKILL)
+            elif self._unwanted:
+                self._done, self.exit_code = True, -self._unwanted
+            else:
+                self._replacement = self._instead()
+        if self._replacement and not self._done:
+            self._done = self._replacement.ended()
+            self.pid, self.exit_code = self._replacement.pid, self._replacement.exit_code
         return self._done
 
 

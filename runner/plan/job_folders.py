@@ -1,13 +1,17 @@
-"""What lies in the folders of jobs: done, to be run, or of other settings."""
+"""What the folders of planned jobs hold, and the note of what was planned that they keep."""
 
 import enum
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.files.records import RunResult, read_log, read_result
-from runner.files.writing import closed_place, may_not_be_read
+from runner.files.logs import older_result
+from runner.files.records import RunResult, read_result
+from runner.files.writing import atomic_write, closed_place, may_not_be_read
 from runner.plan.jobs import Job
+
+PLAN_FILE = "console/planned.json"  # by which another shell sees how much is left
 
 
 class Standing(enum.Enum):
@@ -52,9 +56,33 @@ def _look(job: Job) -> tuple[Standing, RunResult | None]:
     if result is None and not (job.folder / "result.json").exists() and not job.console.exists():
         # Only a run that this runner never started may count by its log alone: ours leave
         # result.json, and without it they did not end.
-        result = read_log(job.folder, kind=job.kind)
+        result = older_result(job.folder, kind=job.kind)
     if result is None:
         return Standing.TO_RUN, None
     if result.from_log or result.key == job.key:
         return Standing.DONE, result
     return Standing.OTHER, result
+
+
+def note_plan(jobs: Iterable[Job]) -> None:
+    """Write the names of the planned jobs by their folders, for each experiment.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    plans: dict[Path, dict[str, str]] = {}
+    for job in jobs:
+        root = job.console.parent.parent
+        plans.setdefault(root, {})[str(job.folder.relative_to(root))] = job.name
+    for root, runs in plans.items():
+        atomic_write(root / PLAN_FILE, json.dumps({"runs": runs}, indent=1))
+
+
+def read_plan(root: Path) -> dict[Path, str]:
+    """Return the names of the planned jobs of an experiment by folder, none where nothing is said
+    or it is not whole."""
+    try:
+        runs = json.loads((root / PLAN_FILE).read_text(encoding="utf-8"))["runs"]
+        return {root / folder: str(name) for folder, name in runs.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -10,15 +10,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.files.consoles import holder_file
 from runner.files.writing import atomic_write
 
 FILE = "PROMPTLAB_HOLDER_FILE"
 TOKEN = "PROMPTLAB_HOLDER_TOKEN"
-
-
-def holder_file(console: Path) -> Path:
-    """Return the file that names who runs the task with this console."""
-    return console.with_suffix(".holder")
 
 
 @dataclass(frozen=True)

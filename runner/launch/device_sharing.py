@@ -1,4 +1,4 @@
-"""Which free slot takes the next command: by their number, or by the memory of their device."""
+"""Which free slot takes the next job: by the number of jobs on its device, or by their memory."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -7,25 +7,21 @@ from dataclasses import dataclass
 from runner.launch.gpus import Slot
 
 Need = Callable[[], float | None]
-"""The MiB that a command takes of its device, as far as it is known by now."""
+"""The MiB that a job takes of its device, as far as it is known by now."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Taken:
-    """A slot in use.
-
-    Attributes:
-        most: how many commands at once its device has had meanwhile, this one included.
-    """
+    """A slot in use; `most`: how many jobs at once its device has had meanwhile, with this one."""
 
     slot: Slot
     need: Need
     most: int = 1
 
 
-class Places:
-    """Slots by device. A device that has a room takes as many commands at once as fit in it, up to
-    the number of its slots; one by one as long as what they need is not known."""
+class Devices:
+    """Slots by device. A device that has a room takes as many jobs at once as fit in it, up to the
+    number of its slots; one by one as long as what they need is not known."""
 
     def __init__(
         self, slots: Sequence[Slot], rooms: Mapping[str, float | None] | None = None
@@ -37,25 +33,25 @@ class Places:
         self._rooms = dict(rooms or {})
 
     def take(self, need: Need) -> Taken | None:
-        """Take a slot of the device that has the fewest commands; None if there is none now."""
+        """Take a slot of the device that has the fewest jobs; None if there is none now."""
         for slot in sorted(self._free, key=lambda slot: len(self._taken[slot.device])):
             if self._admits(slot.device, need):
                 self._free.remove(slot)
                 beside = self._taken[slot.device]
-                taken = Taken(slot, need, len(beside) + 1)
-                for other in beside:
-                    other.most = max(other.most, taken.most)
+                taken = Taken(slot, need)
                 beside.append(taken)
+                for each in beside:
+                    each.most = max(each.most, len(beside))
                 return taken
         return None
 
     def give_back(self, taken: Taken) -> None:
-        """The command has ended."""
+        """The job has ended."""
         self._taken[taken.slot.device].remove(taken)
         self._free.append(taken.slot)
 
     def narrow(self, taken: Taken) -> str:
-        """Let the device take fewer commands at once than when this one was there, and say so."""
+        """Let the device take fewer jobs at once than when this one was there, and say so."""
         device = taken.slot.device
         self._limits[device] = max(1, min(self._limits[device], taken.most - 1))
         return f"{device} takes {self._limits[device]} at a time from now on"

@@ -2,7 +2,7 @@
 has begun before everything new."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from runner.launch.times import Times
 from runner.plan.jobs import Job
@@ -26,9 +26,8 @@ def priorities(jobs: Sequence[Job], times: Times) -> dict[str, int]:
     seconds = {job.name: times.seconds(job.argv) for job in jobs}
 
     def place(job: Job) -> tuple[bool, float]:
-        known = [seconds[each.name] for each in (job, *follow.get(job.name, ()))]
-        lengths = [each for each in known if each is not None]
-        return job.name not in following, -sum(lengths) if lengths else -float("inf")
+        chain = [seconds[each.name] for each in (job, *follow.get(job.name, ()))]
+        known = [each for each in chain if each is not None]
+        return job.name not in following, -sum(known) if known else -float("inf")
 
-    ordered: Mapping[Job, None] = dict.fromkeys(sorted(jobs, key=place))
-    return {job.name: number for number, job in enumerate(ordered)}
+    return {job.name: number for number, job in enumerate(sorted(jobs, key=place))}

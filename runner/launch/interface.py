@@ -1,0 +1,68 @@
+"""What the scheduler needs of a launcher, which starts jobs and says how they end.
+
+Whether a run is done is read from its files; retries and dependencies are decided above
+(runner.launch.schedule). Another launcher is one more class of this shape.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from runner.files.records import read_result
+from runner.plan.jobs import Job
+
+# Exit codes that no process has.
+STARTED_ELSEWHERE = -1000  # another process still holds the console file
+CANNOT_START = -1001
+DONE_ELSEWHERE = -1002
+OTHER_SETTINGS = -1003
+TIMED_OUT = -1004
+
+
+@dataclass(frozen=True)
+class Change:
+    """A job that has started, or `ended`.
+
+    Attributes:
+        exit_code: of one that has ended; negative: killed by that signal, or one of the codes
+            above; None: not known.
+        narrow: of one that had company on its device: a call that lets fewer share the device from
+            now on, and says so.
+    """
+
+    job: Job
+    ended: bool = False
+    exit_code: int | None = None
+    narrow: Callable[[], str] | None = None
+
+
+class Launcher(Protocol):
+    """Takes jobs and runs them."""
+
+    width: int
+    """How many run at once."""
+
+    leaves_running: bool
+    """Whether what runs goes on when the runner is stopped."""
+
+    def submit(self, job: Job, priority: int) -> None:
+        """Take a job in; lower priorities start first."""
+
+    def poll(self) -> list[Change]:
+        """Start what can start, and return what has changed since the last poll."""
+
+    def withdraw(self, job: Job) -> bool:
+        """Forget a job that has not started; return whether that was so."""
+
+    def cancel(self, hurry: Callable[[], bool]) -> None:
+        """End everything and return when it has ended, or leave it to itself if `leaves_running`;
+        `hurry` says not to wait any longer."""
+
+
+def refusal(job: Job) -> int:
+    """Return the code with which a job ends that is not to start after all, else 0: another runner
+    may have been there while it stood in line."""
+    result = read_result(job.folder)
+    if result is None:
+        return 0
+    return DONE_ELSEWHERE if result.key == job.key else OTHER_SETTINGS

@@ -1,0 +1,94 @@
+"""How a command becomes a process (runner.launch.warm_worker has another way)."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO
+
+
+class Process:
+    """A process that leads a group of its own.
+
+    Attributes:
+        pid: its number; None while it is still to start.
+        exit_code: once it has ended; negative: killed by that signal; None: not known.
+    """
+
+    pid: int | None = None
+    exit_code: int | None = None
+
+    def ended(self) -> bool:
+        """Whether it has ended, and all that it started with it."""
+        raise NotImplementedError
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal to it and all that it has started; what is still to start never will."""
+        if self.pid is not None:
+            signal_group(self.pid, number)
+
+
+class Isolated:
+    """Each command a new process, in a session of its own: Ctrl-C in the terminal reaches the
+    runner alone."""
+
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
+    ) -> Process:
+        """Start a command.
+
+        Args:
+            environment: what it has besides the runner's own.
+            output: an open file that takes everything it prints; the process keeps it open.
+
+        Raises:
+            OSError: the program cannot be started.
+        """
+        return _Spawned(spawn(argv, environment, output))
+
+    def close(self) -> None:
+        """Give back what was taken; everything has ended."""
+
+
+def spawn(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    output: BinaryIO | int,
+    pass_fds: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
+    """Start a program as the leader of a session."""
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+
+
+class _Spawned(Process):
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self._group = self.pid = process.pid
+
+    def ended(self) -> bool:
+        # Look without waiting for it where the system can: its number stays its own until then.
+        if hasattr(os, "waitid"):
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            gone = os.waitid(os.P_PID, self._group, flags) is not None
+        else:
+            gone = self._process.poll() is not None
+        if gone:
+            # End what the leader has left behind: data loader workers hold memory of the GPU.
+            signal_group(self._group, signal.SIGKILL)
+            self.exit_code = self._process.wait()
+        return gone
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process and all that it has started; it may have gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
