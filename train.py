@@ -33,7 +33,7 @@ PATH_ERRORS = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirect
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
-OWN_FLAGS = ("debug", "job_key", "old_data_path", "new_data_path", "serve")
+OWN_FLAGS = ("debug", "job_key", "old_data_path", "new_data_path", "save_predictions", "serve")
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,6 +82,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--model-dir", default="", help="folder of a trained model, with --eval-only"
     )
     files.add_argument("--load-epoch", type=int, help="its epoch; -1 is the newest")
+    files.add_argument(
+        "--save-predictions", action="store_true", help="path, label, logits of each test image"
+    )
     files.add_argument("--old-data-path", default="", help="text in image paths to replace")
     files.add_argument("--new-data-path", default="", help="what stands there instead")
     what = parser.add_argument_group("what to do (default: train, then test)")
@@ -181,18 +184,23 @@ def execute(args: argparse.Namespace, cfg: CfgNode, started: float) -> None:
     from dassl.engine import build_trainer
     from dassl.engine.result import remove_result, write_result
     from dassl.engine.resume_state import read_resume_state
+    from use.provenance import write_provenance
+    from use.recording import record_test
 
     trainer = build_trainer(cfg)
     built = time.monotonic()
     if args.no_train:
         return
+    save = record_test(trainer) if args.save_predictions else None
     if args.eval_only:
         trainer.load_model(args.model_dir, epoch=args.load_epoch)
         remove_result(cfg)
+        write_provenance(cfg, trainer, model_dir=args.model_dir, epoch=args.load_epoch)
         trainer.test()
     else:
         read_resume_state(trainer, cfg.RESUME or cfg.OUTPUT_DIR)  # refuses another configuration
         remove_result(cfg)
+        write_provenance(cfg, trainer)
         trainer.train()
     record = getattr(trainer, "test_record", None)
     test_seconds = record.seconds if record else 0.0
@@ -201,6 +209,8 @@ def execute(args: argparse.Namespace, cfg: CfgNode, started: float) -> None:
         "train": time.monotonic() - built - test_seconds,
         "test": test_seconds,
     }
+    if save is not None:
+        save()
     write_result(cfg, trainer, seconds=seconds, job_key=args.job_key or None)
 
 

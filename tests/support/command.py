@@ -17,7 +17,7 @@ def environment(**extra):
 
 def copy_project(folder):
     """A copy of what runs, to add files to; returns its path."""
-    for name in ("assets", "clip", "configs", "dassl", "datasets", "runner", "trainers"):
+    for name in ("assets", "clip", "configs", "dassl", "datasets", "runner", "trainers", "use"):
         shutil.copytree(PROJECT / name, folder / name)
     for name in ("train.py", "parallel_runner.py", "configs.py", "downloads.py"):
         shutil.copy(PROJECT / name, folder)
