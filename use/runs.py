@@ -215,7 +215,7 @@ def find_task(space: ClassSpace, wanted: str | None) -> Task:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Inside, engine and methods log warnings only."""
-    loggers = [logging.getLogger(name) for name in ("dassl", "trainers")]
+    loggers = [logging.getLogger(name) for name in ("dassl", "trainers", "datasets")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.WARNING)

@@ -8,7 +8,7 @@ import pytest
 from tests.smoke.test_docs import DOCS, commands, run
 from tests.support import command
 
-PAGES = ("predict",)
+PAGES = ("predict", "interpret")
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +37,10 @@ def test_the_python_of_a_page_runs_on_what_its_commands_left(page, folder):
         done = command.python("-c", block, cwd=folder, PYTHONPATH=str(command.PROJECT))
         assert done.returncode == 0, done.stderr
         assert done.stdout
+
+
+def test_the_pictures_of_the_pages_are_small_and_there():
+    for page in PAGES:
+        text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        for name in re.findall(r"\]\((pictures/.*?)\)", text):
+            assert 1000 < (DOCS / name).stat().st_size < 100_000
