@@ -1,6 +1,7 @@
 """Measures, out-of-distribution detection and export of finished runs.
 
 python -m use measures output/digits
+python -m use export output/digits --output digits.onnx
 python -m use ood output/digits/predictions.npz output/others.npz
 """
 
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from lpclip.command import Command, run
 
+ENDINGS = (".npz", ".safetensors", ".onnx")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line; needs no torch."""
@@ -17,6 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Part)
     _add_measures(commands)
     _add_ood(commands)
+    _add_export(commands)
     return parser
 
 
@@ -51,6 +55,19 @@ def _add_ood(commands: argparse._SubParsersAction) -> None:
     part.add_argument("--scores", default="", help="of msp, mcm, energy (default: all that apply)")
     part.add_argument("--output", default="", help="CSV file for the figures")
     part.set_defaults(main=ood)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
+    summary = "class features (.npz, .safetensors) or the whole model (.onnx)"
+    part = commands.add_parser("export", help=summary, help_text=summary)
+    part.add_argument("run", metavar="DIR", help="output folder of a run")
+    part.add_argument("--output", required=True, help="file; its ending is the format")
+    part.add_argument("--classnames", default="", help="other classes, as for predict.py")
+    part.add_argument("--task", help="of a run of several tasks: name or number of the one")
+    part.add_argument("--image", help="whose class features they are, for CoCoOp")
+    part.add_argument("--load-epoch", type=int, help="epoch; -1 is the newest")
+    part.add_argument("--backbone", default="", help="where CLIP's weights lie now")
+    part.set_defaults(main=export)
 
 
 def measures(args: argparse.Namespace) -> None:
@@ -105,6 +122,35 @@ def ood(args: argparse.Namespace) -> None:
     print(tabulate(frame.values, list(frame.columns), floatfmt=".2f"))
     if args.output:
         atomic_write(Path(args.output), frame.to_csv(index=False))
+
+
+def export(args: argparse.Namespace) -> None:
+    """Writes the file that the flags ask for.
+
+    Raises:
+        UserError: a line for each problem.
+    """
+    from dassl.utils.errors import BadValueError
+    from predict import read_classnames
+    from use.class_features import class_features
+    from use.classifier import PromptClassifier
+    from use.onnx_export import export_onnx, require_packages
+    from use.runs import TrainedRun
+
+    path = Path(args.output)
+    if path.suffix not in ENDINGS:
+        raise BadValueError(f"--output {path}: its name has to end in {', '.join(ENDINGS)}")
+    if path.suffix == ".onnx":
+        require_packages()
+    found = TrainedRun.read(args.run, epoch=args.load_epoch, backbone=args.backbone)
+    names = read_classnames(args.classnames)
+    classifier = PromptClassifier.of(found, classnames=names, task=args.task, device="cpu")
+    if path.suffix == ".onnx":
+        difference = export_onnx(classifier, path)
+        print(f"written: {path} (onnxruntime's logits differ by {difference:.1e} of the largest)")
+    else:
+        class_features(classifier, args.image).save(path)
+        print(f"written: {path}")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -57,6 +57,8 @@ class PromptClassifier:
     Attributes:
         trainer: the run's trainer, whose `model` is the method's.
         classes: the C classnames.
+        columns: where they stand among the classes of the run.
+        columns: where they stand among the classes of the run.
 
     Raises:
         UserError: the checkpoint does not fit the run's method, backbone or classes.
@@ -64,11 +66,11 @@ class PromptClassifier:
 
     def __init__(self, run: TrainedRun, *, task: str | None = None, device: str | None = None):
         self.run = run
-        self._columns = slice(0, len(run.space))
+        self.columns = slice(0, len(run.space))
         if run.space.tasks or task is not None:
             chosen = find_task(run.space, task)
-            self._columns = slice(chosen.start, chosen.end)
-        self.classes = list(run.space.names[self._columns])
+            self.columns = slice(chosen.start, chosen.end)
+        self.classes = list(run.space.names[self.columns])
         self.trainer = run.build(device)
         with quiet():
             self.transform: Any = build_transform(run.cfg, is_train=False)
@@ -136,7 +138,7 @@ class PromptClassifier:
     def logits(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] as `tensor` makes them -> logits [B, C] on the CPU, float32 or, of a
         linear probe, float64."""
-        found = self.trainer.model_inference(images.to(self.trainer.device))[:, self._columns]
+        found = self.trainer.model_inference(images.to(self.trainer.device))[:, self.columns]
         return found.cpu() if found.dtype == torch.float64 else found.float().cpu()
 
     def probabilities(self, pictures: Iterable[Picture]) -> Tensor:
