@@ -92,17 +92,17 @@ def build_classifier(args: argparse.Namespace) -> Any:
         UserError: one line for each problem.
     """
     from use.classifier import PromptClassifier
-    from use.runs import TrainedRun
+    from use.runs import Changes, TrainedRun
 
     names = read_classnames(args.classnames)
-    how = {"epoch": args.load_epoch, "backbone": args.backbone, "options": args.opts}
+    changes = Changes(args.load_epoch, args.backbone, args.opts)
     if args.trainer or args.config_file:
         files = [args.dataset_config_file, args.config_file]
         found = TrainedRun.describe(
-            args.model_dir, trainer=args.trainer, files=files, classnames=names, **how
+            args.model_dir, trainer=args.trainer, files=files, classnames=names, changes=changes
         )
     else:
-        found = TrainedRun.read(args.model_dir, **how)
+        found = TrainedRun.read(args.model_dir, changes)
     return PromptClassifier.of(found, classnames=names, task=args.task, device=args.device)
 
 

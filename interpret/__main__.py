@@ -71,9 +71,9 @@ def read_run(args: argparse.Namespace, folder: str) -> Any:
     Raises:
         UserError: it is none.
     """
-    from use.runs import TrainedRun
+    from use.runs import Changes, TrainedRun
 
-    return TrainedRun.read(folder, epoch=args.load_epoch, backbone=args.backbone)
+    return TrainedRun.read(folder, Changes(args.load_epoch, args.backbone))
 
 
 def words(args: argparse.Namespace) -> None:

@@ -135,14 +135,14 @@ def export(args: argparse.Namespace) -> None:
     from use.class_features import class_features
     from use.classifier import PromptClassifier
     from use.onnx_export import export_onnx, require_packages
-    from use.runs import TrainedRun
+    from use.runs import Changes, TrainedRun
 
     path = Path(args.output)
     if path.suffix not in ENDINGS:
         raise BadValueError(f"--output {path}: its name has to end in {', '.join(ENDINGS)}")
     if path.suffix == ".onnx":
         require_packages()
-    found = TrainedRun.read(args.run, epoch=args.load_epoch, backbone=args.backbone)
+    found = TrainedRun.read(args.run, Changes(args.load_epoch, args.backbone))
     names = read_classnames(args.classnames)
     classifier = PromptClassifier.of(found, classnames=names, task=args.task, device="cpu")
     if path.suffix == ".onnx":

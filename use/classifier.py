@@ -17,8 +17,9 @@ from torch import Tensor
 
 from dassl.data.transforms import build_transform
 from dassl.utils.errors import UserError
+from trainers.parts.model import PromptModel
 from use.pictures import read_picture
-from use.runs import TrainedRun, find_task, quiet
+from use.runs import Changes, TrainedRun, find_task, quiet
 
 Picture = str | os.PathLike[str] | Image.Image
 
@@ -75,8 +76,9 @@ class PromptClassifier:
         with quiet():
             self.transform: Any = build_transform(run.cfg, is_train=False)
         self._lifetime = ExitStack()  # the weights never change: what is computed once stays
-        if hasattr(self.trainer.model, "fixed_weights"):
-            self._lifetime.enter_context(self.trainer.model.fixed_weights())
+        model = getattr(self.trainer, "model", None)
+        if isinstance(model, PromptModel):
+            self._lifetime.enter_context(model.fixed_weights())
 
     @classmethod
     def from_run(
@@ -100,7 +102,7 @@ class PromptClassifier:
         Raises:
             UserError: one line that names what is wrong and the remedy.
         """
-        run = TrainedRun.read(folder, epoch=epoch)
+        run = TrainedRun.read(folder, Changes(epoch=epoch))
         return cls.of(run, classnames=classnames, task=task, device=device)
 
     @classmethod

@@ -7,8 +7,6 @@ B images, C classes.
 import contextlib
 import io
 import json
-import os
-import secrets
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from dassl.utils.errors import CheckFailedError, UserError
-from dassl.utils.files import WriteError
+from dassl.utils.files import atomic_write
 from trainers.parts.model import PromptModel
 from use.class_features import transform_of
 from use.classifier import PromptClassifier
@@ -76,21 +74,14 @@ def export_onnx(classifier: PromptClassifier, path: Path) -> float:
         )
     transform = transform_of(classifier)
     exported = _Exported(model, transform, classifier.columns).eval()
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.onnx")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        program = _program(exported, classifier.input_size)
-        program.model.metadata_props.update(
-            classnames=json.dumps(classifier.classes, ensure_ascii=False),
-            transform=json.dumps(transform),
-        )
-        program.save(str(temporary), external_data=False)
-        difference = _largest_difference(exported, temporary, classifier.input_size)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    program = _program(exported, classifier.input_size)
+    program.model.metadata_props.update(
+        classnames=json.dumps(classifier.classes, ensure_ascii=False),
+        transform=json.dumps(transform),
+    )
+    content = program.model_proto.SerializeToString()
+    difference = _largest_difference(exported, content, classifier.input_size)
+    atomic_write(path, content)
     return difference
 
 
@@ -127,10 +118,10 @@ def _program(exported: _Exported, size: tuple[int, int]) -> Any:
 
 
 @torch.no_grad()
-def _largest_difference(exported: _Exported, path: Path, size: tuple[int, int]) -> float:
+def _largest_difference(exported: _Exported, content: bytes, size: tuple[int, int]) -> float:
     import onnxruntime  # type: ignore[import-untyped]
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
     for number in CHECKED:

@@ -95,7 +95,8 @@ class Keeper:
         run, names = self._classifier.run, tuple(self._classifier.classes)
         paths = [image for scored in self._scored for image in scored.images]
         logits = torch.cat([scored.logits for scored in self._scored]).numpy()
-        about = about_run(run.cfg, self._classifier.trainer.model, ClassSpace(names))
+        model = getattr(self._classifier.trainer, "model", None)
+        about = about_run(run.cfg, model, ClassSpace(names))
         labels = np.full(len(paths), -1, dtype=np.int64)
         return Predictions(tuple(paths), labels, logits, names, {**about, "split": "pictures"})
 
@@ -133,7 +134,7 @@ def _stored(logits: Tensor) -> Tensor:
 def _scored(trainer: Any, loader: Any) -> tuple[list[Tensor], list[Tensor]]:
     """Logits [B, C] and labels of a loader's batches, in silence."""
     trainer.set_model_mode("eval")
-    fixed = getattr(trainer.model, "fixed_weights", nullcontext)
+    fixed = getattr(getattr(trainer, "model", None), "fixed_weights", nullcontext)
     logits, labels = [], []
     with fixed():
         for batch in loader:

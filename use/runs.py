@@ -16,12 +16,32 @@ import datasets  # noqa: F401  their classes know the hand-written prompts
 import trainers  # noqa: F401  registers the methods
 from dassl.config import merge_checked
 from dassl.engine import TRAINER_REGISTRY
-from dassl.utils.errors import CheckpointMismatchError, UserError
+from dassl.utils.checkpoints import BEST_NAME
+from dassl.utils.errors import CheckpointMismatchError, MissingFileError, UserError
 from trainers.parts.checkpoint import read_checkpoint
 from trainers.parts.classes import ClassSpace, Task
+from trainers.parts.model import PromptModel
 from trainers.parts.options import OPTIONS
 from trainers.parts.run_config import build_config, typed_pairs
 from use.provenance import FILE_NAME, image_tower, read_provenance
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What of a run is to be otherwise.
+
+    Attributes:
+        epoch: of the checkpoints, as `--load-epoch`; None leaves the run's own choice.
+        backbone: where CLIP's weights lie now.
+        options: KEY VALUE ... of the config.
+    """
+
+    epoch: int | None = None
+    backbone: str = ""
+    options: Sequence[str] = ()
+
+
+UNCHANGED = Changes()
 
 
 @dataclass(frozen=True)
@@ -43,33 +63,27 @@ class TrainedRun:
     image_tower: str = ""
 
     @classmethod
-    def read(
-        cls,
-        folder: str | Path,
-        *,
-        epoch: int | None = None,
-        backbone: str = "",
-        options: Sequence[str] = (),
-    ) -> "TrainedRun":
+    def read(cls, folder: str | Path, changes: Changes = UNCHANGED) -> "TrainedRun":
         """The run that left `folder`.
 
-        Args:
-            epoch: another epoch than the run's own.
-            backbone: where CLIP's weights lie now.
-            options: KEY VALUE ... that differ from the run's config.
-
         Raises:
-            UserError: the folder has no `run.yaml`, or one that is not whole.
+            UserError: the folder has no `run.yaml`, one that is not whole, or one of a test whose
+                checkpoints are gone.
         """
         folder = Path(folder)
         known = read_provenance(folder)
         cfg = known.cfg()
-        changed = {**_backbone(backbone), **dict(typed_pairs(options))}
-        converted = {key: OPTIONS.convert(key, value) for key, value in changed.items()}
+        typed = {**_backbone(changes), **dict(typed_pairs(changes.options))}
+        converted = {key: OPTIONS.convert(key, value) for key, value in typed.items()}
         if problems := merge_checked(cfg, "the command line", converted):
             raise UserError(problems)
         own = Path(known.model_dir) if known.model_dir else folder
-        epoch = known.epoch if epoch is None else epoch
+        if not own.is_dir():
+            raise MissingFileError(
+                f"{folder} is a test of the checkpoints in {own}, which is not there; give the "
+                f"folder of the training, and --classnames for the classes of this test"
+            )
+        epoch = known.epoch if changes.epoch is None else changes.epoch
         return cls(_settled(cfg), known.space, own, epoch, known.image_tower)
 
     @classmethod
@@ -80,9 +94,7 @@ class TrainedRun:
         trainer: str,
         files: Sequence[str],
         classnames: Sequence[str] = (),
-        epoch: int | None = None,
-        backbone: str = "",
-        options: Sequence[str] = (),
+        changes: Changes = UNCHANGED,
     ) -> "TrainedRun":
         """A checkpoint without `run.yaml`, such as a published one.
 
@@ -90,15 +102,14 @@ class TrainedRun:
             trainer: the method.
             files: its YAML and its dataset's, the dataset's first.
             classnames: in label order; default those that the checkpoint lists.
-            options: KEY VALUE ...
 
         Raises:
             UserError: unknown options, or no class names.
         """
-        cfg, _ = build_config(trainer, files, _backbone(backbone), options)
+        cfg, _ = build_config(trainer, files, _backbone(changes), changes.options)
         folder = Path(folder)
         space = ClassSpace(tuple(classnames)) if classnames else _listed_classes(folder)
-        return cls(_settled(cfg), space, folder, epoch)
+        return cls(_settled(cfg), space, folder, changes.epoch)
 
     def with_classes(self, names: Sequence[str], task: str | None = None) -> "TrainedRun":
         """The same model on other classes.
@@ -144,11 +155,17 @@ class TrainedRun:
         with quiet():
             trainer = type(base.__name__, (_WithoutImages, base), attributes)(cfg)
             self._check_image_tower(trainer)
-            trainer.load_model(str(self.model_dir), epoch=self.epoch)
+            trainer.load_model(str(self.model_dir), epoch=self._epoch())
         trainer.set_model_mode("eval")
-        if hasattr(trainer.model, "check_scorable"):
-            trainer.model.check_scorable()
+        model = getattr(trainer, "model", None)
+        if isinstance(model, PromptModel):
+            model.check_scorable()
         return trainer
+
+    def _epoch(self) -> int | None:
+        """What the engine's `load_model` is told: None is for it the best, and only that."""
+        best = any(self.model_dir.glob(f"*/{BEST_NAME}"))
+        return self.epoch if self.epoch is not None or best else -1
 
     def _check_image_tower(self, trainer: Any) -> None:
         found = image_tower(trainer)
@@ -226,8 +243,8 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _backbone(name: str) -> dict[str, Any]:
-    return {"MODEL.BACKBONE.NAME": name} if name else {}
+def _backbone(changes: Changes) -> dict[str, Any]:
+    return {"MODEL.BACKBONE.NAME": changes.backbone} if changes.backbone else {}
 
 
 def _settled(cfg: CfgNode) -> CfgNode:

@@ -6,15 +6,18 @@ import pytest
 import torch
 from PIL import Image
 
+from dassl.config import get_cfg_default
 from dassl.data.transforms import build_transform
+from dassl.engine import build_trainer
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
+from tests.unit.dassl import toy
 from tests.unit.trainers.conftest import NAMES, is_multitask, trained_methods
 from tests.unit.trainers.softcpt_runs import NODE, SMALL, TASKS, words
 from use import PromptClassifier
 from use.classifier import to_probabilities
 from use.provenance import write_provenance
-from use.runs import TrainedRun
+from use.runs import Changes, TrainedRun
 
 METHODS = trained_methods()
 OTHER = ("blue jay", "tulip", "pizza")
@@ -119,8 +122,10 @@ def test_a_published_checkpoint_is_described_by_hand(finished, pictures, small_v
         folder,
         trainer="CoOp",
         files=["configs/datasets/oxford_pets.yaml", "configs/trainers/CoOp/vit_b16_ep50.yaml"],
-        backbone=str(small_vit),
-        options=["INPUT.SIZE", "(32, 32)", "TRAINER.COOP.N_CTX", "4"],
+        changes=Changes(
+            backbone=str(small_vit),
+            options=["INPUT.SIZE", "(32, 32)", "TRAINER.COOP.N_CTX", "4"],
+        ),
     )
     assert list(described.space.names) == NAMES  # from the checkpoint's own list
     close(PromptClassifier.of(described).probabilities(pictures), as_tested(trainer, pictures))
@@ -145,8 +150,38 @@ def test_a_moved_run_is_found_with_its_weights(finished, pictures, tmp_path, sma
     moved, weights = tmp_path / "moved", tmp_path / "clip.pt"
     shutil.move(folder, moved)
     shutil.copy(small_vit, weights)
-    run = TrainedRun.read(moved, backbone=str(weights))
+    run = TrainedRun.read(moved, Changes(backbone=str(weights)))
     close(PromptClassifier.of(run).probabilities(pictures), as_tested(trainer, pictures))
+
+
+def test_a_trainer_of_the_public_engine_predicts_too(tmp_path):
+    toy.write_images(tmp_path)
+    cfg = get_cfg_default()
+    cfg.TRAINER.NAME, cfg.DATASET.NAME, cfg.DATASET.ROOT = "ToyTrainer", "ToyData", str(tmp_path)
+    cfg.OUTPUT_DIR, cfg.INPUT.SIZE, cfg.USE_CUDA = str(tmp_path / "run"), (8, 8), False
+    cfg.DATALOADER.NUM_WORKERS = 0
+    trainer = build_trainer(cfg)
+    trainer.save_model(0, cfg.OUTPUT_DIR)
+    write_provenance(cfg, trainer)
+    pictures = sorted(map(str, (tmp_path / "toy").rglob("00.png")))
+    shutil.move(tmp_path / "toy", tmp_path / "moved")
+    moved = [path.replace("/toy/", "/moved/") for path in pictures]
+    classifier = PromptClassifier.from_run(tmp_path / "run")
+    assert classifier.classes == toy.CLASSES
+    images = torch.stack([classifier.tensor(path) for path in moved])
+    trainer.set_model_mode("eval")
+    with torch.no_grad():
+        close(classifier.probabilities(moved), to_probabilities(trainer.model_inference(images)))
+
+
+def test_a_test_whose_checkpoints_are_gone_says_so(finished, make, tmp_path):
+    _, folder = finished("CoOp")
+    tested = make("CoOp", "OUTPUT_DIR", str(tmp_path / "test"))
+    write_provenance(tested.cfg, tested, model_dir=str(folder), epoch=1)
+    assert PromptClassifier.from_run(tmp_path / "test").run.model_dir == folder
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match=r"is a test of the checkpoints in .*, which is not there"):
+        PromptClassifier.from_run(tmp_path / "test")
 
 
 def test_what_does_not_fit_is_one_line(finished, tmp_path, tiny_vit):
@@ -164,7 +199,7 @@ def test_what_does_not_fit_is_one_line(finished, tmp_path, tiny_vit):
     )
     for backbone, message in ((tiny_vit, "not the CLIP"), (same_shape, "not the CLIP")):
         with pytest.raises(UserError, match=message) as caught:
-            TrainedRun.read(folder, backbone=str(backbone)).build()
+            TrainedRun.read(folder, Changes(backbone=str(backbone))).build()
         assert len(caught.value.problems) == 1
     (folder / "MultiModalPromptLearner").rename(folder / "prompt_learner")
     with pytest.raises(UserError, match=r"Model not found at .* holds prompt_learner"):
