@@ -185,13 +185,16 @@ def execute(args: argparse.Namespace, cfg: CfgNode, started: float) -> None:
     from dassl.engine.result import remove_result, write_result
     from dassl.engine.resume_state import read_resume_state
     from use.provenance import write_provenance
-    from use.recording import record_test
 
     trainer = build_trainer(cfg)
     built = time.monotonic()
     if args.no_train:
         return
-    save = record_test(trainer) if args.save_predictions else None
+    save = None
+    if args.save_predictions:
+        from use.recording import record_test
+
+        save = record_test(trainer)
     if args.eval_only:
         trainer.load_model(args.model_dir, epoch=args.load_epoch)
         remove_result(cfg)

@@ -70,7 +70,7 @@ def write_provenance(
     kept = OPTIONS.without_foreign(cfg, own_keys(type(trainer))) if declared else cfg
     content = {
         "format": FORMAT,
-        "config": _plain(kept),
+        "config": {k: v for k, v in _plain(kept).items() if k not in ("OUTPUT_DIR", "RESUME")},
         "classes": _classes(ClassSpace.of(trainer.dm.dataset)),
         "model_dir": str(Path(model_dir).resolve()) if model_dir else "",
         "epoch": epoch,

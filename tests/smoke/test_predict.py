@@ -139,5 +139,14 @@ def test_a_mistake_is_one_line(words, message, lab, capsys):
     assert code == 2 and line.startswith("error: ") and message in line
 
 
+def test_features_of_a_dataset_that_is_gone_are_refused_in_a_line(lab):
+    done = command.python("-m", "interpret", "features", lab / "base")
+    assert done.returncode == 2 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and f"{lab}/data" in line
+
+
 def test_help_needs_no_torch():
-    assert "--classnames" in command.help_without_torch("predict")
+    modules = ("predict", "interpret_prompt", "use.__main__", "interpret.__main__")
+    printed = command.help_without_torch(*modules)
+    assert all(word in printed for word in ("--classnames", "TOPK", "measures", "attention"))
