@@ -170,6 +170,47 @@ prograd: dict[str, Any] = {"train": {"trainer": "ProGrad", "cfg": "vit_b16_ep100
 # Koorye/SkipTuning: the YAML of its two with the batch and epochs of Koorye/DePT's re-runs.
 clip_adapter: dict[str, Any] = {"train": {"trainer": "CLIPAdapter", "cfg": "vit_b16_ep10_bs4"}}
 
+# ZjjConan/Multi-Modal-Adapter, run_examples.sh and scripts/mmadapter: ImageNet has a file of its
+# own, also as the source of xd.
+mma: dict[str, Any] = {
+    "train": {
+        "trainer": "MMA",
+        "cfg": "vit_b16_ep5",
+        "cases": [
+            {"when": {"dataset": "imagenet"}, "cfg": "vit_b16_ep5_imnet"},
+            {"when": {"mode": "xd"}, "cfg": "vit_b16_ep5_imnet"},
+        ],
+    }
+}
+
+# MaxZanella/CLIP-LoRA, run_utils.py: few-shot, one setting for all datasets and shots.
+clip_lora: dict[str, Any] = {"train": {"trainer": "CLIPLoRA", "cfg": "vit_b16"}}
+
+# geekyutao/TaskRes, train_regular.sh and test_dg.sh: rates, epochs and weights of its RN50 runs, on
+# ViT-B/16, for which it has ImageNet's settings alone. On other classes it is zero-shot CLIP, and
+# xd would show nothing; b2n, mt and DePT are ours.
+taskres: dict[str, Any] = {
+    "modes": ["b2n", "dg", "fs", "fs-b2n", "mt"],
+    "train": {
+        "trainer": "TaskRes",
+        "cfg": "vit_b16_ep200",
+        "cases": [
+            {"when": {"mode": "fs", "shots": [1, 2, 4]}, "cfg": "vit_b16_ep100"},
+            {"when": {"dataset": "imagenet"}, "cfg": "adam_lr2e-4_B256_ep200_ViT16"},
+            {
+                "when": {"mode": "fs", "shots": [1, 2, 4], "dataset": "imagenet"},
+                "cfg": "adam_lr2e-4_B256_ep100",
+                "opts": ["MODEL.BACKBONE.NAME", "ViT-B/16"],
+            },
+            {"when": {"mode": "xd"}, "cfg": "generalization_vit16"},
+            {
+                "when": {"dataset": "oxford_flowers"},
+                "opts": ["TRAINER.TaskRes.RESIDUAL_SCALE", 1.0],
+            },
+        ],
+    },
+}
+
 # Nothing is trained: of CoOp's file only backbone, test transform and test batch size matter
 # (KaiyangZhou/CoOp, scripts/coop/zeroshot.sh).
 zsclip: dict[str, Any] = {

@@ -12,7 +12,6 @@
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +111,6 @@ def main(args: argparse.Namespace) -> None:
     Raises:
         UserError: a line for each problem.
     """
-    from PIL import Image
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     from dassl.utils.errors import UserError
@@ -120,7 +118,6 @@ def main(args: argparse.Namespace) -> None:
     from use.recording import Keeper
     from use.show import show
 
-    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # 100 megapixels are fine
     pictures = find_pictures(args.images)
     classifier = build_classifier(args)
     broken: list[str] = []

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from yacs.config import CfgNode  # type: ignore[import-untyped]
 
+    from trainers.parts.run_rules import Asked
+
 EXIT_USER_MISTAKE = 2
 EXIT_INTERRUPTED = 130
 
@@ -33,7 +35,15 @@ PATH_ERRORS = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirect
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
-OWN_FLAGS = ("debug", "job_key", "old_data_path", "new_data_path", "save_predictions", "serve")
+OWN_FLAGS = (
+    "debug",
+    "job_key",
+    "old_data_path",
+    "new_data_path",
+    "save_predictions",
+    "serve",
+    "untrained",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,6 +99,9 @@ def build_parser() -> argparse.ArgumentParser:
     files.add_argument("--new-data-path", default="", help="what stands there instead")
     what = parser.add_argument_group("what to do (default: train, then test)")
     what.add_argument("--eval-only", action="store_true", help="test only")
+    what.add_argument(
+        "--untrained", action="store_true", help="with --eval-only: tensors as they start"
+    )
     what.add_argument("--no-train", action="store_true", help="build everything, train nothing")
     what.add_argument("--job-key", default="", help="copied into result.json (parallel_runner.py)")
     what.add_argument(
@@ -105,32 +118,38 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     Raises:
         UserError: one line per problem.
     """
+    asked, notices = read_command(args)
+    say(notices)
+    return asked.cfg
+
+
+def read_command(args: argparse.Namespace) -> tuple[Asked, list[str]]:
+    """What the command line asks for, its config frozen, and the notices to print.
+
+    Raises:
+        UserError: one line per problem.
+    """
     import datasets
     import trainers
     from trainers.parts.run_config import build_config
+    from trainers.parts.run_rules import FLAG_KEYS
 
-    flags: dict[str, Any] = {
-        "DATASET.ROOT": args.root or os.environ.get("DATA", ""),
-        "OUTPUT_DIR": args.output_dir,
-        "RESUME": args.resume,
-        "DATALOADER.OLD_DATA_PATH": args.old_data_path,
-        "DATALOADER.NEW_DATA_PATH": args.new_data_path,
-        "DATASET.SOURCE_DOMAINS": args.source_domains,
-        "DATASET.TARGET_DOMAINS": args.target_domains,
-        "INPUT.TRANSFORMS": args.transforms,
-        "MODEL.BACKBONE.NAME": args.backbone,
-        "MODEL.HEAD.NAME": args.head,
-        "SEED": args.seed if args.seed >= 0 else None,
-    }
+    flags = {key: getattr(args, flag, None) for flag, key in FLAG_KEYS.items()}
+    flags["DATASET.ROOT"] = args.root or os.environ.get("DATA", "")
+    flags["SEED"] = args.seed if args.seed >= 0 else None
     given = {key: value for key, value in flags.items() if value not in ("", None)}
     files = [args.dataset_config_file, args.config_file]
-    cfg, notices = build_config(args.trainer, files, given, args.opts)
+    asked, notices = build_config(args.trainer, files, given, args.opts, args)
     for broken in [*trainers.BROKEN, *datasets.BROKEN]:
         notices.append(f"Notice: {broken.path} could not be imported: {broken.error}")
+    asked.cfg.freeze()
+    return asked, notices
+
+
+def say(notices: Sequence[str]) -> None:
+    """Prints notices, a line each."""
     for notice in notices:
         logging.getLogger("trainers").info(notice)
-    cfg.freeze()
-    return cfg
 
 
 def print_head(args: argparse.Namespace, cfg: CfgNode) -> None:
@@ -154,11 +173,14 @@ def main(args: argparse.Namespace) -> None:
         UserError: a mistake of the user, one line per problem.
     """
     started = time.monotonic()
-    cfg = setup_cfg(args)
+    asked, notices = read_command(args)
+    cfg = asked.cfg
     import datasets
     from dassl.utils import set_random_seed, setup_logger
     from dassl.utils.errors import UserError
+    from trainers.parts.execution import execute, make_deterministic
     from trainers.parts.run_config import dataset_problems
+    from use.run_file import keep_run
 
     if problems := dataset_problems(cfg, datasets.BROKEN):
         raise UserError(problems)
@@ -169,61 +191,11 @@ def main(args: argparse.Namespace) -> None:
     log = setup_logger(cfg.OUTPUT_DIR)
     try:
         print_head(args, cfg)
-        execute(args, cfg, started)
+        say(notices)
+        execute(asked, started, keep_run)
     finally:
         if log is not None:
             log.close()
-
-
-def execute(args: argparse.Namespace, cfg: CfgNode, started: float) -> None:
-    """Builds the trainer, does what the flags say, writes result.json.
-
-    Args:
-        started: `time.monotonic()` when the run began.
-    """
-    from dassl.engine import build_trainer
-    from dassl.engine.result import remove_result, write_result
-    from dassl.engine.resume_state import read_resume_state
-    from use.provenance import write_provenance
-
-    trainer = build_trainer(cfg)
-    built = time.monotonic()
-    if args.no_train:
-        return
-    save = None
-    if args.save_predictions:
-        from use.recording import record_test
-
-        save = record_test(trainer)
-    if args.eval_only:
-        trainer.load_model(args.model_dir, epoch=args.load_epoch)
-        remove_result(cfg)
-        write_provenance(cfg, trainer, model_dir=args.model_dir, epoch=args.load_epoch)
-        trainer.test()
-    else:
-        read_resume_state(trainer, cfg.RESUME or cfg.OUTPUT_DIR)  # refuses another configuration
-        remove_result(cfg)
-        write_provenance(cfg, trainer)
-        trainer.train()
-    record = getattr(trainer, "test_record", None)
-    test_seconds = record.seconds if record else 0.0
-    seconds = {
-        "build": built - started,
-        "train": time.monotonic() - built - test_seconds,
-        "test": test_seconds,
-    }
-    if save is not None:
-        save()
-    write_result(cfg, trainer, seconds=seconds, job_key=args.job_key or None)
-
-
-def make_deterministic(cfg: CfgNode) -> None:
-    """Asks CUDA for algorithms that give the same numbers on every run of a seed."""
-    import torch
-
-    if cfg.SEED >= 0 and cfg.USE_CUDA and torch.cuda.is_available():
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def mistake_lines(error: Exception) -> list[str] | None:

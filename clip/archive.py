@@ -11,11 +11,16 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
 from pathlib import PurePosixPath
 
 import torch
 from torch import Tensor
+
+from clip.stored import Stored
+
+CHUNK = 1 << 20
 
 STORAGE_DTYPES = {
     "DoubleStorage": torch.float64,
@@ -52,27 +57,69 @@ def is_archive(file: zipfile.ZipFile) -> bool:
     return any(PurePosixPath(name).name == "constants.pkl" for name in file.namelist())
 
 
-def read_archive(file: zipfile.ZipFile) -> dict[str, Tensor]:
-    """All tensor attributes of the module tree under their dotted names.
+def archived_tensors(file: zipfile.ZipFile) -> dict[str, Stored]:
+    """All tensor attributes of the module tree under their dotted names, to be read while the file
+    is open.
 
     Raises:
         pickle.UnpicklingError: the tree asks for anything but modules, tensors and plain values.
-        Exception: of any other kind, where the archive is damaged or incomplete.
+        Exception: of any other kind, where the archive is damaged or incomplete; reading a tensor
+            raises likewise.
     """
-    root = next(n for n in file.namelist() if PurePosixPath(n).name == "constants.pkl")
-    folder = root.removesuffix("constants.pkl")
+    folder = _folder(file)
     if f"{folder}byteorder" in file.namelist() and file.read(f"{folder}byteorder") != b"little":
         raise pickle.UnpicklingError("big-endian tensor data")
     tree = _TreeUnpickler(file, folder).load()
     return dict(_tensors(tree, ""))
 
 
-def _tensors(node: object, prefix: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(node, Tensor):
+def program_activation(file: zipfile.ZipFile) -> str | None:
+    """The activation that an archive's own program computes, "quick_gelu" or "gelu"; None where its
+    text names neither or both."""
+    code = f"{_folder(file)}code/"
+    text = b"".join(
+        file.read(name) for name in file.namelist() if name.startswith(code) and name[-3:] == ".py"
+    )
+    quick, plain = b"sigmoid(" in text, b"gelu(" in text
+    if quick == plain:
+        return None
+    return "quick_gelu" if quick else "gelu"
+
+
+def _folder(file: zipfile.ZipFile) -> str:
+    root = next(n for n in file.namelist() if PurePosixPath(n).name == "constants.pkl")
+    return root.removesuffix("constants.pkl")
+
+
+def _tensors(node: object, prefix: str) -> Iterator[tuple[str, Stored]]:
+    if isinstance(node, Stored):
         yield prefix, node
     elif isinstance(node, Record):
         for name, value in node.attributes.items():
             yield from _tensors(value, f"{prefix}.{name}" if prefix else str(name))
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """Flat tensor data of the archive."""
+
+    file: zipfile.ZipFile
+    entry: str
+    dtype: torch.dtype
+    count: int
+
+    def read(self) -> Tensor:
+        whole = torch.empty(self.count, dtype=self.dtype)
+        if not self.count:
+            return whole
+        room = memoryview(whole.view(torch.uint8).numpy())
+        done = 0
+        with self.file.open(self.entry) as data:
+            while got := data.readinto(room[done : done + CHUNK]):
+                done += got
+            if done < len(room) or data.read(1):
+                raise pickle.UnpicklingError(f"{self.entry} is not {len(room)} bytes long")
+        return whole
 
 
 class _TreeUnpickler(pickle.Unpickler):
@@ -80,7 +127,6 @@ class _TreeUnpickler(pickle.Unpickler):
         super().__init__(io.BytesIO(file.read(f"{folder}data.pkl")))
         self._file = file
         self._folder = folder
-        self._storages: dict[str, Tensor] = {}
 
     def find_class(self, module: str, name: str) -> object:
         if module == "__torch__" or module.startswith("__torch__."):
@@ -92,33 +138,33 @@ class _TreeUnpickler(pickle.Unpickler):
         except KeyError:
             raise pickle.UnpicklingError(f"it names {module}.{name}") from None
 
-    def persistent_load(self, pid: object) -> Tensor:
-        """A storage as a flat tensor; ``pid`` is ("storage", dtype, key, device, number of
-        elements)."""
+    def persistent_load(self, pid: object) -> _Storage:
+        """A storage; ``pid`` is ("storage", dtype, key, device, number of elements)."""
         match pid:
             case ("storage", torch.dtype() as dtype, str(key), str(), int(count)):
-                if key not in self._storages:
-                    self._storages[key] = self._read_storage(key, dtype, count)
-                return self._storages[key]
+                entry = f"{self._folder}data/{key}"
+                size = self._file.getinfo(entry).file_size
+                if size != count * dtype.itemsize:
+                    raise pickle.UnpicklingError(f"tensor data {key} has {size} bytes")
+                return _Storage(self._file, entry, dtype, count)
         raise pickle.UnpicklingError("a persistent object is no tensor storage")
-
-    def _read_storage(self, key: str, dtype: torch.dtype, count: int) -> Tensor:
-        raw = self._file.read(f"{self._folder}data/{key}")
-        if len(raw) != count * dtype.itemsize:
-            raise pickle.UnpicklingError(f"tensor data {key} has {len(raw)} bytes")
-        return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
 
 
 def _rebuild_tensor(
-    storage: Tensor, offset: int, size: Sequence[int], stride: Sequence[int], *_unused: object
-) -> Tensor:
-    """What torch._utils._rebuild_tensor_v2 does, on a flat tensor, refusing to leave it."""
+    storage: _Storage, offset: int, size: Sequence[int], stride: Sequence[int], *_unused: object
+) -> Stored:
+    """What torch._utils._rebuild_tensor_v2 does, refusing to leave the storage."""
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
-    if min((offset, *size, *stride)) < 0 or (prod(size) and last >= storage.numel()):
+    if min((offset, *size, *stride)) < 0 or (prod(size) and last >= storage.count):
         raise pickle.UnpicklingError("a tensor reaches beyond its data")
-    if prod(size) > storage.numel():
+    if prod(size) > storage.count:
         raise pickle.UnpicklingError("a tensor repeats its data")
-    return storage.as_strided(tuple(size), tuple(stride), offset).contiguous()
+
+    def read() -> Tensor:
+        view = storage.read().as_strided(tuple(size), tuple(stride), offset)
+        return view.contiguous() if prod(size) == storage.count else view.clone()
+
+    return Stored(tuple(size), storage.dtype, read)
 
 
 def _as_it_is(value: object, *_type: object) -> object:

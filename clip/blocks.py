@@ -5,12 +5,13 @@ laid end to end.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clip.changes import NO_CHANGE, BlockChange
 from clip.errors import ClipError
 
 # (q [..., Lq, H, K], k [..., L, H, K], v [..., L, H, K]) -> [..., Lq, H, K]
@@ -30,6 +31,10 @@ class QuickGELU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * torch.sigmoid(1.702 * x)
+
+
+# By the names of configs; the second is that of most weights of open_clip.
+ACTIVATIONS = {"quick_gelu": QuickGELU, "gelu": nn.GELU}
 
 
 def self_attention(
@@ -105,13 +110,22 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, x: Tensor, attend: Attend, keep: slice = EVERY_POSITION) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        attend: Attend,
+        keep: slice = EVERY_POSITION,
+        change: BlockChange = NO_CHANGE,
+    ) -> Tensor:
         """[..., L, W] -> [..., len(keep), W]: output of the positions in ``keep``."""
-        projected = F.linear(x, self.in_proj_weight, self.in_proj_bias).unflatten(
-            -1, (3, self.heads, -1)
+        projected = change.linear("in_proj", x, self.in_proj_weight, self.in_proj_bias)
+        q, k, v = (
+            change.at(name, x, part).unflatten(-1, (self.heads, -1))  # [..., L, H, K]
+            for name, part in zip("qkv", projected.chunk(3, dim=-1), strict=True)
         )
-        q, k, v = projected.unbind(-3)  # each [..., L, H, K]
-        return self.out_proj(attend(q[..., keep, :, :], k, v).flatten(-2))
+        mixed = attend(q[..., keep, :, :], k, v).flatten(-2)
+        out = change.linear("o", mixed, self.out_proj.weight, self.out_proj.bias)
+        return change.at("o", mixed, out)
 
 
 class MLP(nn.Module):
@@ -123,8 +137,11 @@ class MLP(nn.Module):
         self.gelu = QuickGELU()
         self.c_proj = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.c_proj(self.gelu(self.c_fc(x)))
+    def forward(self, x: Tensor, change: BlockChange = NO_CHANGE) -> Tensor:
+        wide = change.linear("c_fc", x, self.c_fc.weight, self.c_fc.bias)
+        hidden = self.gelu(change.at("c_fc", x, wide))
+        out = change.linear("c_proj", hidden, self.c_proj.weight, self.c_proj.bias)
+        return change.at("c_proj", hidden, out)
 
 
 class Block(nn.Module):
@@ -137,11 +154,21 @@ class Block(nn.Module):
         self.mlp = MLP(width)
         self.ln_2 = LayerNorm(width)
 
-    def forward(self, x: Tensor, attend: Attend, keep: slice = EVERY_POSITION) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        attend: Attend,
+        keep: slice = EVERY_POSITION,
+        change: BlockChange = NO_CHANGE,
+    ) -> Tensor:
         """[..., L, W] -> [..., len(keep), W]; all positions serve as keys, those in ``keep`` go
-        on."""
-        x = x[..., keep, :] + self.attn(self.ln_1(x), attend, keep)
-        return x + self.mlp(self.ln_2(x))
+        on. Tokens of the change are the tower's to put in."""
+        normed = change.at("ln_1", x, self.ln_1(x))
+        x = x[..., keep, :] + self.attn(normed, attend, keep, change)
+        out = x + self.mlp(change.at("ln_2", x, self.ln_2(x)), change)
+        if change.beside is not None:
+            out = out + change.beside(normed[..., keep, :]).to(out.dtype)
+        return out
 
 
 class Transformer(nn.Module):
@@ -161,18 +188,6 @@ class Transformer(nn.Module):
             nn.init.normal_(block.attn.out_proj.weight, std=out_std)
             nn.init.normal_(block.mlp.c_fc.weight, std=(2 * width) ** -0.5)
             nn.init.normal_(block.mlp.c_proj.weight, std=out_std)
-
-
-def steps(
-    blocks: nn.ModuleList, deep: Iterable[Tensor | None]
-) -> list[tuple[Block, Tensor | None]]:
-    """Pairs each block with the prompt to put in before it: none for the first, deep[i-1] for block
-    i.
-
-    Entries beyond the last block are ignored.
-    """
-    entries = [None, *deep][: len(blocks)]
-    return list(zip(blocks, entries + [None] * (len(blocks) - len(entries)), strict=True))
 
 
 def pixels(images: Tensor, size: int, dtype: torch.dtype) -> Tensor:

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from clip.errors import ClipError, not_a_clip
+from clip.stored import Stored
+
+Tensors = Mapping[str, Tensor] | Mapping[str, Stored]
 
 HEAD_WIDTH = 64
+# ViTs of open_clip whose heads are not 64 wide, by the width of the tower: ViT-H/14.
+OTHER_HEAD_WIDTHS = {1280: 80}
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class CLIPDims:
         vocab_size: rows of the token embedding.
         text_width: width of the text blocks.
         text_layers: number of text blocks.
+        vision_head_width, text_head_width: columns of an attention head.
 
     Raises:
         ClipError: sizes that do not fit together.
@@ -39,6 +45,8 @@ class CLIPDims:
     vocab_size: int = 49408
     text_width: int = 512
     text_layers: int = 12
+    vision_head_width: int = HEAD_WIDTH
+    text_head_width: int = HEAD_WIDTH
 
     def __post_init__(self) -> None:
         if self.is_vit != isinstance(self.vision_layers, int):
@@ -52,12 +60,13 @@ class CLIPDims:
                 f"CLIPDims: image_resolution {self.image_resolution} is no multiple of "
                 f"the {name} {unit}"
             )
-        for part, width, heads in (
-            ("vision", self.vision_width * (1 if self.is_vit else 32), self.vision_heads),
-            ("text", self.text_width, self.text_heads),
+        vision_width = self.vision_width * (1 if self.is_vit else 32)
+        for part, width, heads, head_width in (
+            ("vision", vision_width, self.vision_heads, self.vision_head_width),
+            ("text", self.text_width, self.text_heads, self.text_head_width),
         ):
             if width % heads:
-                raise ClipError(f"CLIPDims: {part} width {width} is no multiple of {HEAD_WIDTH}")
+                raise ClipError(f"CLIPDims: {part} width {width} is no multiple of {head_width}")
 
     @property
     def is_vit(self) -> bool:
@@ -67,14 +76,14 @@ class CLIPDims:
     def vision_heads(self) -> int:
         """Heads of a ViT's blocks, or of a ResNet's attention pool."""
         width = self.vision_width if self.is_vit else self.vision_width * 32
-        return max(1, width // HEAD_WIDTH)
+        return max(1, width // self.vision_head_width)
 
     @property
     def text_heads(self) -> int:
-        return max(1, self.text_width // HEAD_WIDTH)
+        return max(1, self.text_width // self.text_head_width)
 
 
-def dims_from_state_dict(state: Mapping[str, Tensor]) -> CLIPDims:
+def dims_from_state_dict(state: Tensors) -> CLIPDims:
     """Reads the sizes from the shapes of a state dict in OpenAI's layout.
 
     Raises:
@@ -98,21 +107,22 @@ def dims_from_state_dict(state: Mapping[str, Tensor]) -> CLIPDims:
         raise not_a_clip(str(error)) from None
 
 
-def _has_vit(state: Mapping[str, Tensor]) -> bool:
+def _has_vit(state: Tensors) -> bool:
     return "visual.proj" in state or "visual.class_embedding" in state
 
 
-def _vit_dims(state: Mapping[str, Tensor]) -> dict:
+def _vit_dims(state: Tensors) -> dict:
     width, _, _, patch = _shape4(state, "visual.conv1.weight")
     return {
         "image_resolution": _grid_side(state, "visual.positional_embedding") * patch,
         "vision_layers": len(_numbers(state, r"visual\.transformer\.resblocks\.(\d+)\.")),
         "vision_width": width,
         "patch_size": patch,
+        "vision_head_width": OTHER_HEAD_WIDTHS.get(width, HEAD_WIDTH),
     }
 
 
-def _resnet_dims(state: Mapping[str, Tensor]) -> dict:
+def _resnet_dims(state: Tensors) -> dict:
     stages = range(1, 5)
     return {
         "image_resolution": 32 * _grid_side(state, "visual.attnpool.positional_embedding"),
@@ -122,7 +132,7 @@ def _resnet_dims(state: Mapping[str, Tensor]) -> dict:
     }
 
 
-def _grid_side(state: Mapping[str, Tensor], name: str) -> int:
+def _grid_side(state: Tensors, name: str) -> int:
     """Side of the square of positions behind the first."""
     rows = state[name].shape[0]
     side = round(max(rows - 1, 0) ** 0.5)
@@ -131,13 +141,13 @@ def _grid_side(state: Mapping[str, Tensor], name: str) -> int:
     return side
 
 
-def _shape4(state: Mapping[str, Tensor], name: str) -> tuple[int, ...]:
+def _shape4(state: Tensors, name: str) -> tuple[int, ...]:
     shape = tuple(state[name].shape)
     if len(shape) != 4 or 0 in shape:
         raise ClipError(f"{name} has shape {list(shape)}, a convolution has four dimensions")
     return shape
 
 
-def _numbers(state: Mapping[str, Tensor], pattern: str) -> set[str]:
+def _numbers(state: Tensors, pattern: str) -> set[str]:
     matches = (re.match(pattern, name) for name in state)
     return {match[1] for match in matches if match}

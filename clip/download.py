@@ -1,4 +1,4 @@
-"""Fetches a weights file; how is said in the module downloads."""
+"""Fetches a weights file; how is said in the package downloads."""
 
 from pathlib import Path
 

@@ -12,9 +12,7 @@ class WeightsError(ClipError):
 
 def not_a_clip(fault: str) -> WeightsError:
     """The error for tensors that do not make up a CLIP."""
-    return WeightsError(
-        f"not a CLIP in OpenAI's layout: {fault}; give the state dict of a whole CLIP model"
-    )
+    return WeightsError(f"not a CLIP: {fault}; give the state dict of a whole CLIP model")
 
 
 class TokenizeError(ClipError, RuntimeError):

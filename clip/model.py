@@ -1,20 +1,25 @@
 """CLIP: both towers, and how a model is built from a state dict.
 
-Shape letters: B images, R texts, L tokens (77), D joint width, m visual prompt vectors, V vision
-width.
+Shape letters: B images, R texts, L tokens (77), D joint width.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clip.blocks import ACTIVATIONS, MLP
+from clip.changes import UNCHANGED, TowerChange
 from clip.dims import CLIPDims, dims_from_state_dict
-from clip.errors import ClipError, not_a_clip
+from clip.errors import ClipError, WeightsError, not_a_clip
+from clip.kinds import other_kind, some
+from clip.layouts import recognise
 from clip.resnet import ModifiedResNet
-from clip.state import cast_to_precision, openai_layout, round_to_half
+from clip.source import Source
+from clip.state import in_precision
+from clip.stored import Stored
 from clip.text import TextTower
 from clip.vit import VisionTransformer
 
@@ -33,14 +38,19 @@ TEXT_ROOTS = (
 class CLIP(nn.Module):
     """Image and text tower with a joint space (arXiv:2103.00020), freshly initialised as CLIP is.
 
-    ``state_dict()`` and ``load_state_dict()`` speak OpenAI's key layout. Towers hold no prompts:
-    prompts are arguments of ``encode_image`` and of ``text.forward`` / ``text.forward_shared``.
+    ``state_dict()`` and ``load_state_dict()`` speak OpenAI's key layout. Towers hold nothing of a
+    method: what changes them is an argument of ``encode_image``, ``visual.encode``,
+    ``text.forward`` and ``text.forward_shared``.
+
+    Attributes:
+        source: where the weights come from; None for a model that was not loaded from a file.
     """
 
     visual: VisionTransformer | ModifiedResNet
     text: TextTower
+    source: Source | None = None
 
-    def __init__(self, dims: CLIPDims):
+    def __init__(self, dims: CLIPDims, activation: str = "quick_gelu"):
         super().__init__()
         self.visual = _visual_tower(dims)
         self.text = TextTower(
@@ -52,6 +62,9 @@ class CLIP(nn.Module):
             vocab_size=dims.vocab_size,
         )
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        for module in self.modules():
+            if isinstance(module, MLP):
+                module.gelu = ACTIVATIONS[activation]()
         self.register_state_dict_post_hook(_text_keys_to_top)
         self.register_load_state_dict_pre_hook(_text_keys_from_top)
 
@@ -60,11 +73,14 @@ class CLIP(nn.Module):
         """Working dtype: that of the first convolution's weights."""
         return self.visual.conv1.weight.dtype
 
-    def encode_image(
-        self, images: Tensor, prompt: Tensor | None = None, deep: Sequence[Tensor | None] = ()
-    ) -> Tensor:
-        """[B, 3, N, N] -> [B, D], not normalised; prompts as in VisionTransformer."""
-        return self.visual(images, prompt, deep)
+    def blocks(self, tower: str) -> nn.ModuleList:
+        """The transformer blocks of the tower "text" or "visual"; a ResNet has none."""
+        found = getattr(self, tower)
+        return found.transformer.resblocks if hasattr(found, "transformer") else nn.ModuleList()
+
+    def encode_image(self, images: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
+        """[B, 3, N, N] -> [B, D], not normalised."""
+        return self.visual(images, change)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Token ids [R, L] -> [R, D], not normalised, read at the first end-of-text of each row."""
@@ -80,56 +96,99 @@ class CLIP(nn.Module):
         return logits_per_image, logits_per_image.t()
 
 
-def build_model(state_dict: Mapping, precision: str = "fp32") -> CLIP:
-    """A frozen CLIP (eval mode, no parameter requires a gradient) from OpenAI's state-dict layout.
+def build_model(
+    state_dict: Mapping, precision: str = "fp32", activation: str = "quick_gelu"
+) -> CLIP:
+    """A frozen CLIP (eval mode, no parameter requires a gradient) from a state dict in OpenAI's or
+    another published layout; the caller's tensors are copied.
 
     Weights are first rounded as in ``round_to_half``, in every precision, as the published builders
     do. Then fp32 is all float32; fp16 and bf16 are the published mix: those tensors in 16 bits, the
     others in float32.
 
     Raises:
-        WeightsError: tensors are missing, unknown or of the wrong shape.
+        WeightsError: tensors are missing, unknown, of the wrong shape or not finite.
+        ClipError: unknown precision or activation.
+    """
+    known_precision(precision)
+    if activation not in ACTIVATIONS:
+        raise ClipError(f"activation {activation!r}: use one of {', '.join(ACTIVATIONS)}")
+    found = recognise(state_dict)
+    dims = checked_dims(found.tensors, found.names)
+    return filled_model(dims, found.tensors, precision, activation)
+
+
+def known_precision(precision: str) -> None:
+    """
+    Raises:
         ClipError: unknown precision.
     """
     if precision not in PRECISIONS:
         raise ClipError(f"precision {precision!r}: use one of {', '.join(PRECISIONS)}")
-    state = openai_layout(state_dict)
-    model = empty_model(state)
-    state = cast_to_precision(round_to_half(state), PRECISIONS[precision])
-    model.load_state_dict(state, assign=True)
+
+
+def checked_dims(
+    state: Mapping[str, Stored],
+    names: Sequence[str],
+    fit: Callable[[CLIPDims], CLIPDims] | None = None,
+) -> CLIPDims:
+    """The sizes of the CLIP that a state dict under OpenAI's names holds.
+
+    Args:
+        names: those of the file, by which another model is told.
+        fit: adds to the sizes what shapes do not tell.
+
+    Raises:
+        WeightsError: tensors are missing, unknown, of the wrong shape or no floating numbers; of
+            another model, it is named.
+    """
+    try:
+        dims = dims_from_state_dict(state)
+        dims = fit(dims) if fit else dims
+        _check_tensors(state, _empty(dims).state_dict())
+        return dims
+    except WeightsError as error:
+        kind = other_kind(names)
+        raise (WeightsError(kind) if kind else error) from None
+
+
+def filled_model(dims: CLIPDims, state: dict[str, Stored], precision: str, activation: str) -> CLIP:
+    """A frozen CLIP whose tensors are read one by one; leaves ``state`` empty.
+
+    Raises:
+        WeightsError: tensors are not finite, or cannot be read.
+    """
+    model = _empty(dims, activation)
+    model.load_state_dict(in_precision(state, PRECISIONS[precision]), assign=True)
     return model.eval().requires_grad_(False)
 
 
-def empty_model(state: Mapping[str, Tensor]) -> CLIP:
-    """A CLIP without memory (meta device) whose sizes and names are those of the state dict.
-
-    Raises:
-        WeightsError: tensors are missing, unknown or of the wrong shape.
-    """
-    dims = dims_from_state_dict(state)
+def _empty(dims: CLIPDims, activation: str = "quick_gelu") -> CLIP:
+    """Without memory, on the meta device."""
     with torch.device("meta"):
-        model = CLIP(dims)
-    expected = model.state_dict()
-    faults = _named("missing", sorted(expected.keys() - state.keys()))
-    faults += _named("unknown", sorted(state.keys() - expected.keys()))
-    faults += _named(
-        "wrong shape of",
-        [
+        return CLIP(dims, activation)
+
+
+def _check_tensors(state: Mapping[str, Stored], expected: Mapping[str, Tensor]) -> None:
+    faults = {
+        "missing": sorted(expected.keys() - state.keys()),
+        "unknown": sorted(state.keys() - expected.keys()),
+        "wrong shape of": [
             f"{name} {list(state[name].shape)} (expected {list(tensor.shape)})"
             for name, tensor in expected.items()
-            if name in state and state[name].shape != tensor.shape
+            if name in state and state[name].shape != tuple(tensor.shape)
         ],
-    )
-    if faults:
-        raise not_a_clip("; ".join(faults))
-    return model
-
-
-def _named(what: str, names: Sequence[str], shown: int = 3) -> list[str]:
-    if not names:
-        return []
-    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return [f"{what} {', '.join(names[:shown])}{rest}"]
+        "no floating numbers in": [
+            f"{name} ({state[name].dtype})"
+            for name, tensor in expected.items()
+            if name in state
+            and tensor.is_floating_point()
+            and not state[name].dtype.is_floating_point
+        ],
+    }
+    said = [f"{what} {some(names)}" for what, names in faults.items() if names]
+    if said:
+        raise not_a_clip("; ".join(said))
 
 
 def _visual_tower(dims: CLIPDims) -> VisionTransformer | ModifiedResNet:

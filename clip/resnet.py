@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clip.blocks import pixels, self_attention
+from clip.changes import UNCHANGED, TowerChange
 from clip.errors import ClipError
+from clip.vit import ImageOutput
 
 EXPANSION = 4
 
@@ -79,9 +81,9 @@ class AttentionPool(nn.Module):
 
 
 class ModifiedResNet(nn.Module):
-    """CLIP's ResNet tower; it takes no prompts."""
+    """CLIP's ResNet tower; nothing changes it from outside."""
 
-    accepts_prompts = False
+    accepts_changes = False
 
     def __init__(
         self,
@@ -125,19 +127,23 @@ class ModifiedResNet(nn.Module):
             x = F.relu(norm(conv(x)))
         return F.avg_pool2d(x, 2)
 
-    def forward(
-        self, images: Tensor, prompt: Tensor | None = None, deep: Sequence[Tensor | None] = ()
-    ) -> Tensor:
+    def forward(self, images: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
         """[B, 3, N, N] normalised pixels -> [B, D], not normalised.
 
         Raises:
-            ClipError: images of another size, or visual prompts, which only a ViT takes.
+            ClipError: images of another size, or a change: prompts, adapters and updates of
+                projections are of transformer blocks.
         """
-        if prompt is not None or any(entry is not None for entry in deep):
+        if change:
             raise ClipError(
-                "visual prompts for a ResNet tower: it takes none; use a ViT, e.g. ViT-B/16"
+                "change of a ResNet tower: it takes no prompts, and has no transformer blocks for "
+                "adapters and low-rank updates; use a ViT, e.g. ViT-B/16"
             )
         x = self.stem(images)
         for stage in self.stages:
             x = stage(x)
         return self.attnpool(x)
+
+    def encode(self, images: Tensor, change: TowerChange = UNCHANGED) -> ImageOutput:
+        """As VisionTransformer's, without states."""
+        return ImageOutput(self(images, change))

@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 
 from clip.errors import WeightsError
-
-VOCAB_SIZE = 49408
-
-# Buffers of the public archives that repeat what the shapes say.
-EXTRA_ENTRIES = ("input_resolution", "context_length", "vocab_size")
+from clip.kinds import some
+from clip.layouts import recognise
+from clip.stored import Stored
 
 # What OpenAI's convert_weights turns into half: linear and convolution layers, attention, both
 # projections. Embeddings, layer norms, batch norms and the logit scale stay float32.
@@ -27,41 +25,12 @@ HALF_TENSORS = re.compile(
 
 
 def openai_layout(state: Mapping) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under OpenAI's names.
-
-    Takes off a {"state_dict": ...} wrapper and the ``module.`` prefix of parallel training, drops
-    the three scalar extras and what is not a tensor, and restores a compact token embedding.
+    """The tensors of a CLIP in any published layout, wrapped or not, under OpenAI's names.
 
     Raises:
-        WeightsError: a compact token embedding whose ids do not match its rows.
+        WeightsError: there is no CLIP in it.
     """
-    inner = state.get("state_dict")
-    if isinstance(inner, Mapping):
-        state = inner
-    tensors = {
-        str(name).removeprefix("module."): value
-        for name, value in state.items()
-        if isinstance(value, Tensor)
-    }
-    for name in EXTRA_ENTRIES:
-        tensors.pop(name, None)
-    if "token_embedding.ids" in tensors:
-        _restore_token_embedding(tensors)
-    return tensors
-
-
-def _restore_token_embedding(tensors: dict[str, Tensor]) -> None:
-    """Compact form: ``token_embedding.ids`` [n] names the vocabulary rows that ``.weight`` [n, W]
-    holds."""
-    ids = tensors.pop("token_embedding.ids").long()
-    rows = tensors.get("token_embedding.weight")
-    if rows is None or rows.dim() != 2 or ids.shape != rows.shape[:1]:
-        raise WeightsError("token_embedding.ids needs as many rows in token_embedding.weight")
-    if len(ids) and not 0 <= int(ids.min()) <= int(ids.max()) < VOCAB_SIZE:
-        raise WeightsError(f"token_embedding.ids outside the vocabulary of {VOCAB_SIZE}")
-    whole = rows.new_zeros(VOCAB_SIZE, rows.shape[1])
-    whole[ids] = rows
-    tensors["token_embedding.weight"] = whole
+    return {name: value.read() for name, value in recognise(state).tensors.items()}
 
 
 def round_to_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -75,12 +44,43 @@ def round_to_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def cast_to_precision(state: Mapping[str, Tensor], working: torch.dtype) -> dict[str, Tensor]:
-    """Copies: the tensors that ``round_to_half`` rounds in the working dtype, other floating ones
-    in float32."""
-    return {
-        name: tensor.to(_dtype(name, tensor, working), copy=True) for name, tensor in state.items()
-    }
+def in_precision(state: dict[str, Stored], working: torch.dtype) -> dict[str, Tensor]:
+    """Reads tensor by tensor what is asked for, and leaves ``state`` empty, so that hardly more
+    than the result is in memory: the tensors that ``round_to_half`` rounds, rounded, in the working
+    dtype, other floating ones in float32.
+
+    Raises:
+        WeightsError: tensors that are not finite, here or in half precision.
+    """
+    converted = {}
+    for name in list(state):
+        source = state.pop(name)
+        tensor = source.read()
+        rounded = tensor.half() if HALF_TENSORS.fullmatch(name) else tensor
+        result = rounded.to(_dtype(name, tensor, working))
+        converted[name] = result.clone() if result is tensor and not source.fresh else result
+    check_finite(converted)
+    return converted
+
+
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """
+    Raises:
+        WeightsError: names the tensors that hold NaN or infinity.
+    """
+    bad = [name for name, tensor in state.items() if not _is_finite(tensor)]
+    if bad:
+        raise WeightsError(
+            f"not finite (NaN or infinite in half precision): {some(bad)}; the file is damaged or "
+            "its training diverged: take another"
+        )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    least, greatest = tensor.aminmax()  # either is NaN where a number is
+    return bool(torch.isfinite(least) and torch.isfinite(greatest))
 
 
 def _dtype(name: str, tensor: Tensor, working: torch.dtype) -> torch.dtype:

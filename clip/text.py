@@ -10,19 +10,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from clip.blocks import LayerNorm, SharedPrefixAttention, Transformer, self_attention, steps
+from clip.blocks import LayerNorm, SharedPrefixAttention, Transformer, self_attention
+from clip.changes import UNCHANGED, BlockChange, TowerChange
 from clip.errors import ClipError
-
-DeepPrompts = Sequence[Tensor | None]
 
 
 class TextTower(nn.Module):
     """Causal transformer that reads a text's feature at its end-of-text position.
 
-    Prompts are arguments: ``deep[i-1]`` belongs to block i (counted from 0; the first block takes
-    none) and replaces positions 1..n of the sequence before that block. It is None (nothing
-    replaced), [n, W], or [R, n, W] (one per text). Entries beyond the last block are ignored;
-    prompts are cast to the dtype of the sequence.
+    What changes the tower is an argument: tokens enter behind the first position, [n, W] for all
+    texts or [R, n, W] with those of each; inserted ones move the end of text.
     """
 
     def __init__(
@@ -60,17 +57,19 @@ class TextTower(nn.Module):
         """Token embeddings without positions: [R, L] ids -> [R, L, W] in the working dtype."""
         return self.token_embedding(tokens).to(self.dtype)
 
-    def forward(self, embedded: Tensor, eot: Tensor, deep: DeepPrompts = ()) -> Tensor:
+    def forward(self, embedded: Tensor, eot: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
         """Features of whole sequences, the reference form: [R, L, W], [R] -> [R, D].
 
         They are not normalised. L may be less than the context: causal attention makes positions
         after the longest end of text irrelevant.
 
         Raises:
-            ClipError: L exceeds the context, or a prompt does not fit behind position 0.
+            ClipError: L exceeds the context, a prompt does not fit behind position 0, or the change
+                asks for what only an image tower has.
         """
-        x = self._with_positions(embedded, start=0)
-        return self._finish(x, eot, steps(self.transformer.resblocks, deep))
+        _check(change)
+        x = self._with_positions(embedded, 0, change)
+        return self._finish(x, eot, change.steps(self.transformer.resblocks))
 
     def forward_shared(
         self,
@@ -78,50 +77,59 @@ class TextTower(nn.Module):
         suffix: Tensor,
         group: Tensor,
         eot: Tensor,
-        deep: DeepPrompts = (),
+        change: TowerChange = UNCHANGED,
     ) -> Tensor:
         """Features of texts that share their beginnings, each beginning encoded once: -> [R, D].
 
-        Equal to ``forward(cat(prefix[group], suffix))``. At the first prompt that is given per
-        text, or that reaches beyond the prefix, the prefixes are joined to the rows and the plain
+        Equal to ``forward(cat(prefix[group], suffix))``. At the first tokens that are given per
+        text, or that reach beyond the prefix, the prefixes are joined to the rows and the plain
         form goes on.
 
         Args:
             prefix: [G, P, W], the streams.  suffix: [R, S, W], what follows in each text.
             group: [R] long, the stream that each text continues.
             eot: [R], end-of-text positions counted from the start of the prefix; P or more.
-            deep: as in the class.
+            change: as in the class.
 
         Raises:
-            ClipError: P + S exceeds the context, or a prompt does not fit behind position 0.
+            ClipError: as of ``forward``.
         """
+        _check(change)
         length = prefix.shape[1]
-        prefix = self._with_positions(prefix, start=0)
-        suffix = self._with_positions(suffix, start=length)
+        prefix = self._with_positions(prefix, 0, change)
+        suffix = self._with_positions(suffix, length, change)
         attend = SharedPrefixAttention(prefix.shape[0], length, suffix.shape[1], group)
         x = attend.join(prefix, suffix)  # [G*P + R*S, W]
-        todo = steps(self.transformer.resblocks, deep)
-        for done, (block, prompt) in enumerate(todo):
-            if prompt is not None:
+        todo = change.steps(self.transformer.resblocks)
+        for done, (block, entry) in enumerate(todo):
+            tokens = entry.tokens
+            if tokens is not None:
                 prefix, suffix = attend.split(x)
-                if prompt.dim() == 3 or prompt.shape[0] >= length:
+                beyond = not tokens.insert and tokens.count >= length
+                if tokens.vectors.dim() == 3 or beyond:
                     rows = torch.cat([attend.per_row(prefix), suffix], dim=1)  # [R, P+S, W]
                     return self._finish(rows, eot, todo[done:])
-                x = attend.join(replace_behind_first(prefix, prompt), suffix)
-            x = block(x, attend)
+                prefix = tokens.into(prefix)
+                if tokens.insert:
+                    length, eot = length + tokens.count, eot + tokens.count
+                    attend = SharedPrefixAttention(len(prefix), length, suffix.shape[1], group)
+                x = attend.join(prefix, suffix)
+            x = block(x, attend, change=entry)
         return self._project(attend.split(x)[1], eot - length)
 
     def _finish(
-        self, x: Tensor, eot: Tensor, todo: Sequence[tuple[nn.Module, Tensor | None]]
+        self, x: Tensor, eot: Tensor, todo: Sequence[tuple[nn.Module, BlockChange]]
     ) -> Tensor:
         attend = partial(self_attention, causal=True)
-        for block, prompt in todo:
-            if prompt is not None:
-                x = replace_behind_first(x, prompt)
-            x = block(x, attend)
+        for block, entry in todo:
+            tokens = entry.tokens
+            if tokens is not None:
+                x = tokens.into(x)
+                eot = eot + tokens.count if tokens.insert else eot
+            x = block(x, attend, change=entry)
         return self._project(x, eot)
 
-    def _with_positions(self, embedded: Tensor, start: int) -> Tensor:
+    def _with_positions(self, embedded: Tensor, start: int, change: TowerChange) -> Tensor:
         end = start + embedded.shape[1]
         if end > self.context_length:
             raise ClipError(
@@ -129,7 +137,8 @@ class TextTower(nn.Module):
                 "shorten prompts or texts"
             )
         x = embedded.to(self.dtype)
-        return x + self.positional_embedding[start:end].to(x.dtype)
+        placed = x + self.positional_embedding[start:end].to(x.dtype)
+        return placed if change.at_input is None else placed + change.at_input(x).to(x.dtype)
 
     def _project(self, x: Tensor, position: Tensor) -> Tensor:
         """[R, L, W] and the position to read in each row [R] -> [R, D]."""
@@ -138,17 +147,11 @@ class TextTower(nn.Module):
         return self.ln_final(x.gather(1, index).squeeze(1)) @ self.text_projection
 
 
-def replace_behind_first(x: Tensor, prompt: Tensor) -> Tensor:
-    """Puts ``prompt`` ([n, W] or [R, n, W]) in place of positions 1..n of ``x`` [R, L, W].
-
-    Raises:
-        ClipError: there are fewer than n positions behind the first.
-    """
-    count = prompt.shape[-2]
-    if count >= x.shape[1]:
+def _check(change: TowerChange) -> None:
+    entries = change.blocks.values()
+    at_end = any(entry.tokens is not None and entry.tokens.at_end for entry in entries)
+    if at_end or change.prompt is not None or change.states is not None:
         raise ClipError(
-            f"deep text prompt of {count} vectors: only {x.shape[1] - 1} positions follow the "
-            "first; use fewer"
+            "text tower: it takes no prompt at its end and gives no states; put tokens behind the "
+            "first position, and the prompt into the text"
         )
-    prompt = prompt.to(x.dtype).expand(x.shape[0], -1, -1)
-    return torch.cat([x[:, :1], prompt, x[:, 1 + count :]], dim=1)

@@ -3,27 +3,33 @@
 Shape letters: B images, L = 1 + patches (+ m), V width, D joint width, m prompt vectors.
 """
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from clip.blocks import EVERY_POSITION, LayerNorm, Transformer, pixels, self_attention, steps
+from clip.blocks import EVERY_POSITION, LayerNorm, Transformer, pixels, self_attention
+from clip.changes import UNCHANGED, Tokens, TowerChange
 from clip.errors import ClipError
 
 CLASS_TOKEN = slice(0, 1)
 
 
+class ImageOutput(NamedTuple):
+    """Features [B, D], not normalised, and the final states [B, k, V] that were asked for."""
+
+    feature: Tensor
+    states: Tensor | None = None
+
+
 class VisionTransformer(nn.Module):
     """ViT with a class token, a layer norm before the blocks, and a linear map to the joint space.
 
-    Prompts are arguments: ``prompt`` [m, V] is appended behind the patches, after the positional
-    embedding (it gets none) and before ``ln_pre``; ``deep[i-1]`` (None or [m, V]) replaces the last
-    m positions before block i, counted from 0 (the first block takes none). Entries beyond the last
-    block are ignored.
+    What changes the tower is an argument: a prompt behind the patches, tokens there or behind the
+    class token before any block, and what changes the blocks themselves.
     """
 
-    accepts_prompts = True
+    accepts_changes = True
 
     def __init__(
         self,
@@ -50,24 +56,37 @@ class VisionTransformer(nn.Module):
         self.ln_post = LayerNorm(width)
         self.proj = nn.Parameter(scale * torch.randn(width, output_dim))
 
-    def forward(
-        self, images: Tensor, prompt: Tensor | None = None, deep: Sequence[Tensor | None] = ()
-    ) -> Tensor:
+    def forward(self, images: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
         """[B, 3, N, N] normalised pixels -> [B, D], not normalised.
 
         Raises:
-            ClipError: images of another size, or deep prompts that do not match ``prompt`` in
-            number.
+            ClipError: as of ``encode``.
         """
-        x = self.embed(images, prompt)
-        count = 0 if prompt is None else prompt.shape[-2]
-        todo = steps(self.transformer.resblocks, deep)
+        return self.encode(images, change).feature
+
+    def encode(self, images: Tensor, change: TowerChange = UNCHANGED) -> ImageOutput:
+        """[B, 3, N, N] normalised pixels -> features, and states where the change asks for some:
+        ln_post of the positions ``change.states``, class token first.
+
+        Raises:
+            ClipError: images of another size, or tokens that replace others at the end and are not
+                as many.
+        """
+        x = self.embed(images, change.prompt)
+        if change.at_input is not None:
+            x = x + change.at_input(x).to(x.dtype)
+        appended = 0 if change.prompt is None else change.prompt.shape[-2]
+        todo = change.steps(self.transformer.resblocks)
         for position, (block, entry) in enumerate(todo, 1):
-            if entry is not None:
-                x = _replace_last(x, entry, count)
-            # the feature is read at the class token: the last block computes no other
-            x = block(x, self_attention, CLASS_TOKEN if position == len(todo) else EVERY_POSITION)
-        return self.ln_post(x[:, 0]) @ self.proj
+            if entry.tokens is not None:
+                appended = _appended(appended, entry.tokens)
+                x = entry.tokens.into(x)
+            keep = EVERY_POSITION
+            if position == len(todo) and change.states is None:
+                keep = CLASS_TOKEN  # the feature is read there: the last block computes no other
+            x = block(x, self_attention, keep, entry)
+        states = None if change.states is None else self.ln_post(x[:, change.states])
+        return ImageOutput(self.ln_post(x[:, 0]) @ self.proj, states)
 
     def embed(self, images: Tensor, prompt: Tensor | None = None) -> Tensor:
         """What the first block sees: [B, 3, N, N] -> [B, L, V]."""
@@ -83,11 +102,15 @@ class VisionTransformer(nn.Module):
         return self.ln_pre(x)
 
 
-def _replace_last(x: Tensor, prompt: Tensor, count: int) -> Tensor:
-    if prompt.shape[-2] != count:
+def _appended(count: int, tokens: Tokens) -> int:
+    """How many vectors stand behind the patches once ``tokens`` are in."""
+    if not tokens.at_end:
+        return count
+    if tokens.insert:
+        return count + tokens.count
+    if tokens.count != count:
         raise ClipError(
-            f"deep visual prompt of {prompt.shape[-2]} vectors: {count} were appended at the "
+            f"deep visual prompt of {tokens.count} vectors: {count} were appended at the "
             "input; use as many"
         )
-    prompt = prompt.to(x.dtype).expand(x.shape[0], -1, -1)
-    return torch.cat([x[:, : x.shape[1] - count], prompt], dim=1)
+    return count

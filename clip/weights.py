@@ -3,11 +3,10 @@
 Sources of names, files and hashes: openai/CLIP, clip/clip.py.
 """
 
+import contextlib
 import difflib
-import pickle
-import warnings
-import zipfile
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +14,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clip.archive import is_archive, read_archive
+from clip.configs import config_beside
+from clip.dims import CLIPDims
 from clip.download import fetch
 from clip.errors import ClipError, WeightsError
-from clip.model import CLIP, build_model, empty_model
+from clip.files import Content, opened
+from clip.folders import weights_in
+from clip.layouts import ARCHIVE, OPEN_CLIP, OPENAI, recognise
+from clip.model import CLIP, checked_dims, filled_model, known_precision
 from clip.preprocess import image_transform
-from clip.state import openai_layout
+from clip.source import AUTO, Facts, Stamp, file_sha256, stamp
+from clip.state import check_finite
+from clip.stored import Stored, stored
+
+logger = logging.getLogger(__name__)
 
 BASE_URL = "https://openaipublic.azureedge.net/clip/models"
 DEFAULT_ROOT = "~/.cache/clip"
@@ -41,7 +48,7 @@ PUBLIC_MODELS = {
     ),
 }
 
-NOT_RUN = "nothing in the file was run; save the model's state_dict() with torch.save and load that"
+NAMES_BY_SHA256 = {sha256: name for name, (_, sha256) in PUBLIC_MODELS.items()}
 
 
 def available_models() -> list[str]:
@@ -54,58 +61,133 @@ def load(
     device: str | torch.device | None = None,
     jit: bool = False,
     download_root: str | None = None,
+    *,
+    activation: str = AUTO,
 ) -> tuple[CLIP, Callable[[Image.Image], Tensor]]:
     """A frozen CLIP on a device, and its image transform.
 
     Args:
-        name_or_path: a public name (downloaded once), or the path of a weights file.
+        name_or_path: a public name (downloaded once), or the path of a weights file or of a folder
+            of Hugging Face or open_clip.
         device: default the first CUDA device, else the CPU. Weights are the published half mix on
         CUDA, float32 else.
         jit: must be False; programs inside weights files are never run.
         download_root: folder of downloads, default ~/.cache/clip.
+        activation: quick_gelu, gelu, or auto: what the file or the config beside it says, and
+            quick_gelu with a warning where neither says. ``source`` of the model tells.
 
     Raises:
         WeightsError: unknown name, failed download, or a file that is no CLIP.
-        ClipError: jit is set.
+        ClipError: jit is set, or an unknown activation.
     """
     if jit:
         raise ClipError("clip.load(jit=True): programs in weights files are not run; use jit=False")
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    state = load_state_dict(name_or_path, download_root)
-    model = build_model(state, "fp16" if device.type == "cuda" else "fp32").to(device)
+    precision = "fp16" if device.type == "cuda" else "fp32"
+    model = load_model(name_or_path, precision, activation, download_root).to(device)
+    if model.source and model.source.notice:
+        logger.warning(model.source.notice)
     return model, image_transform(model.visual.input_resolution)
+
+
+def load_model(
+    name_or_path: str,
+    precision: str = "fp32",
+    activation: str = AUTO,
+    download_root: str | None = None,
+) -> CLIP:
+    """What ``build_model(load_state_dict(...))`` gives, with its ``source`` and in less memory:
+    tensors are read and converted one by one.
+
+    Raises:
+        WeightsError: as ``load_state_dict`` does.
+        ClipError: unknown precision or activation.
+    """
+    known_precision(precision)
+    with _weights(name_or_path, download_root) as weights:
+        source = weights.facts.source(activation)
+        model = filled_model(weights.dims, weights.tensors, precision, source.activation)
+    model.source = source
+    return model
 
 
 def load_state_dict(name_or_path: str, download_root: str | None = None) -> dict[str, Tensor]:
     """The tensors of a public model or of a weights file in OpenAI's layout, on the CPU, as stored.
 
-    Takes TorchScript archives and torch.save'd state dicts (also wrapped in {"state_dict": ...},
-    with ``module.`` prefixes, or with a compact token embedding). Nothing that a file contains is
-    run.
+    Takes TorchScript archives, torch.save'd and safetensors files in the layouts of OpenAI,
+    open_clip and Hugging Face, wrapped or not, also with a compact token embedding. Nothing that a
+    file contains is run.
 
     Raises:
-        WeightsError: unknown name, failed download, a file that is cut short or no CLIP.
+        WeightsError: unknown name, failed download, a file that is cut short, not finite or no
+            CLIP.
     """
+    with _weights(name_or_path, download_root) as weights:
+        state = {name: weights.tensors[name].read() for name in weights.tensors}
+        check_finite(state)
+    return state
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """A CLIP that is to be read: `tensors` under OpenAI's names, checked against `dims`."""
+
+    facts: Facts
+    dims: CLIPDims
+    tensors: dict[str, Stored]
+
+
+@contextlib.contextmanager
+def _weights(name_or_path: str, download_root: str | None) -> Iterator[_Weights]:
+    """Kept weights, or those of the file while it is open; errors of either name the file."""
     kept = _kept.get(name_or_path)
-    if kept and download_root is None and _stamp(kept.path) == kept.stamp:
-        return dict(kept.state)
+    if kept and download_root is None and stamp(kept.path) == kept.stamp:
+        tensors = {name: stored(tensor) for name, tensor in kept.state.items()}
+        yield _Weights(kept.facts, kept.dims, tensors)
+        return
     path = find_weights(name_or_path, download_root)
     try:
-        state = _read(path)
-        empty_model(state)  # names every missing, unknown or misshapen tensor
+        with opened(path) as content:
+            yield _read(name_or_path, path, content)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be read: {error.strerror}; check its permissions"
         ) from None
-    return state
+
+
+def _read(name_or_path: str, path: Path, content: Content) -> _Weights:
+    """Tells what an open file is, and checks names and shapes of its tensors."""
+    found = recognise(content.entries, fresh=True)
+    public = PUBLIC_MODELS.get(name_or_path)
+    sha256 = public[1] if public else file_sha256(path)
+    known = NAMES_BY_SHA256.get(sha256)
+    config = None if known else config_beside(path, found.layout)
+    layout, said = found.layout, None
+    if content.is_archive and layout == OPENAI:
+        layout = ARCHIVE
+    elif config and layout == OPENAI:
+        layout = OPEN_CLIP
+    if known:
+        said = ("quick_gelu", "archive")
+    elif config:
+        said = (config.activation, "config")
+    elif content.activation:
+        said = (content.activation, "archive")
+    dims = checked_dims(found.tensors, found.names, config.fit if config else None)
+    name = known or (
+        path.name if Path(name_or_path).is_file() else f"{path.parent.name}/{path.name}"
+    )
+    return _Weights(Facts(name, sha256, layout, str(path), said), dims, found.tensors)
 
 
 @dataclass(frozen=True)
 class _Kept:
     path: Path
-    stamp: tuple[int, int] | None
+    stamp: Stamp | None
+    facts: Facts
+    dims: CLIPDims
     state: dict[str, Tensor]
 
 
@@ -113,35 +195,28 @@ _kept: dict[str, _Kept] = {}
 
 
 def keep_state_dict(name_or_path: str) -> None:
-    """Hold the tensors of weights that lie on this disk, for every later `load_state_dict` in this
-    process and its forks, until the file changes; weights still to be downloaded are left alone.
+    """Hold the tensors of weights that lie on this disk, for every later load in this process and
+    its forks, until the file changes; weights still to be downloaded are left alone.
 
     Raises:
         WeightsError: the file is cut short or no CLIP.
     """
     if name_or_path in PUBLIC_MODELS:
         path = Path(DEFAULT_ROOT, PUBLIC_MODELS[name_or_path][0]).expanduser()
-    else:
-        path = Path(name_or_path).expanduser()
-    stamp = _stamp(path)
-    if stamp is not None:
-        _kept[name_or_path] = _Kept(path, stamp, load_state_dict(name_or_path))
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Size and time of a file, by which a change shows; None if it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
+        if stamp(path) is None:
+            return
+    with _weights(name_or_path, None) as weights:
+        path = Path(weights.facts.path)
+        state = {name: weights.tensors[name].read() for name in weights.tensors}
+        check_finite(state)
+        _kept[name_or_path] = _Kept(path, stamp(path), weights.facts, weights.dims, state)
 
 
 def find_weights(name_or_path: str, download_root: str | None = None) -> Path:
-    """The file of a public name (downloaded if need be) or of a path.
+    """The file of a public name (downloaded if need be), of a path, or in a folder.
 
     Raises:
-        WeightsError: neither, or the download failed.
+        WeightsError: none of them, or the download failed.
     """
     if name_or_path in PUBLIC_MODELS:
         file, sha256 = PUBLIC_MODELS[name_or_path]
@@ -150,10 +225,11 @@ def find_weights(name_or_path: str, download_root: str | None = None) -> Path:
     path = Path(name_or_path).expanduser()
     if path.is_file():
         return path
-    fault = "is a folder" if path.is_dir() else "no such file or model name"
+    if path.is_dir():
+        return weights_in(path)
     raise WeightsError(
-        f"{name_or_path}: {fault};{_nearest(name_or_path)} give a weights file or one of "
-        + ", ".join(PUBLIC_MODELS)
+        f"{name_or_path}: no such file or model name;{_nearest(name_or_path)} give a weights file "
+        "or one of " + ", ".join(PUBLIC_MODELS)
     )
 
 
@@ -161,51 +237,3 @@ def _nearest(name: str) -> str:
     lower = {known.lower(): known for known in PUBLIC_MODELS}
     close = difflib.get_close_matches(name.lower(), lower, n=1)
     return f" did you mean {lower[close[0]]}?" if close else ""
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """Tensors of an archive or a plain state dict under OpenAI's names, not yet checked."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            if is_archive(file):
-                return openai_layout(_load_archive(file))
-    else:
-        with path.open("rb") as file:
-            start = file.read(2)
-        if start in (b"PK", b""):  # a zip file's index stands at its end
-            raise WeightsError("the file is cut short; download or copy it again")
-    return openai_layout(_load_plain(path))
-
-
-def _load_archive(file: zipfile.ZipFile) -> dict[str, Tensor]:
-    try:
-        tensors = read_archive(file)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(f"not a model that can be read safely: {error}; {NOT_RUN}") from None
-    except Exception as error:  # a damaged pickle can raise anything
-        raise WeightsError(
-            f"the archive is damaged ({_one_line(error)}); download or copy it again"
-        ) from None
-    # the pickled tree does not tell parameters from other tensors, such as the causal masks
-    return {name: tensor for name, tensor in tensors.items() if not name.endswith("attn_mask")}
-
-
-def _load_plain(path: Path) -> Mapping:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise WeightsError(f"not a plain state dict; {NOT_RUN}") from None
-    except Exception as error:  # a damaged pickle can raise anything
-        raise WeightsError(
-            f"cannot be read ({_one_line(error)}); download or copy it again"
-        ) from None
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"holds a {type(content).__name__}, not a state dict; {NOT_RUN}")
-    return content
-
-
-def _one_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:120]

@@ -1,7 +1,7 @@
 """Caltech-101: 100 kinds of objects (without the background and one of the two face folders)."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.published_split import PublishedSplit
+from datasets.parts.split_file_reader import PublishedSplit
 
 IGNORED = ["BACKGROUND_Google", "Faces_easy"]
 NEW_CNAMES = {

@@ -3,8 +3,8 @@ hangs on its class.
 """
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets import split_making
-from datasets.published_split import PublishedSplit
+from datasets.parts.new_splits import split_folders
+from datasets.parts.split_file_reader import PublishedSplit
 
 
 @DATASET_REGISTRY.register()
@@ -19,4 +19,4 @@ class DescribableTextures(PublishedSplit):
     template = "{} texture."
     task_name = "texture recognition"
 
-    read_and_split_data = staticmethod(split_making.split_folders)
+    read_and_split_data = staticmethod(split_folders)

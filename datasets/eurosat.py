@@ -1,20 +1,10 @@
 """EuroSAT: ten kinds of land use in satellite pictures."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.published_split import PublishedSplit
+from datasets import published
+from datasets.parts.split_file_reader import PublishedSplit
 
-NEW_CNAMES = {
-    "AnnualCrop": "Annual Crop Land",
-    "Forest": "Forest",
-    "HerbaceousVegetation": "Herbaceous Vegetation Land",
-    "Highway": "Highway or Road",
-    "Industrial": "Industrial Buildings",
-    "Pasture": "Pasture Land",
-    "PermanentCrop": "Permanent Crop Land",
-    "Residential": "Residential Buildings",
-    "River": "River",
-    "SeaLake": "Sea or Lake",
-}
+NEW_CNAMES = published.folder_names("EuroSAT")
 
 
 @DATASET_REGISTRY.register()

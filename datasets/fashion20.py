@@ -3,21 +3,25 @@
 import logging
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
-from datasets import fewshot
-from datasets.class_folders import make_it
-from datasets.folders import check_dataset_folder
-from datasets.listed_dataset import ListedDataset
-from datasets.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
-from datasets.split_making import cut, made_by, new_split_file
-from datasets.splits import SPLITS, check_images, reseeded, warn_of_own_split
-from datasets.task_splits import TaskItem, TaskSplit, load_task_split, write_task_split
-from datasets.text_lists import read_lines
+from datasets.parts.class_folders import make_it
+from datasets.parts.fewshot.draw import shots_of
+from datasets.parts.fewshot.files import TASK_CACHES, cache_path, is_kept
+from datasets.parts.fewshot.pickles import read_task_cache
+from datasets.parts.folders import check_dataset_folder
+from datasets.parts.items import SPLITS, check_images
+from datasets.parts.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
+from datasets.parts.new_splits import cut, made_by, new_split_file
+from datasets.parts.reader import ListedDataset
+from datasets.parts.softcpt_splits import TaskItem, TaskSplit, load_task_split, write_task_split
+from datasets.parts.split_files import reseeded, warn_of_own_split
+from datasets.parts.text_lists import read_lines
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Fashion20(TaskSuite):
     """
 
     dataset_dir = "fashion20"
-    split_file: ClassVar[str] = "split_dk_Fashion20.json"
+    split_file: Any = "split_dk_Fashion20.json"
 
     def __init__(self, cfg: Any) -> None:
         if cfg.DATASET.get("SUBSAMPLE_CLASSES", "all") != "all":
@@ -54,16 +58,17 @@ class Fashion20(TaskSuite):
         self.dataset_dir = os.path.join(root, type(self).dataset_dir)
         self.image_dir = os.path.join(self.dataset_dir, "images")
         check_dataset_folder(self.dataset_dir, type(self), root)
-        source = os.path.join(self.dataset_dir, self.split_file)
-        if not os.path.isfile(source):
-            raise MissingFileError(
-                f"Fashion20: no split file {source}; {make_it('Fashion20', root)}"
-            )
-        tasks = read_task_info(os.path.join(self.dataset_dir, "task_info.csv"))
+        tasks = self.read_tasks(self.dataset_dir)
         places = chosen_tasks("Fashion20", len(tasks), subsampled_tasks(cfg))
-        found = load_task_split(source)
-        warn_of_own_split(source, found.note)
-        lists = self._read_lists(found, source, tasks)
+        found = self.read_split(self.dataset_dir, tasks)
+        self.split_file = Path(self.dataset_dir, type(self).split_file)
+        warn_of_own_split(str(self.split_file), found.note)
+        every = [item for items in found.lists.values() for item in items]
+        check_images(every, self.image_dir, "Fashion20")
+        lists = {
+            split: [self._datum(item.path, item.label, item.task) for item in items]
+            for split, items in found.lists.items()
+        }
         if cfg.DATASET.NUM_SHOTS >= 1:
             lists |= self._few_shots(lists, tasks, cfg.DATASET.NUM_SHOTS, cfg.SEED)
         kept = {split: _of_tasks(items, places) for split, items in lists.items()}
@@ -71,34 +76,52 @@ class Fashion20(TaskSuite):
         super().__init__(chosen, kept)
         self.split_note = found.note
 
-    def _read_lists(self, found: TaskSplit, source: str, tasks: list[TaskInfo]) -> TaskLists:
-        """Every listed image; the split file's class names are not used, task_info.csv's are."""
+    @classmethod
+    def read_tasks(cls, folder: str) -> list[TaskInfo]:
+        """The tasks of task_info.csv.
+
+        Raises:
+            MissingFileError: there is no such file.
+            BadFileError: there are not twenty tasks, or a line is malformed.
+        """
+        path, remedy = os.path.join(folder, "task_info.csv"), "it comes with the images"
+        lines = read_lines(path, remedy)[1:]
+        if len(lines) != len(KINDS):
+            raise BadFileError(f"{path} has {len(lines)} tasks, not {len(KINDS)}; {remedy}")
+        return [_parse_task(line, place, path) for place, line in enumerate(lines)]
+
+    @classmethod
+    def read_split(cls, folder: str, tasks: Sequence[TaskInfo] | None) -> TaskSplit:
+        """The split file; its class names are not used, those of the tasks are.
+
+        Raises:
+            MissingFileError: there is no such file.
+            BadFileError: it is malformed, or has other numbers of classes than `tasks`.
+        """
+        source = os.path.join(folder, cls.split_file)
+        if not os.path.isfile(source):
+            advice = make_it("Fashion20", os.path.dirname(folder))
+            raise MissingFileError(f"Fashion20: no split file {source}; {advice}")
+        found = load_task_split(source)
         counts = [len(names) for names in found.classnames]
-        expected = [len(task.classnames) for task in tasks]
-        if counts != expected:
+        expected = [len(task.classnames) for task in tasks or ()]
+        if tasks is not None and counts != expected:
             raise BadFileError(
                 f"{source} has tasks of {counts} classes, task_info.csv of {expected}; "
                 "delete the split file and make it again"
             )
-        every = [item for items in found.lists.values() for item in items]
-        check_images(every, self.image_dir, "Fashion20")
-        return {
-            split: [self._datum(item.path, item.label, item.task) for item in items]
-            for split, items in found.lists.items()
-        }
+        return found
 
     def _few_shots(
         self, lists: TaskLists, tasks: list[TaskInfo], shots: int, seed: int
     ) -> TaskLists:
         """Train and val of a published draw, if there is one, else of a new one."""
-        path = fewshot.cache_path(self.dataset_dir, shots, seed, fewshot.TASK_CACHES)
-        if fewshot.is_kept(path):
+        path = cache_path(self.dataset_dir, shots, seed, TASK_CACHES)
+        if is_kept(path):
             return self._read_cache(path, tasks)
         with reseeded(seed):
             return {
-                split: self.generate_fewshot_dataset(
-                    lists[split], num_shots=fewshot.shots_of(split, shots)
-                )
+                split: self.generate_fewshot_dataset(lists[split], num_shots=shots_of(split, shots))
                 for split in ("train", "val")
             }
 
@@ -108,7 +131,7 @@ class Fashion20(TaskSuite):
         for place, task in enumerate(tasks):
             names = dict(enumerate(task.classnames))
             images = f"{type(self).dataset_dir}/images"
-            drawn = fewshot.read_task_cache(path, images, ("train", "val"), names, place)
+            drawn = read_task_cache(path, images, ("train", "val"), names, place)
             for split, items in drawn.items():
                 check_images(items, self.image_dir, path)
                 lists[split] += [self._datum(item.path, item.label, place) for item in items]
@@ -128,7 +151,7 @@ class Fashion20(TaskSuite):
         """
         folder = root / cls.dataset_dir
         file = new_split_file(folder, cls.split_file)
-        tasks = read_task_info(str(folder / "task_info.csv"))
+        tasks = cls.read_tasks(str(folder))
         generator = random.Random(seed)
         lists: dict[str, list[TaskItem]] = {split: [] for split in SPLITS}
         for place, task in enumerate(tasks):
@@ -148,20 +171,6 @@ class Fashion20(TaskSuite):
             made_by=made_by(cls.__name__, seed),
         )
         return file
-
-
-def read_task_info(path: str) -> list[TaskInfo]:
-    """The tasks of task_info.csv.
-
-    Raises:
-        MissingFileError: there is no such file.
-        BadFileError: there are not twenty tasks, or a line is malformed.
-    """
-    remedy = "it comes with the images"
-    lines = read_lines(path, remedy)[1:]
-    if len(lines) != len(KINDS):
-        raise BadFileError(f"{path} has {len(lines)} tasks, not {len(KINDS)}; {remedy}")
-    return [_parse_task(line, place, path) for place, line in enumerate(lines)]
 
 
 def _parse_task(line: str, place: int, path: str) -> TaskInfo:

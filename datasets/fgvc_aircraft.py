@@ -3,10 +3,12 @@
 import os
 
 from dassl.data.datasets import DATASET_REGISTRY
-from dassl.utils.errors import BadFileError
-from datasets.listed_dataset import ListedDataset, Lists
-from datasets.splits import SPLITS, Item
-from datasets.text_lists import read_lines, read_table
+from dassl.utils.errors import BadFileError, UserError
+from datasets.parts.items import SPLITS, Item
+from datasets.parts.reader import ListedDataset, Lists
+from datasets.parts.text_lists import read_lines, read_table
+
+LISTS = ("variants.txt", *(f"images_variant_{split}.txt" for split in SPLITS))
 
 
 @DATASET_REGISTRY.register()
@@ -44,15 +46,22 @@ class FGVCAircraft(ListedDataset):
                 one.
         """
         remedy = f"get it from {self.images_url}"
-        variants = os.path.join(self.dataset_dir, "variants.txt")
+        variants, *paths = (os.path.join(self.dataset_dir, name) for name in LISTS)
+        errors: list[UserError] = []
+        for path in (variants, *paths):  # of all four, so that each one that is missing is told
+            try:
+                read_lines(path, remedy)
+            except UserError as error:
+                errors.append(error)
+        if errors:
+            raise type(errors[0])([line for error in errors for line in error.problems])
         names = read_lines(variants, remedy)
         twice = [name for place, name in enumerate(names) if name in names[:place]]
         if twice:
             raise BadFileError(f"{variants}: the line {twice[0]!r} stands there twice; {remedy}")
         labels = {variant: label for label, variant in enumerate(names)}
         lists: Lists = {}
-        for split in SPLITS:
-            path = os.path.join(self.dataset_dir, f"images_variant_{split}.txt")
+        for split, path in zip(SPLITS, paths, strict=True):
             table = read_table(path, remedy)
             differing = sorted(set(labels) ^ set(table.values()))
             if differing:

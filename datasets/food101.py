@@ -1,7 +1,7 @@
 """Food-101: 101 dishes."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.published_split import PublishedSplit
+from datasets.parts.split_file_reader import PublishedSplit
 
 
 @DATASET_REGISTRY.register()

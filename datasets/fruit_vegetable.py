@@ -1,7 +1,7 @@
 """Fruits and vegetables (Kaggle): 36 kinds."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.class_folders import ClassFolders
+from datasets.parts.class_folders import ClassFolders
 
 
 @DATASET_REGISTRY.register()

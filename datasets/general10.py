@@ -8,9 +8,9 @@ from datasets.dtd import DescribableTextures
 from datasets.eurosat import EuroSAT
 from datasets.fgvc_aircraft import FGVCAircraft
 from datasets.food101 import Food101
-from datasets.multitask import JointDataset
 from datasets.oxford_flowers import OxfordFlowers
 from datasets.oxford_pets import OxfordPets
+from datasets.parts.multitask import JointDataset
 from datasets.stanford_cars import StanfordCars
 from datasets.sun397 import SUN397
 from datasets.ucf101 import UCF101

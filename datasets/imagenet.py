@@ -5,8 +5,8 @@ from collections.abc import Collection
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
-from datasets.listed_dataset import Lists
-from datasets.wnid_folders import WnidFolders, difference
+from datasets.parts.imagenet_folders import PARTIAL, WnidFolders, difference
+from datasets.parts.reader import Lists
 
 SORTER = "https://github.com/pytorch/examples/blob/main/imagenet/extract_ILSVRC.sh"
 
@@ -39,8 +39,8 @@ class ImageNet(WnidFolders):
                 in their classes; a class has no image; a folder cannot be listed.
         """
         names = self.read_names()
-        wnids = self._wnids(names)
-        self.check_names(names, wnids, os.path.join(self.image_dir, "train"))
+        folder = os.path.join(self.image_dir, "train")
+        wnids = self.classes_to_read(sorted(names), self._wnids(names), folder)
         self.warn_of_names(names)
         train, test = (
             self.list_images(split, wnids, [names[wnid] for wnid in wnids])
@@ -49,7 +49,9 @@ class ImageNet(WnidFolders):
         return {"train": train, "val": test, "test": test}
 
     def _wnids(self, names: Collection[str]) -> list[str]:
-        """The class folders, sorted, which train and val have to agree on."""
+        """The class folders, sorted, which train and val have to agree on; with DATASET.PARTIAL
+        those that both have.
+        """
         remedies = {
             "train": f"sort them into a folder for each wnid, as {SORTER} does",
             "val": f"run {self.prepare_command}, which sorts them into a folder for each wnid",
@@ -58,10 +60,13 @@ class ImageNet(WnidFolders):
             self.class_folders(os.path.join(self.image_dir, split), names, remedies[split])
             for split in self.image_folders
         )
+        common = [wnid for wnid in train if wnid in set(val)]
+        if self.reads_part and common:
+            return common
         if train != val:
             raise BadFileError(
                 f"ImageNet: {self.image_dir} has {len(train)} class folders in train and "
                 f"{len(val)} in val; {difference('train', train, 'val', val)}; labels are places "
-                "among them: unpack both again"
+                f"among them: unpack both again; or read those that both have: {PARTIAL}"
             )
         return train

@@ -1,7 +1,7 @@
 """ImageNet-A: photos that mislead a ResNet-50, of 200 of ImageNet's classes."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.wnid_folders import ImageNetVariant
+from datasets.parts.imagenet_folders import ImageNetVariant
 
 
 @DATASET_REGISTRY.register()

@@ -1,7 +1,7 @@
 """ImageNet-Sketch: sketches of ImageNet's 1000 classes."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.wnid_folders import ImageNetVariant
+from datasets.parts.imagenet_folders import ImageNetVariant
 
 
 @DATASET_REGISTRY.register()

@@ -1,7 +1,7 @@
 """Mushrooms (Kaggle): 9 common genera."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.class_folders import ClassFolders
+from datasets.parts.class_folders import ClassFolders
 
 
 @DATASET_REGISTRY.register()

@@ -5,9 +5,9 @@ from pathlib import Path
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, MissingFileError
 from dassl.utils.files import read_json
-from datasets.published_split import PublishedSplit
-from datasets.split_making import Official, read_mat
-from datasets.splits import Item
+from datasets.parts.items import Item
+from datasets.parts.official_lists import Official, read_mat
+from datasets.parts.split_file_reader import PublishedSplit
 
 LABELS_URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/imagelabels.mat"
 NAMES_URL = "https://drive.google.com/file/d/1AkcxCXeK_RCGCEC_GvmWxjcjaNhu-at0/view?usp=sharing"

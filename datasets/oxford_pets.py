@@ -5,8 +5,10 @@ hang on its class.
 from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY, Datum
-from datasets import classes, split_making, splits
-from datasets.published_split import PublishedSplit
+from datasets.parts import classes, new_splits, split_files
+from datasets.parts.items import Item, to_data
+from datasets.parts.official_lists import Official, read_official
+from datasets.parts.split_file_reader import PublishedSplit
 
 LISTS_URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz"
 
@@ -24,27 +26,27 @@ class OxfordPets(PublishedSplit):
     task_name = "pet breed recognition"
     task_metric = "mean_acc"
 
-    read_split = staticmethod(splits.read_split)
-    save_split = staticmethod(splits.save_split)
-    split_trainval = staticmethod(split_making.split_trainval)
+    read_split = staticmethod(split_files.read_split)
+    save_split = staticmethod(split_files.save_split)
+    split_trainval = staticmethod(new_splits.split_trainval)
     subsample_classes = staticmethod(classes.subsample_classes)
 
     def read_data(self, split_file: str) -> list[Datum]:
         """An official list, `annotations/<split_file>`."""
-        return splits.to_data(_read_list(Path(self.dataset_dir), split_file), self.image_dir)
+        return to_data(_read_list(Path(self.dataset_dir), split_file), self.image_dir)
 
     @classmethod
-    def official_lists(cls, folder: Path) -> split_making.Official:
+    def official_lists(cls, folder: Path) -> Official:
         """annotations/trainval.txt and test.txt."""
         trainval, test = (_read_list(folder, name) for name in ("trainval.txt", "test.txt"))
-        return split_making.Official(trainval, test)
+        return Official(trainval, test)
 
 
-def _read_list(folder: Path, name: str) -> list[splits.Item]:
-    return split_making.read_official(folder / "annotations" / name, LISTS_URL, _parse)
+def _read_list(folder: Path, name: str) -> list[Item]:
+    return read_official(folder / "annotations" / name, LISTS_URL, _parse)
 
 
-def _parse(line: str) -> splits.Item:
+def _parse(line: str) -> Item:
     """`name class species breed`, where the class counts from 1 and the name begins with its."""
     name, label, *_ = line.split()
-    return splits.Item(f"{name}.jpg", int(label) - 1, name.rpartition("_")[0].lower())
+    return Item(f"{name}.jpg", int(label) - 1, name.rpartition("_")[0].lower())

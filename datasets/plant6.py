@@ -7,7 +7,7 @@ from datasets.fruit_vegetable import FruitVegetable
 from datasets.kaggle_flower import KaggleFlower
 from datasets.kaggle_mushroom import KaggleMushroom
 from datasets.kaggle_vegetable import KaggleVegetable
-from datasets.multitask import JointDataset
+from datasets.parts.multitask import JointDataset
 from datasets.plant_seedling import PlantSeedlingV1
 from datasets.plant_village import PlantVillage
 

@@ -1,7 +1,7 @@
 """Plant Seedlings, version 1: 12 species of crops and weeds."""
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.class_folders import ClassFolders
+from datasets.parts.class_folders import ClassFolders
 
 
 @DATASET_REGISTRY.register()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
-from datasets.published_split import PublishedSplit
-from datasets.split_making import Official, read_mat
-from datasets.splits import Item
+from datasets.parts.items import Item
+from datasets.parts.official_lists import Official, read_mat
+from datasets.parts.split_file_reader import PublishedSplit
 
 LISTS_URL = "https://github.com/pytorch/vision/issues/7545 (copies; the first links are dead)"
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.published_split import PublishedSplit
-from datasets.split_making import Official, read_official
-from datasets.splits import Item
-from datasets.text_lists import read_lines
+from datasets.parts.items import Item
+from datasets.parts.official_lists import Official, read_official
+from datasets.parts.split_file_reader import PublishedSplit
+from datasets.parts.text_lists import read_lines
 
 LISTS_URL = "https://vision.princeton.edu/projects/2010/SUN/download/Partitions.zip"
 

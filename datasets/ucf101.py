@@ -5,10 +5,10 @@ from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
-from datasets.published_split import PublishedSplit
-from datasets.split_making import Official, read_official
-from datasets.splits import Item
-from datasets.text_lists import read_table
+from datasets.parts.items import Item
+from datasets.parts.official_lists import Official, read_official
+from datasets.parts.split_file_reader import PublishedSplit
+from datasets.parts.text_lists import read_table
 
 LISTS_URL = "https://www.crcv.ucf.edu/data/UCF101/UCF101TrainTestSplits-RecognitionTask.zip"
 

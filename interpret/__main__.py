@@ -187,7 +187,7 @@ def attention(args: argparse.Namespace) -> None:
     for place, picture in enumerate(pictures):
         image = classifier.tensor(picture).to(classifier.trainer.device)
         maps = {"frozen CLIP": class_attention(model, image, block=args.block, prompted=False)}
-        if model.visual_prompts() is not None:
+        if model.image_change():
             maps[run_of.cfg.TRAINER.NAME] = class_attention(model, image, block=args.block)
         pixels = image.cpu().permute(1, 2, 0).numpy()
         if "normalize" in node.TRANSFORMS:

@@ -73,7 +73,8 @@ def setup_cfg(args: argparse.Namespace) -> "CfgNode":
     }
     given = {key: value for key, value in flags.items() if value}
     files = [args.dataset_config_file, args.config_file]
-    cfg, notices = build_config("LinearProbe", files, given, args.opts)
+    asked, notices = build_config("LinearProbe", files, given, args.opts)
+    cfg = asked.cfg
     if problems := dataset_problems(cfg, datasets.BROKEN):
         raise UserError(problems)
     for notice in notices:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import downloads
+from downloads import fetching
 from tests.support import tiny_clip
 
 torch.set_num_threads(1)
@@ -12,13 +12,26 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     """Downloads that fail are repeated at once."""
-    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0)
 
 
 @pytest.fixture(scope="session")
 def tiny_vit(tmp_path_factory):
     """Path of the golden data's small ViT CLIP: 3 blocks a tower, ViT-B/16's widths, 32 pixels."""
     return tiny_clip.saved(tmp_path_factory.mktemp("weights") / "tiny_vit.pt")
+
+
+@pytest.fixture(scope="session")
+def vit12(tmp_path_factory):
+    """Path of a CLIP of twelve blocks a tower, with ViT-B/16's text widths."""
+    return tiny_clip.saved(tmp_path_factory.mktemp("weights") / "vit12.pt", kind="vit12")
+
+
+@pytest.fixture(scope="session")
+def vit12_narrow(tmp_path_factory):
+    """Path of a CLIP of twelve blocks a tower, all 64 wide."""
+    path = tmp_path_factory.mktemp("weights") / "vit12_narrow.pt"
+    return tiny_clip.saved(path, kind="vit12_narrow")
 
 
 @pytest.fixture(scope="session")

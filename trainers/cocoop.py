@@ -86,7 +86,7 @@ class CoCoOpModel(PromptModel):
         if torch.is_grad_enabled():
             at_once = len(image_features)
         parts = [
-            self.prompt_learner(images).encode(self.clip).unflatten(0, (len(images), -1))
+            self.encode_text(self.prompt_learner(images)).unflatten(0, (len(images), -1))
             for images in image_features.split(at_once)
         ]
         return torch.cat(parts)

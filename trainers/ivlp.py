@@ -4,11 +4,12 @@ independent baseline of MaPLe, arXiv:2210.03117).
 n text tokens, m visual tokens, W text width, V vision width.
 """
 
+import clip
 from trainers.parts.deep_prompts import DeepPrompts, InputContext, check_depth, vision_prompts
 from trainers.parts.model import PromptModel
 from trainers.parts.options import Option, Options
 from trainers.parts.precision import PREC
-from trainers.parts.prompts import TextPrompts, VisualPrompts
+from trainers.parts.prompts import TextPrompts
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
@@ -60,10 +61,13 @@ class IVLPModel(PromptModel):
             self.image_encoder = vision_prompts(self.node, options, self.clip)
 
     def text_prompts(self) -> TextPrompts:
-        return self.prompt_learner.shared_prompts(self.prompt_learner.ctx, self.text_encoder.deep())
+        return self.prompt_learner.shared_prompts(self.prompt_learner.ctx)
 
-    def visual_prompts(self) -> VisualPrompts | None:
-        return self.image_encoder() if self.image_encoder is not None else None
+    def text_change(self) -> clip.TowerChange:
+        return clip.deep_prompts(self.text_encoder.deep())
+
+    def image_change(self) -> clip.TowerChange:
+        return super().image_change() if self.image_encoder is None else self.image_encoder.change()
 
 
 @register_method(dept=True)

@@ -4,7 +4,7 @@ Draw and search are those of the CoOp repository's lpclip/ (`trainers.parts.prob
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class LinearProbe(PromptTrainer):
     model_class = ProbeModel
     options = (LP_OPTIONS,)
     checkpoint = {"linear_probe": ""}  # noqa: RUF012
+    drawn_items: Mapping[str, list[Any]] = {}
     trainable = False  # not by steps on a loss: no optimizer, no schedule
 
     def build_data_loader(self) -> None:
@@ -100,6 +101,8 @@ class LinearProbe(PromptTrainer):
         transform = self.test_loader.dataset.transform
         for split, places in zip(items, drawn, strict=True):
             chosen = [items[split][own[split][place]] for place in places]
+            before = self.drawn_items.get(split, [])
+            self.drawn_items = {**self.drawn_items, split: [*before, *chosen]}
             yield Images(
                 encode(self.cfg, self.model.clip, chosen, transform), inside[split][places]
             )

@@ -11,10 +11,10 @@ from yacs.config import CfgNode
 
 import clip
 from trainers.parts.deep_prompts import InputContext, check_depth
-from trainers.parts.model import PromptModel, require_visual_prompts
+from trainers.parts.model import PromptModel, require_transformer
 from trainers.parts.options import Option, Options
 from trainers.parts.precision import PREC, Precision
-from trainers.parts.prompts import TextPrompts, VisualPrompts, random_context
+from trainers.parts.prompts import TextPrompts, random_context
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
 
@@ -57,15 +57,20 @@ class MultiModalPromptLearner(InputContext):
         self._num_deep_visual = clip_model.visual.layers - 1
 
     def text_prompts(self) -> TextPrompts:
-        """Class prompts with the context of every prompted text block."""
-        return self.shared_prompts(self.ctx, tuple(self.compound_prompts_text))
+        """Class prompts with the context of the first text block."""
+        return self.shared_prompts(self.ctx)
 
-    def visual_prompts(self) -> VisualPrompts:
+    def text_change(self) -> clip.TowerChange:
+        """The contexts of the other prompted text blocks."""
+        return clip.deep_prompts(self.compound_prompts_text)
+
+    def image_change(self) -> clip.TowerChange:
         """The projected context of every prompted vision block; idle prompts are not projected."""
         pairs = zip(self.compound_prompt_projections, self.compound_prompts_text, strict=True)
         used = list(pairs)[: self._num_deep_visual]
         deep = [project(prompt) for project, prompt in used]
-        return VisualPrompts(self.proj(self.ctx.to(self.proj.weight.dtype)), deep)
+        first = self.proj(self.ctx.to(self.proj.weight.dtype))
+        return clip.deep_prompts(deep, first, at_end=True)
 
 
 class MaPLeModel(PromptModel):
@@ -73,7 +78,7 @@ class MaPLeModel(PromptModel):
 
     def build(self) -> None:
         options = self.cfg.TRAINER.MAPLE
-        require_visual_prompts(self.clip, "MaPLe")
+        require_transformer(self.clip, "MaPLe")
         num_blocks = min(self.clip.text.layers, self.clip.visual.layers)
         if options.PROMPT_DEPTH != PUBLISHED_DEPTH:
             check_depth("TRAINER.MAPLE.PROMPT_DEPTH", options.PROMPT_DEPTH, num_blocks)
@@ -87,8 +92,11 @@ class MaPLeModel(PromptModel):
     def text_prompts(self) -> TextPrompts:
         return self.prompt_learner.text_prompts()
 
-    def visual_prompts(self) -> VisualPrompts:
-        return self.prompt_learner.visual_prompts()
+    def text_change(self) -> clip.TowerChange:
+        return self.prompt_learner.text_change()
+
+    def image_change(self) -> clip.TowerChange:
+        return self.prompt_learner.image_change()
 
 
 @register_method(dept=True, dept_aliases=("ExtrasLinearProbeMaPLe",))

@@ -63,13 +63,13 @@ class SoftCPTModel(OwnedContextsModel):
     def class_features(self, classes: Tensor) -> Tensor:
         """Raw text features [K, D] of classes [K] of the joint label space."""
         tasks, group = self.task_of_class[classes].unique(return_inverse=True)
-        task = self.task_prompt_learner(tasks).encode(self.clip)
+        task = self.encode_text(self.task_prompt_learner(tasks))
         if self.class_prompt_learner is None:
             contexts = self.prompt_gen(task)  # one stream a task
-            return self.prompt_learner.prompts(contexts, group, classes).encode(self.clip)
-        own = self.class_prompt_learner(classes).encode(self.clip)
+            return self.encode_text(self.prompt_learner.prompts(contexts, group, classes))
+        own = self.encode_text(self.class_prompt_learner(classes))
         contexts = self.prompt_gen(task[group], own)  # [K, n, W]
-        return self.prompt_learner.prompts(contexts, names=classes).encode(self.clip)
+        return self.encode_text(self.prompt_learner.prompts(contexts, names=classes))
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         return self.class_features(torch.arange(len(self.space), device=self.task_of_class.device))
@@ -85,7 +85,8 @@ class SoftCPTModel(OwnedContextsModel):
         computed = self.precision.feature(self.class_features(classes))
         text = computed.new_full((len(columns), computed.shape[1]), NOT_COMPUTED)
         text = text.index_copy(0, classes, computed + NOT_COMPUTED if rate else computed)
-        return Features(self.precision.feature(self.encode_image(image)), text, columns)
+        image_features, states = self.image_features(image)
+        return Features(image_features, text, columns, states)
 
 
 @register_method(aliases=("MTCoOp",), dept=True, dept_aliases=("ExtrasLinearProbeMTCoOp",))

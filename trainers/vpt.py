@@ -1,20 +1,17 @@
 """VPT: prompts in the image tower alone, for a fixed text (the vision-only baseline of MaPLe,
 arXiv:2210.03117)."""
 
-import logging
-
 from torch import Tensor
 
+import clip
 from trainers.parts.classes import ClassSpace
 from trainers.parts.deep_prompts import vision_prompts
 from trainers.parts.model import Batch, PromptModel
 from trainers.parts.options import Option, Options
 from trainers.parts.precision import PRECISIONS
-from trainers.parts.prompts import VisualPrompts, encode_texts, init_words
+from trainers.parts.prompts import encode_texts, init_words
 from trainers.parts.register import register_method
 from trainers.parts.trainer import PromptTrainer
-
-logger = logging.getLogger(__name__)
 
 VPT_OPTIONS = Options(
     "TRAINER.VPT",
@@ -41,8 +38,8 @@ class VPTModel(PromptModel):
             self.clip, [f"{words} {name}.".strip() for name in space.words()]
         )
 
-    def visual_prompts(self) -> VisualPrompts:
-        return self.image_encoder()
+    def image_change(self) -> clip.TowerChange:
+        return self.image_encoder.change()
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         return self.references
@@ -56,11 +53,5 @@ class VPT(PromptTrainer):
     model_class = VPTModel
     options = (VPT_OPTIONS,)
     precision_key = "TRAINER.VPT.PREC"
+    half_is_float32 = True
     checkpoint = {"prompt_learner": ""}  # noqa: RUF012
-
-    def precision_name(self) -> str:
-        name = super().precision_name()
-        if name != "fp16":
-            return name
-        logger.info("Notice: VPT runs in float32 under PREC fp16, as the published code does")
-        return "fp32"

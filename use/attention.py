@@ -42,13 +42,15 @@ def class_attention(
     Args:
         image: [3, N, N], as the model takes it.
         block: of the image tower, from 0; -1 is the last.
-        prompted: with the model's visual prompts; without them it is the frozen CLIP's.
+        prompted: with the prompts and adapters of the image tower; without them it is the frozen
+            CLIP's.
 
     Raises:
         UserError: there is no such block.
     """
     with _Recorder() as recorder:
-        model.encode_image(image[None]) if prompted else model.clip.encode_image(image[None])
+        encode = model.encode_image if prompted else model.clip.encode_image
+        encode(image[None])
     number = len(recorder.pairs)
     if not -number <= block < number:
         raise UserError(f"--block {block}: the image tower has {number}, 0 to {number - 1}")

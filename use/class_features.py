@@ -17,10 +17,11 @@ import torch.nn.functional as F
 from dassl.utils.errors import UserError
 from dassl.utils.files import atomic_write
 from trainers.parts.dept import DePTModel
-from trainers.parts.model import PromptModel
+from trainers.parts.model import Features, PromptModel, cosine_logits
 from use.classifier import Picture, PromptClassifier
 from use.dataset_features import prompt_model
 
+ONE = torch.tensor(1.0)
 Head = tuple[np.ndarray, np.ndarray, float]  # weight [C, D], bias [C], share
 
 
@@ -89,24 +90,29 @@ def class_features(classifier: PromptClassifier, image: Picture | None = None) -
             probe), or a head that is no linear layer.
     """
     model = prompt_model(classifier.trainer)
-    _require_known_logits(model)
+    if type(model).logits not in (PromptModel.logits, DePTModel.logits):
+        raise _no_matrix(model)
     if model.image_conditioned and image is None:
         raise UserError(
             f"{classifier.run.cfg.TRAINER.NAME}: its class features depend on the image; give one, "
             f"--image FILE, to get those of this image"
         )
-    pixels = torch.zeros(3, *classifier.input_size)
+    generator = torch.Generator().manual_seed(0)  # any picture will do where text ignores it
+    pixels = torch.randn(3, *classifier.input_size, generator=generator)
     if image is not None:
         pixels = classifier.tensor(image)
-    features = model.features(pixels[None].to(classifier.trainer.device))
+    images = pixels[None].to(classifier.trainer.device)
+    features = model.features(images)
     text = features.text[0] if features.text.dim() == 3 else features.text  # [C, D]
     own = classifier.columns
+    plain = model.precision.feature(model.clip.encode_image(images))
+    frozen = not model.image_change() and torch.equal(plain, features.image)
     return ClassFeatures(
         F.normalize(text.float(), dim=-1)[own].cpu().numpy(),
         tuple(classifier.classes),
-        float(model.clip.logit_scale.exp()),
+        _scale(model, features),
         transform_of(classifier),
-        {"backbone": classifier.run.cfg.MODEL.BACKBONE.NAME, "frozen": _is_frozen(model)},
+        {"backbone": classifier.run.cfg.MODEL.BACKBONE.NAME, "frozen": frozen},
         second_head(model, own),
     )
 
@@ -145,16 +151,21 @@ def second_head(model: PromptModel, own: slice) -> Head | None:
     return weight.float()[own].cpu().numpy(), bias.float()[own].cpu().numpy(), share
 
 
-def _require_known_logits(model: PromptModel) -> None:
-    plain = type(model).logits in (PromptModel.logits, DePTModel.logits)
-    if not plain or type(model).similarity is not PromptModel.similarity:
-        raise UserError(
-            f"{model.cfg.TRAINER.NAME} computes logits of its own, which class features alone do "
-            f"not give; export an ONNX file"
-        )
+def _scale(model: PromptModel, features: Features) -> float:
+    """By what a model's similarity logits are its cosines multiplied.
+
+    Raises:
+        UserError: they are no multiples of cosines.
+    """
+    found, cosines = model.similarity(features), cosine_logits(features.image, features.text, ONE)
+    scale = float((found * cosines).sum() / (cosines * cosines).sum())
+    if not torch.allclose(found, scale * cosines, rtol=1e-3, atol=1e-4 * abs(scale)):
+        raise _no_matrix(model)
+    return scale
 
 
-def _is_frozen(model: PromptModel) -> bool:
-    """Whether image features are CLIP's own."""
-    adapted = type(model).adapt_image is not PromptModel.adapt_image
-    return model.visual_prompts() is None and not adapted
+def _no_matrix(model: PromptModel) -> UserError:
+    return UserError(
+        f"{model.cfg.TRAINER.NAME} computes logits of its own, which class features alone do not "
+        f"give; export an ONNX file"
+    )

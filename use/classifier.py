@@ -134,7 +134,8 @@ class PromptClassifier:
         """
         if isinstance(picture, Image.Image):
             return self.transform(picture.convert("RGB"))
-        return self.transform(read_picture(os.fspath(picture), self.input_size))
+        node = self.run.cfg.INPUT
+        return self.transform(read_picture(os.fspath(picture), self.input_size, node.MAX_PIXELS))
 
     @torch.no_grad()
     def logits(self, images: Tensor) -> Tensor:

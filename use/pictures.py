@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from dassl.utils.errors import BadFileError, MissingFileError, UserError
-from dassl.utils.files import read_image
+from dassl.utils.files import MAX_PIXELS, open_image, read_image
 
 logger = logging.getLogger(__name__)
 
@@ -59,26 +59,28 @@ def _has_picture_ending(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in Image.registered_extensions()
 
 
-def read_picture(path: str, size: Sequence[int]) -> Image.Image:
+def read_picture(path: str, size: Sequence[int], max_pixels: int = MAX_PIXELS) -> Image.Image:
     """A picture as RGB, read as training and tests read it. What is lost by that is logged as a
     notice of one line.
 
     Args:
         size: (height, width) that the model's transform makes of it.
+        max_pixels: INPUT.MAX_PIXELS, the largest that is read.
 
     Raises:
-        UserError: it cannot be read, has more than 8 bits a channel, or is so much longer than
-            wide that it does not fit into memory once its shorter side has the input's size.
+        UserError: it cannot be read, is too large, has more than 8 bits a channel, or is so much
+            longer than wide that it does not fit into memory once its shorter side has the input's
+            size.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path, max_pixels) as image:
             _refuse(path, image, max(size))
             notices = _losses(image, max(size))
     except UserError:
         raise
     except Exception:
         notices = []  # read_image names what is wrong with the file
-    picture = read_image(path)
+    picture = read_image(path, max_pixels)
     for notice in notices:
         logger.warning("Notice: %s: %s", path, notice)
     return picture

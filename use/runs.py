@@ -23,7 +23,7 @@ from trainers.parts.classes import ClassSpace, Task
 from trainers.parts.model import PromptModel
 from trainers.parts.options import OPTIONS
 from trainers.parts.run_config import build_config, typed_pairs
-from use.provenance import FILE_NAME, image_tower, read_provenance
+from use.run_file import FILE_NAME, image_tower, read_run_file
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TrainedRun:
                 checkpoints are gone.
         """
         folder = Path(folder)
-        known = read_provenance(folder)
+        known = read_run_file(folder)
         cfg = known.cfg()
         typed = {**_backbone(changes), **dict(typed_pairs(changes.options))}
         converted = {key: OPTIONS.convert(key, value) for key, value in typed.items()}
@@ -106,10 +106,10 @@ class TrainedRun:
         Raises:
             UserError: unknown options, or no class names.
         """
-        cfg, _ = build_config(trainer, files, _backbone(changes), changes.options)
+        asked, _ = build_config(trainer, files, _backbone(changes), changes.options)
         folder = Path(folder)
         space = ClassSpace(tuple(classnames)) if classnames else _listed_classes(folder)
-        return cls(_settled(cfg), space, folder, changes.epoch)
+        return cls(_settled(asked.cfg), space, folder, changes.epoch)
 
     def with_classes(self, names: Sequence[str], task: str | None = None) -> "TrainedRun":
         """The same model on other classes.

@@ -19,7 +19,7 @@ from trainers.parts.classes import ClassSpace
 from trainers.parts.model import PromptModel
 from trainers.parts.prompts import ContextLearner
 
-Calls = list[tuple[str, Tensor, Sequence[Tensor | None]]]  # module, context, of deeper blocks
+Calls = list[tuple[str, Tensor]]  # module and context
 AT_ONCE = 256  # vectors compared with the whole vocabulary in one pass
 
 
@@ -28,7 +28,7 @@ class Context:
     """One context as it enters the text tower.
 
     Attributes:
-        part: the module that makes it, by its name in the model.
+        part: the module that makes it, by its name in the model; or "deep prompts".
         owner: whose it is: a class, a task, or "all".
         block: the text block it enters, from 0.
         vectors: [n, W].
@@ -118,20 +118,22 @@ def contexts_of(model: PromptModel, image: Tensor | None = None) -> list[Context
             without it what all images' share.
     """
     calls: Calls
+    deep = {i: change.tokens for i, change in model.text_change().blocks.items()}
     if model.image_conditioned and image is None:
         learners = _learners(model)
-        calls = [(name, learner.ctx, ()) for name, learner in learners if hasattr(learner, "ctx")]
+        calls = [(name, learner.ctx) for name, learner in learners if hasattr(learner, "ctx")]
     else:
         with _recorded(model) as recorded:
             features = None if image is None else model.encode_image(image[None])
             model.text_features(features, None)  # type: ignore[arg-type]
         calls = recorded
     found = []
-    for part, ctx, deep in calls:
-        for block, entry in enumerate([ctx, *deep]):
-            if entry is not None and entry.shape[-2]:
-                found += _owned(part, block, entry, model.space)
-    return found
+    for part, ctx in calls:
+        found += _owned(part, 0, ctx, model.space)
+    for block, tokens in deep.items():
+        if tokens is not None and block < model.clip.text.layers:
+            found += _owned("deep prompts", block, tokens.vectors, model.space)
+    return [context for context in found if len(context.vectors)]
 
 
 def _owned(part: str, block: int, vectors: Tensor, space: ClassSpace) -> list[Context]:
@@ -159,13 +161,13 @@ def _learners(model: PromptModel) -> list[tuple[str, Any]]:
 
 @contextmanager
 def _recorded(model: PromptModel) -> Iterator[Calls]:
-    """Inside, keeps every context that prompts are made of, with those of deeper blocks."""
+    """Inside, keeps every context that prompts are made of."""
     calls: Calls = []
 
     def keeping(name: str, make: Any) -> Any:
         def call(ctx: Tensor, *args: Any, **how: Any) -> Any:
             prompts = make(ctx, *args, **how)
-            calls.append((name, ctx, prompts.deep))
+            calls.append((name, ctx))
             return prompts
 
         return call

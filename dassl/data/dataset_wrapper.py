@@ -12,7 +12,7 @@ from dassl.data.datasets.multitask import class_ranges
 from dassl.data.kept_crops import kept_crops
 from dassl.data.transforms import INTERPOLATION_MODES
 from dassl.utils.errors import BadValueError
-from dassl.utils.files import read_image
+from dassl.utils.files import MAX_PIXELS, read_image
 
 
 class DatasetWrapper(Dataset):
@@ -20,7 +20,8 @@ class DatasetWrapper(Dataset):
 
     Args:
         cfg: the whole tree; K_TRANSFORMS, RETURN_IMG0, OLD_DATA_PATH and NEW_DATA_PATH (text of an
-            image's path and what stands there instead) of DATALOADER, and INPUT are read.
+            image's path and what stands there instead) of DATALOADER, and INPUT are read (a larger
+            image than INPUT.MAX_PIXELS is refused).
         data_source: the images.
         transform: one transform; or a list, whose results are img, img2, img3 ...; or None, and
             img is the PIL image.
@@ -39,6 +40,7 @@ class DatasetWrapper(Dataset):
         self.transform = transform
         self.is_train = is_train
         self.k_tfm = cfg.DATALOADER.K_TRANSFORMS if is_train else 1
+        self.max_pixels = cfg.INPUT.get("MAX_PIXELS", MAX_PIXELS)  # a key that trainers add
         self.return_img0 = cfg.DATALOADER.RETURN_IMG0
         self.old_path, self.new_path = _replaced_path(cfg)
         if self.k_tfm < 1:
@@ -58,7 +60,8 @@ class DatasetWrapper(Dataset):
         self.to_tensor = T.Compose(plain)
         # The image itself is not wanted: crops that other runs have left will do.
         shared = not is_train and not self.return_img0
-        self.crops = kept_crops(list(map(self.path, data_source)), transform) if shared else None
+        paths = list(map(self.path, data_source)) if shared else []
+        self.crops = kept_crops(paths, transform, self.max_pixels) if shared else None
 
     def __len__(self) -> int:
         return len(self.data_source)
@@ -74,7 +77,7 @@ class DatasetWrapper(Dataset):
         }
         if self.crops is not None:
             return {**output, "img": self.crops.view(idx, path)}
-        img0 = read_image(path)
+        img0 = read_image(path, self.max_pixels)
         if isinstance(self.transform, list | tuple):
             for number, transform in enumerate(self.transform, 1):
                 output["img" if number == 1 else f"img{number}"] = self._views(transform, img0)

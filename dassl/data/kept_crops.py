@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import transforms as T
 
-from dassl.utils.files import read_image
+from dassl.utils.files import MAX_PIXELS, read_image
 
 FOLDER = "PROMPTLAB_CROPS"
 _FIXED = (T.Resize, T.CenterCrop)  # steps without chance
@@ -39,10 +39,14 @@ class KeptCrops:
         file: holds the records; made on the first write.
         crop: from image to crop, without chance; CenterCrop is its last step.
         rest: from crop to tensor.
+        max_pixels: see `read_image`.
     """
 
-    def __init__(self, file: Path, crop: T.Compose, rest: T.Compose) -> None:
+    def __init__(
+        self, file: Path, crop: T.Compose, rest: T.Compose, max_pixels: int = MAX_PIXELS
+    ) -> None:
         self._file, self._crop, self._rest = file, crop, rest
+        self._max_pixels = max_pixels
         height, width = crop.transforms[-1].size
         self._shape = (height, width, 3)
         self._record = _CHECK + height * width * 3
@@ -56,7 +60,7 @@ class KeptCrops:
         """
         pixels = self._read(index)
         if pixels is None:
-            image = self._crop(read_image(path))
+            image = self._crop(read_image(path, self._max_pixels))
             self._write(index, np.asarray(image).tobytes())
         else:
             image = Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(self._shape))
@@ -88,7 +92,9 @@ class KeptCrops:
                 os.close(self._descriptor)
 
 
-def kept_crops(paths: Sequence[str], transform: Any) -> KeptCrops | None:
+def kept_crops(
+    paths: Sequence[str], transform: Any, max_pixels: int = MAX_PIXELS
+) -> KeptCrops | None:
     """The shared crops of a list of images; None where no folder is named, the transform is of
     another kind, an image is not there, or the disk has too little room.
     """
@@ -115,7 +121,7 @@ def kept_crops(paths: Sequence[str], transform: Any) -> KeptCrops | None:
     except OSError:
         return None
     file = Path(folder, f"{digest.hexdigest()}.crops")
-    return KeptCrops(file, T.Compose(steps[:place]), T.Compose(steps[place:]))
+    return KeptCrops(file, T.Compose(steps[:place]), T.Compose(steps[place:]), max_pixels)
 
 
 def _fits(size: int, folder: str) -> bool:

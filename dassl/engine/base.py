@@ -70,6 +70,11 @@ class TrainerBase(CheckpointMixin, UpdateMixin):
         """
         return config_sha256(self.cfg)
 
+    def backbone_facts(self) -> dict[str, Any] | None:
+        """name, sha256, activation, activation_from and layout of the frozen backbone, for
+        result.json; default: none, and the name in MODEL.BACKBONE is what is known."""
+        return None
+
     # models
 
     def register_model(
@@ -122,11 +127,12 @@ class TrainerBase(CheckpointMixin, UpdateMixin):
     def init_writer(self, log_dir: str) -> None:
         """Open a TensorBoard writer, once."""
         if getattr(self, "_writer", None) is None:
-            from dassl.engine import trainer
+            # tensorboard takes a third of a second to import, and an evaluation never needs it
+            from torch.utils.tensorboard import SummaryWriter
 
             logger.info("Initialize tensorboard (log_dir=%s)", log_dir)
             with named_writer_errors(log_dir):
-                self._writer = trainer.SummaryWriter(log_dir=log_dir)
+                self._writer = SummaryWriter(log_dir=log_dir)
 
     def close_writer(self) -> None:
         if self._writer is not None:

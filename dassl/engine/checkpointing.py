@@ -19,6 +19,7 @@ from dassl.utils.checkpoints import (
     save_checkpoint,
 )
 from dassl.utils.errors import BadFileError, MissingFileError
+from dassl.utils.run_folders import near_folders_hint
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class CheckpointMixin:
             if not path.is_file()
         ]
         if missing:
+            missing[-1] += near_folders_hint(Path(directory), list(paths))
             raise MissingFileError(missing)
         for name, path in paths.items():
             checkpoint = load_model_file(path)
@@ -149,6 +151,13 @@ class CheckpointMixin:
             self.load_extra(first["extra"])
         logger.info("Previous epoch: %s", first["epoch"])
         return first["epoch"]
+
+    def can_resume(self, directory: str) -> bool:
+        """Whether a folder holds something that `resume_model_if_exist` would go on from."""
+        folder, names = Path(directory), self.get_model_names()
+        if (folder / resume_state.FILE_NAME).is_file() or self._common_epochs(folder):
+            return True
+        return bool(names) and all((folder / name / BEST_NAME).is_file() for name in names)
 
     # which files
 

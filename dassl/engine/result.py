@@ -15,6 +15,8 @@ import torch
 import torchvision
 from yacs.config import CfgNode
 
+from dassl.engine.provenance import UNTRAINED, provenance
+from dassl.utils.checkpoint_watch import FileUse
 from dassl.utils.files import atomic_write
 from dassl.utils.holder import require_holder
 
@@ -23,15 +25,27 @@ FORMAT = 1
 
 
 def write_result(
-    cfg: CfgNode, trainer: Any, *, seconds: dict[str, float], job_key: str | None
+    cfg: CfgNode,
+    trainer: Any,
+    *,
+    seconds: dict[str, float],
+    job_key: str | None,
+    files: Sequence[FileUse] = (),
+    trained: bool = True,
 ) -> Path:
     """Writes `<OUTPUT_DIR>/result.json`, whole or not at all.
 
     Accuracy, error rate and macro F1 are percent, unrounded, of the last test; null where nothing
     was tested. Of a multi-task dataset the accuracy is the mean of the tasks' metrics, and `tasks`
     lists them. `val_accuracy` is null unless TEST.VALIDATE_AT_END; `trainable_parameters` counts
-    numbers, 0 where nothing trains. `split_note` says who made the split file of the dataset, or
-    of a task's; null for the published one.
+    numbers, 0 where nothing trains. `epoch` is that of the tested model, 0 of an untrained one;
+    `epochs`, how many a training was to have, is null of a test. `split_note` says who made the
+    split file of the dataset, or of a task's; null for the published one. `provenance` is that of
+    `dassl.engine.provenance`.
+
+    Args:
+        files: the checkpoints that the run read and wrote since its trainer was built.
+        trained: whether the run trained, or only tested.
 
     Raises:
         UserError: the file cannot be written.
@@ -39,6 +53,8 @@ def write_result(
     record = getattr(trainer, "test_record", None)
     results = record.results if record else {}
     dataset = getattr(getattr(trainer, "dm", None), "dataset", None)
+    origin = provenance(cfg, trainer, files=files, trained=trained)
+    checkpoint = origin["checkpoint"]
     content = {
         "format": FORMAT,
         "trainer": cfg.TRAINER.NAME,
@@ -56,7 +72,8 @@ def write_result(
         "tasks": _tasks(record, getattr(dataset, "task_split_notes", [])) if record else None,
         "num_test": record.num_images if record else None,
         "trainable_parameters": trainable_parameters(trainer),
-        "epochs": cfg.OPTIM.MAX_EPOCH,
+        "epoch": 0 if checkpoint == UNTRAINED else checkpoint["epoch"],
+        "epochs": cfg.OPTIM.MAX_EPOCH if trained else None,
         "precision": getattr(getattr(trainer, "precision", None), "name", None),
         "device": device_name(trainer.device),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -64,6 +81,7 @@ def write_result(
         "versions": versions(),
         "commit": git_commit(),
         "config_sha256": trainer.config_digest(),
+        "provenance": origin,
         "job_key": job_key,
     }
     path = Path(cfg.OUTPUT_DIR) / FILE_NAME

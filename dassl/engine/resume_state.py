@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dassl.utils.checkpoints import load_checkpoint, save_torch
+from dassl.utils.checkpoints import load_checkpoint, require_finite, save_torch
 from dassl.utils.errors import BadFileError, CheckpointMismatchError
 from dassl.utils.files import StrPath
 
@@ -158,6 +158,7 @@ def apply_resume_state(trainer: Any, state: dict[str, Any], path: StrPath) -> No
 
     Raises:
         CheckpointMismatchError: (a RuntimeError) a model has other weights than the file.
+        BadFileError: a parameter of the file is not finite.
     """
     for name, saved in state["models"].items():
         _apply_model(trainer, name, saved, path)
@@ -180,6 +181,7 @@ def _apply_model(trainer: Any, name: str, saved: dict[str, Any], path: StrPath) 
         raise CheckpointMismatchError(
             f"{path} does not fit the model {name}: {', '.join(sorted(wrong)[:3])}; delete the file"
         )
+    require_finite({k: v for k, v in weights.items() if k in dict(model.named_parameters())}, path)
     model.load_state_dict(weights, strict=False)
     if optimizer is not None and saved["optimizer"] is not None:
         optimizer.load_state_dict(saved["optimizer"])

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from dassl.data import DataManager
 from dassl.engine.base import TestRecord, TrainerBase
+from dassl.engine.finite_scores import FiniteScores
 from dassl.engine.simple_net import SimpleNet
 from dassl.evaluation import build_evaluator, task_arguments
 from dassl.optim import build_lr_scheduler, build_optimizer
@@ -166,6 +167,9 @@ class SimpleTrainer(TrainerBase):
         Args:
             split: "val" or "test", default TEST.SPLIT; without validation images "val" is the
                 test set.
+
+        Raises:
+            NonFiniteOutputError: (a FloatingPointError) the model's outputs are no numbers.
         """
         started = time.monotonic()
         self.set_model_mode("eval")
@@ -176,11 +180,14 @@ class SimpleTrainer(TrainerBase):
         else:
             split, loader = "test", self.test_loader
         logger.info("Evaluate on the *%s* set", split)
-        num_images = 0
+        num_images, scored = 0, FiniteScores()
         for batch in tqdm(loader, disable=None):  # on stderr, and only on a terminal
             images, labels = self.parse_batch_test(batch)
-            self.evaluator.process(self.model_inference(images), labels)
+            outputs = self.model_inference(images)
+            scored.add(outputs)
+            self.evaluator.process(outputs, labels)
             num_images += len(labels)
+        scored.check(split, self.stability_advice())
         results = self.evaluator.evaluate()
         for key, value in results.items():
             self.write_scalar(f"{split}/{key}", value, self.epoch)

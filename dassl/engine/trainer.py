@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 
 def __getattr__(name: str) -> Any:
-    # tensorboard takes a third of a second to import, and an evaluation never needs it
     if name == "SummaryWriter":
         from torch.utils.tensorboard import SummaryWriter
 

@@ -30,8 +30,21 @@ class UpdateMixin:
             if hasattr(self, "epoch") and hasattr(self, "batch_idx"):
                 place = f" in epoch {self.epoch + 1}, batch {self.batch_idx + 1}"
             raise NonFiniteLossError(
-                f"the loss is infinite or not a number{place}; lower OPTIM.LR or compute in fp32"
+                f"the loss is infinite or not a number{place}; {self.stability_advice()}"
             )
+
+    def stability_advice(self) -> str:
+        """What may keep losses and tensors finite, for the precision of the run."""
+        name = getattr(getattr(self, "precision", None), "name", "")
+        key = getattr(self, "precision_key", "") or "the trainer's PREC"
+        half = any(
+            tensor.dtype == torch.float16
+            for model in self._models.values()
+            for tensor in model.parameters()
+        )
+        if name in ("fp16", "amp") or half or getattr(self, "scaler", None) is not None:
+            return f"compute in fp32 or bf16 ({key}), or lower OPTIM.LR"
+        return "lower OPTIM.LR, lengthen the warm-up (OPTIM.WARMUP_EPOCH), and look at the images"
 
     def model_zero_grad(self, names: str | Sequence[str] | None = None) -> None:
         """Drop the gradients of the named models' optimizers."""

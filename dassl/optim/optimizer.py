@@ -8,17 +8,26 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from dassl.optim.float32_steps import half_tensors, with_float32_steps
 from dassl.optim.radam import RAdam
 from dassl.utils.errors import BadValueError, UnknownNameError, WrongTypeError
 from dassl.utils.tools import get_most_similar_str_to_a_from_b
 
 logger = logging.getLogger(__name__)
 
+ADAPTIVE: dict[str, Any] = {
+    "adam": torch.optim.Adam,
+    "amsgrad": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+    "radam": RAdam,
+    "adamw": torch.optim.AdamW,
+}
 OPTIMIZERS = ["adam", "amsgrad", "sgd", "rmsprop", "radam", "adamw"]
+ADAM_EPS = 1e-8  # where the config has no OPTIM.ADAM_EPS, a key that trainers add
 
 
 def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Optimizer:
-    """The optimizer `optim_cfg.NAME`.
+    """The optimizer `optim_cfg.NAME`. Of half-precision tensors all but sgd step in float32.
 
     Args:
         model: a module (all its parameters, frozen ones too), or parameters or groups.
@@ -47,7 +56,7 @@ def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Opt
     else:
         params = model.parameters() if isinstance(model, nn.Module) else model
     try:
-        return _make(name, params, optim_cfg)
+        return _make(name, _as_list(params), optim_cfg)
     except ValueError as error:  # torch checks the numbers
         raise BadValueError(f"OPTIM (NAME {name}): {error}") from error
 
@@ -59,6 +68,12 @@ def _check_numbers(optim_cfg: Any) -> None:
             raise BadValueError(f"OPTIM.{key} = {optim_cfg[key]}: must be a finite number")
     if not 0 <= optim_cfg.RMSPROP_ALPHA <= 1:
         raise BadValueError(f"OPTIM.RMSPROP_ALPHA = {optim_cfg.RMSPROP_ALPHA}: must be 0 to 1")
+    eps, least = optim_cfg.get("ADAM_EPS", ADAM_EPS), torch.finfo(torch.float32).tiny
+    if not least <= eps < math.inf:
+        raise BadValueError(
+            f"OPTIM.ADAM_EPS = {eps}: steps are in float32, which holds {least:.2g} and more; "
+            f"{ADAM_EPS} is usual"
+        )
 
 
 def _staged_groups(model: Any, optim_cfg: Any) -> list[dict[str, Any]]:
@@ -82,9 +97,17 @@ def _staged_groups(model: Any, optim_cfg: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _make(name: str, params: Any, cfg: Any) -> Optimizer:
-    common = {"lr": cfg.LR, "weight_decay": cfg.WEIGHT_DECAY}
-    betas = (cfg.ADAM_BETA1, cfg.ADAM_BETA2)
+def _as_list(params: Any) -> list[Any]:
+    # a group may hold a generator, which can be read once
+    entries = [params] if isinstance(params, torch.Tensor) else list(params)
+    return [
+        {**entry, "params": _as_list(entry["params"])} if isinstance(entry, dict) else entry
+        for entry in entries
+    ]
+
+
+def _make(name: str, params: list[Any], cfg: Any) -> Optimizer:
+    common: dict[str, Any] = {"lr": cfg.LR, "weight_decay": cfg.WEIGHT_DECAY}
     if name == "sgd":
         return torch.optim.SGD(
             params,
@@ -93,10 +116,13 @@ def _make(name: str, params: Any, cfg: Any) -> Optimizer:
             nesterov=cfg.SGD_NESTEROV,
             **common,
         )
+    kind = ADAPTIVE[name]
+    halves = half_tensors(params)
+    if halves:
+        kind = with_float32_steps(kind)
+    if any(tensor.requires_grad for tensor in halves):
+        logger.info("Notice: %s steps in float32 with copies of the half-precision tensors", name)
     if name == "rmsprop":
-        return torch.optim.RMSprop(params, momentum=cfg.MOMENTUM, alpha=cfg.RMSPROP_ALPHA, **common)
-    if name == "radam":
-        return RAdam(params, betas=betas, **common)
-    if name == "adamw":
-        return torch.optim.AdamW(params, betas=betas, **common)
-    return torch.optim.Adam(params, betas=betas, amsgrad=name == "amsgrad", **common)
+        return kind(params, momentum=cfg.MOMENTUM, alpha=cfg.RMSPROP_ALPHA, **common)
+    common |= {"betas": (cfg.ADAM_BETA1, cfg.ADAM_BETA2), "eps": cfg.get("ADAM_EPS", ADAM_EPS)}
+    return kind(params, **({"amsgrad": True} if name == "amsgrad" else {}), **common)

@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from dassl.optim.lr_scheduler import advance_schedule
+from dassl.utils.checkpoint_watch import tell_watchers
 from dassl.utils.errors import (
     BadFileError,
     BadValueError,
@@ -73,7 +75,7 @@ def load_checkpoint(fpath: StrPath | None) -> Any:
         raise MissingFileError(f"no checkpoint file {fpath}")
     try:
         with torch.serialization.safe_globals(_PUBLISHED_GLOBALS):
-            return torch.load(fpath, map_location="cpu", weights_only=True)
+            checkpoint = torch.load(fpath, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         first = next((line for line in str(error).splitlines() if "GLOBAL" in line), "")
         if first:
@@ -84,6 +86,8 @@ def load_checkpoint(fpath: StrPath | None) -> Any:
         raise BadFileError(_cut_short(fpath)) from error
     except Exception as error:  # damaged bytes make torch's reader fail in a dozen ways
         raise BadFileError(_cut_short(fpath)) from error
+    tell_watchers(fpath, checkpoint, written=False)
+    return checkpoint
 
 
 def load_model_file(fpath: StrPath) -> dict[str, Any]:
@@ -134,6 +138,7 @@ def save_checkpoint(
         state = {**state, "state_dict": without_module_prefix(state["state_dict"])}
     path = Path(save_dir) / (model_name or f"{NUMBERED_PREFIX}{state['epoch']}")
     save_torch(state, path)
+    tell_watchers(path, state, written=True)
     logger.info("Checkpoint saved to %s", path)
     atomic_write(path.with_name("checkpoint"), f"{path.name}\n")
     if is_best:
@@ -144,6 +149,27 @@ def save_checkpoint(
 def without_module_prefix(state_dict: Any) -> "OrderedDict[str, Any]":
     """Keys without the leading "module." of DataParallel."""
     return OrderedDict((key.removeprefix("module."), value) for key, value in state_dict.items())
+
+
+def require_finite(tensors: Mapping[str, Any], path: StrPath) -> None:
+    """Check that tensors of a file which a model takes over are finite.
+
+    Raises:
+        BadFileError: names the file and the first tensors that are not.
+    """
+    bad = [
+        name
+        for name, tensor in tensors.items()
+        if torch.is_tensor(tensor)
+        and tensor.is_floating_point()
+        and not torch.isfinite(tensor).all()
+    ]
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise BadFileError(
+            f"{path}: {', '.join(bad[:3])}{more}: infinite or not a number; take an earlier epoch, "
+            "or train again with a lower OPTIM.LR"
+        )
 
 
 def numbered_epochs(folder: StrPath) -> list[int]:
@@ -179,6 +205,7 @@ def load_strict(model: nn.Module, state_dict: Any, path: StrPath) -> None:
         raise CheckpointMismatchError(
             f"weights in {path} do not fit the model: {'; '.join(problems)}"
         )
+    require_finite({name: state_dict[name] for name, _ in target.named_parameters()}, path)
     target.load_state_dict(state_dict)
 
 

@@ -68,3 +68,7 @@ class CheckpointMismatchError(UserError, RuntimeError):
 
 class NonFiniteLossError(UserError, FloatingPointError):
     """The loss is infinite or not a number."""
+
+
+class NonFiniteOutputError(UserError, FloatingPointError):
+    """Outputs of a model in a test are infinite or not a number."""

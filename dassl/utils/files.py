@@ -18,6 +18,10 @@ logger = logging.getLogger(__name__)
 
 StrPath = str | os.PathLike[str]
 
+# Width times height. ImageNet's largest pictures have some tens of millions; Pillow itself warns
+# from 89 million on and refuses 179 million. As RGB, so many take 0.4 GB.
+MAX_PIXELS = 128_000_000
+
 
 class WriteError(UserError, OSError):
     """A file could not be written: no space left, no permission, no such folder."""
@@ -96,19 +100,40 @@ def write_json(obj: Any, fpath: StrPath) -> None:
     atomic_write(fpath, json.dumps(obj, indent=4, separators=(",", ": ")))
 
 
-def read_image(path: StrPath) -> "Image.Image":
-    """Read an image as RGB.
+def open_image(path: StrPath, max_pixels: int = MAX_PIXELS) -> "Image.Image":
+    """Open an image; its pixels are not decoded yet.
 
     Raises:
-        MissingFileError, BadFileError: name the file.
+        BadFileError: it has more than `max_pixels`, INPUT.MAX_PIXELS.
+        Exception: whatever Pillow raises of a file that it cannot open.
     """
     from PIL import Image
 
+    Image.MAX_IMAGE_PIXELS = None  # the limit here stands in place of Pillow's
+    image = Image.open(path)
+    width, height = image.size
+    if width * height > max_pixels:
+        image.close()
+        raise BadFileError(
+            f"{path} has {width:,} x {height:,} pixels, more than INPUT.MAX_PIXELS {max_pixels:,}; "
+            "replace the file, or give a higher INPUT.MAX_PIXELS"
+        )
+    return image
+
+
+def read_image(path: StrPath, max_pixels: int = MAX_PIXELS) -> "Image.Image":
+    """Read an image as RGB.
+
+    Raises:
+        MissingFileError, BadFileError: name the file; also where it has more than `max_pixels`.
+    """
     try:
-        with Image.open(path) as image:
+        with open_image(path, max_pixels) as image:
             image.load()
             # convert would copy an image that is RGB already
             return image if image.mode == "RGB" else image.convert("RGB")
+    except BadFileError:
+        raise
     except FileNotFoundError as error:
         raise MissingFileError(f"no image file {path}; check DATASET.ROOT") from error
     except PermissionError as error:

@@ -9,6 +9,7 @@ from torch import nn
 
 from dassl.utils.checkpoints import (
     load_checkpoint,
+    require_finite,
     resume_from_checkpoint,
     save_checkpoint,
     without_module_prefix,
@@ -36,6 +37,9 @@ def load_pretrained_weights(model: nn.Module, weight_path: StrPath) -> None:
     Args:
         model: changed in place.
         weight_path: a checkpoint with the entry `state_dict`, or a bare state dict.
+
+    Raises:
+        BadFileError: a parameter of the file is not finite.
     """
     checkpoint = load_checkpoint(weight_path)
     weights = without_module_prefix(checkpoint.get("state_dict", checkpoint))
@@ -46,6 +50,8 @@ def load_pretrained_weights(model: nn.Module, weight_path: StrPath) -> None:
             "Cannot load %s: no key and shape matches the model (nothing is loaded)", weight_path
         )
         return
+    trained = {name for name, _ in model.named_parameters()}
+    require_finite({k: v for k, v in matched.items() if k in trained}, weight_path)
     own.update(matched)
     model.load_state_dict(own)
     logger.info("Successfully loaded pretrained weights from %s", weight_path)

@@ -2,26 +2,21 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from datasets.cache_fit import check_fit
 from datasets.checking.findings import Report
 from datasets.checking.lists import is_published_draw
-from datasets.fewshot import (
-    CACHES,
-    REMEDY,
-    TASK_CACHES,
-    draw_lists,
-    images_in_caches,
-    read_cache,
-    read_task_cache,
-)
-from datasets.json_caches import read_json_cache, source_sha256
-from datasets.listed_dataset import Lists
-from datasets.wording import counted, first_few
+from datasets.parts.fewshot.choice import KeptDraw
+from datasets.parts.fewshot.draw import draw_lists
+from datasets.parts.fewshot.files import CACHES, REMEDY, TASK_CACHES
+from datasets.parts.items import Lists
+from datasets.parts.wording import counted, first_few
 
-_NAME = re.compile(r"shot_(\d+)-seed_(\d+)\.(pkl|json)")
+_NAMES = {  # by folder
+    CACHES: re.compile(r"shot_(\d+)-seed_(\d+)\.(pkl|json)"),
+    TASK_CACHES: re.compile(r"shot_(\d+)-seed_(\d+)\.pkl"),
+}
 _FOREIGN = ("preprocessed.pkl", "preprocessed_mt.pkl")
 
 
@@ -30,43 +25,21 @@ def check_caches(report: Report, found: Any, lists: Lists | None) -> None:
     read.
 
     Args:
-        found: the reader at its folder (see `listed.at`).
+        found: the reader at its folder (see `ListedDataset.at`).
         lists: what it reads, or None; then only whether a cache can be read is told.
     """
     for name in _FOREIGN:
         if os.path.lexists(os.path.join(report.folder, name)):
             report.ok(f"{name} is a list of another repository; it is not read")
     folder = os.path.join(report.folder, CACHES)
-    if not found.drawn_splits or not found.has_single_task_caches():
-        if os.path.lexists(folder):
-            report.ok(f"{folder} is not read: it is of other lists than those in use")
-        return
-
-    def read(path: str, shots: int, seed: int) -> Lists:
-        if not path.endswith(".json"):
-            images = images_in_caches(found.dataset_dir, found.images)
-            return read_cache(path, images, found.drawn_splits)
-        digest = source_sha256(found.source, lists, found.drawn_splits) if lists else None
-        return read_json_cache(
-            path,
-            dataset=report.name,
-            shots=shots,
-            seed=seed,
-            split_sha256=digest,
-            splits=found.drawn_splits,
-        )
-
-    _check_folder(report, folder, read, found, lists)
+    if found.drawn_splits and found.has_single_task_caches():
+        _check_draws(report, found, lists, _draws(report, folder))
+    elif os.path.lexists(folder):
+        report.ok(f"{folder} is not read: it is of other lists than those in use")
 
 
 def check_task_caches(
-    report: Report,
-    found: Any,
-    lists: Lists | None,
-    folder: str,
-    task: int,
-    *,
-    compare: bool = True,
+    report: Report, found: Any, lists: Lists | None, folder: str, task: int, *, compare: bool = True
 ) -> None:
     """Findings on the caches in `split_fewshot_mt/` of a folder, for one of the tasks in them.
 
@@ -74,63 +47,61 @@ def check_task_caches(
         found, lists: see `check_caches`.
         compare: whether the draw of the task by itself can be compared.
     """
-    names = {item.label: item.classname for item in lists["train"]} if lists else {}
-
-    def read(path: str, shots: int, seed: int) -> Lists:
-        images = images_in_caches(found.dataset_dir, found.images)
-        return read_task_cache(path, images, found.drawn_splits, names, task)
-
-    _check_folder(report, os.path.join(folder, TASK_CACHES), read, found, lists, compare=compare)
+    draws = _draws(report, os.path.join(folder, TASK_CACHES), task)
+    _check_draws(report, found, lists, draws, compare=compare)
 
 
-def _check_folder(
+def _draws(report: Report, folder: str, task: int | None = None) -> list[KeptDraw]:
+    """The draws in a folder, and a finding on whatever else is there."""
+    if os.path.islink(folder) and not os.path.exists(folder):
+        report.wrong(f"{folder} is a broken link; {REMEDY}")
+    elif os.path.lexists(folder) and not os.path.isdir(folder):
+        report.warn(f"{folder} is no folder; no cache is read from it")
+    draws: list[KeptDraw] = []
+    if not os.path.isdir(folder):
+        return draws
+    with report.catching(folder):
+        for name in sorted(name for name in os.listdir(folder) if not name.startswith(".")):
+            path, match = (
+                os.path.join(folder, name),
+                _NAMES[os.path.basename(folder)].fullmatch(name),
+            )
+            if match is None:
+                report.warn(f"{path} is no shot_K-seed_S cache; it is unused")
+            else:
+                draws.append(KeptDraw(path, int(match[1]), int(match[2]), task))
+    return draws
+
+
+def _check_draws(
     report: Report,
-    folder: str,
-    read: Callable[[str, int, int], Lists],
     found: Any,
     lists: Lists | None,
+    draws: Sequence[KeptDraw],
     *,
     compare: bool = True,
 ) -> None:
     """Findings on all caches of a folder: each bad one, and how many are good."""
-    if not os.path.isdir(folder):
-        if os.path.islink(folder) and not os.path.exists(folder):
-            report.wrong(f"{folder} is a broken link; {REMEDY}")
-        elif os.path.lexists(folder):
-            report.warn(f"{folder} is no folder; no cache is read from it")
-        return
-    with report.catching(folder):
-        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-        good = []
-        for name in names:
-            match = _NAME.fullmatch(name)
-            if match is None:
-                report.warn(f"{os.path.join(folder, name)} is no shot_K-seed_S cache; it is unused")
-                continue
-            path, shots, seed = os.path.join(folder, name), int(match[1]), int(match[2])
-            with report.catching(path):
-                cached = read(path, shots, seed)
-                if lists is not None:
-                    check_fit(cached, lists, found.image_dir, path)
-                    if compare and not _is_drawn(report, found, lists, cached, path, (shots, seed)):
-                        continue
-                good.append(name)
-        if good:
-            state = "equal to the draw of the lists" if lists and compare else "readable"
-            report.ok(f"{counted(len(good), 'cache')} in {folder} {state}: {first_few(good)}")
+    good = []
+    for draw in draws:
+        with report.catching(draw.path):
+            cached = draw.read(found, lists)
+            if lists is None or not compare or _is_drawn(report, found, lists, cached, draw):
+                good.append(os.path.basename(draw.path))
+    if good:
+        state = "equal to the draw of the lists" if lists and compare else "readable"
+        folder = os.path.dirname(draws[0].path)
+        report.ok(f"{counted(len(good), 'cache')} in {folder} {state}: {first_few(good)}")
 
 
-def _is_drawn(
-    report: Report, found: Any, lists: Lists, cached: Lists, path: str, which: tuple[int, int]
-) -> bool:
+def _is_drawn(report: Report, found: Any, lists: Lists, cached: Lists, draw: KeptDraw) -> bool:
     """Whether a cache is the draw of (lists, shots, seed); else a warning."""
-    shots, seed = which
-    if cached == draw_lists(lists, cached, shots, seed):
+    if cached == draw_lists(lists, cached, draw.shots, draw.seed):
         return True
-    published = is_published_draw(report.name, cached, shots, seed)
+    published = is_published_draw(report.name, cached, draw.shots, draw.seed)
     what = "holds the published draw, which is not" if published else "is stale: it does not hold"
     report.warn(
-        f"{path} {what} the draw of {found.listed_by} for {shots} shots, seed {seed}; a run uses "
-        "it; delete it to draw again"
+        f"{draw.path} {what} the draw of {found.listed_by} for {draw.shots} shots, seed "
+        f"{draw.seed}; a run uses it; delete it to draw again"
     )
     return False

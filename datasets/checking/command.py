@@ -10,17 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from dassl.utils.errors import UserError
+from dassl.utils.files import MAX_PIXELS
 from datasets.checking.dataset import check_dataset, decode_images
 from datasets.checking.findings import MISSING, WARNING, WRONG, Report
-from datasets.checking.images import Decoder
-from datasets.checking.names import (
-    add_folder,
-    add_root,
-    find_root,
-    folder_of,
-    named_suites,
-    resolve,
-)
+from datasets.parts.names import add_place, find_root, folder_of, named_suites, resolve
 
 EXIT_FAULTS = 2
 _COLUMN = 20  # of the finding's level
@@ -41,14 +34,19 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="DATASET.NAME, its YAML in configs/datasets or a suite (default: the 15 published)",
     )
-    add_root(parser)
-    add_folder(parser)
+    add_place(parser)
     parser.add_argument("--no-images", action="store_true", help="do not decode the images")
     parser.add_argument(
         "--jobs",
         type=int,
         default=_cores(),
         help="processes that decode (default: cores, %(default)s)",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        default=MAX_PIXELS,
+        help="a larger image is wrong, as for a run with INPUT.MAX_PIXELS (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, with all paths")
     parser.set_defaults(run=run)
@@ -69,13 +67,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--jobs {args.jobs}: use 1 or more")
     root, names = find_root(args), resolve(args.names)
     reports = []
-    with _quiet(), Decoder(args.jobs) as decoder:
+    with _quiet():
         for one in [*names, *named_suites(args.names)]:
             report = check_dataset(one.name, root, folder_of(one, args.folder))
             report.name = one.label
             shown = 0 if args.json else _print_findings(report, 0)
             if not args.no_images:  # which takes minutes, so the rest is told before
-                decode_images(report, decoder)
+                decode_images(report, args.jobs, args.max_pixels)
             if not args.json:
                 _print_findings(report, shown)
             if report.findings:

@@ -6,20 +6,20 @@ from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets.checking.findings import Report
-from datasets.checking.images import Decoder
+from datasets.checking.images import unreadable
 from datasets.checking.listed import check_official_lists, check_own, check_split_dataset
 from datasets.checking.suites import check_fashion20, check_joint_caches
 from datasets.checking.wnids import check_imagenet, check_variant
-from datasets.demo_suite import DemoDataset
+from datasets.demo.suite import DemoDataset
 from datasets.fashion20 import Fashion20
 from datasets.fgvc_aircraft import FGVCAircraft
-from datasets.folders import LEGIBLE, images_remedy
 from datasets.imagenet import ImageNet
-from datasets.listed_dataset import ListedDataset
-from datasets.multitask import JointDataset
-from datasets.split_dataset import SplitFileDataset
-from datasets.wnid_folders import WnidFolders
-from datasets.wording import counted, first_few
+from datasets.parts.folders import LEGIBLE, images_remedy
+from datasets.parts.imagenet_folders import WnidFolders
+from datasets.parts.multitask import JointDataset
+from datasets.parts.reader import ListedDataset
+from datasets.parts.split_file_reader import SplitFileDataset
+from datasets.parts.wording import counted, first_few
 
 
 def check_dataset(name: str, root: Path, folder: str = "") -> Report:
@@ -61,13 +61,15 @@ def _choose_checks(report: Report, root: str, reader: Any) -> None:
         report.warn(f"{report.name} has a reader of its own kind; it is not checked")
 
 
-def decode_images(report: Report, decoder: Decoder) -> None:
-    """Decode the images that a check has found; a finding on those that cannot be."""
+def decode_images(report: Report, jobs: int, max_pixels: int) -> None:
+    """Decode the images that a check has found; a finding on those that cannot be. See
+    `unreadable`.
+    """
     paths = list(dict.fromkeys(report.images))
     if not paths:
         return
     with report.catching("decoding"):
-        bad = decoder.unreadable(paths, report.name)
+        bad = unreadable(paths, report.name, jobs, max_pixels)
         if not bad:
             report.ok(f"all {len(paths):,} images can be decoded")
             return

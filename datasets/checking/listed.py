@@ -1,4 +1,4 @@
-"""Checks of datasets whose images are listed by files: split files and official lists."""
+"""Checks of datasets whose images are listed by files: split files, official lists, own ones."""
 
 import hashlib
 import logging
@@ -6,39 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from datasets import published
 from datasets.checking import lists as list_checks
 from datasets.checking.caches import check_caches, check_task_caches
 from datasets.checking.findings import Report
-from datasets.checking.folders import (
-    Tree,
-    check_files,
-    check_folder,
-    check_image_folders,
-)
+from datasets.checking.folders import check_files, check_folder, check_image_folders
 from datasets.fgvc_aircraft import FGVCAircraft
-from datasets.listed_dataset import ListedDataset, Lists, TaskPlace
-from datasets.split_dataset import SplitFileDataset
-from datasets.splits import SPLITS
-from datasets.text_lists import read_lines
-
-OFFICIAL = ("variants.txt", *(f"images_variant_{split}.txt" for split in SPLITS))
-
-
-def at(reader: type, root: str, as_task: TaskPlace | None = None, *, folder: str = "") -> Any:
-    """A reader at its folder that has read nothing yet: `read_lists` and `source` can be asked one
-    by one, where building it would stop at the first fault.
-
-    Args:
-        root: folder of the datasets.
-        as_task: see `ListedDataset`.
-        folder: the dataset's below the root, of a reader that fixes none.
-    """
-    found: Any = object.__new__(reader)
-    found.place(root, folder or found.dataset_dir, as_task)
-    return found
+from datasets.parts.fewshot.choice import TaskPlace
+from datasets.parts.items import Lists
+from datasets.parts.multitask import OWN_LINES, own_line
+from datasets.parts.reader import ListedDataset
+from datasets.parts.split_file_reader import SplitFileDataset
 
 
 def check_split_dataset(report: Report, root: str, reader: type[SplitFileDataset]) -> None:
@@ -47,16 +26,16 @@ def check_split_dataset(report: Report, root: str, reader: type[SplitFileDataset
     """
     if not check_folder(report, root, reader):
         return
-    found = at(reader, root)
-    tree = _tree(report, found)
-    lists = _check_split(report, found, tree, counted=True)
+    found, task = reader.at(root), reader.at(root, TaskPlace(0))
+    whole = check_image_folders(report, reader, found.image_dir)
+    lists = task_lists = _check_split(report, found, whole)
     if lists is None:
         _hint_at_split(report, found)
+    else:
+        report.counts = list_checks.count(lists)
     check_caches(report, found, lists)
-    task = at(reader, root, TaskPlace(0))
-    task_lists = lists
     if task.source != found.source:
-        task_lists = _check_split(report, task, tree, counted=False)
+        task_lists = _check_split(report, task, whole)
     check_task_caches(report, task, task_lists, task.dataset_dir, 0)
     _check_own_lines(report)
 
@@ -65,15 +44,9 @@ def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) 
     """Folder, lists, images and few-shot caches of FGVC-Aircraft."""
     if not check_folder(report, root, reader):
         return
-    found = at(reader, root)
-    tree = _tree(report, found)
-    good = []
-    for name in OFFICIAL:
-        path = os.path.join(report.folder, name)
-        with report.catching(path):
-            read_lines(path, f"get it from {reader.images_url}")
-            good.append(name)
-    lists = _read(report, found) if len(good) == len(OFFICIAL) else None
+    found = reader.at(root)
+    whole = check_image_folders(report, reader, found.image_dir)
+    lists = _read(report, found)
     if lists is not None:
         report.counts = list_checks.count(lists)
         good = list_checks.check_content(report, lists, found.source)
@@ -83,7 +56,7 @@ def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) 
         if good and not different:
             words = list_checks.in_words(report.counts)
             report.ok(f"the four lists have the published {words}")
-        _check_listed(report, tree, lists, "the lists")
+        _check_listed(report, found, whole, lists, "the lists")
     check_caches(report, found, lists)
     check_task_caches(report, found, lists, found.dataset_dir, 0)
     _check_own_lines(report)
@@ -94,12 +67,10 @@ def check_own(report: Report, reader: type[ListedDataset]) -> None:
     business: whatever that says, and the files.
     """
     root, below = os.path.split(report.folder)
-    found = at(reader, root, folder=below)
-    whole = False
+    found = reader.at(root, folder=below)
     with report.catching(report.folder):
         found.check_folders(root)
-        whole = True
-    if not whole:
+    if not report.complete:
         return
     with _told(report):
         lists = _read(report, found)
@@ -109,7 +80,7 @@ def check_own(report: Report, reader: type[ListedDataset]) -> None:
             note = getattr(found, "split_note", "")
             words = list_checks.in_words(report.counts)
             report.ok(f"{found.source} has {words}{f'; {note}' if note else ''}")
-        _check_listed(report, Tree(found.image_dir), lists, found.source)
+        _check_listed(report, found, True, lists, found.source)
     check_caches(report, found, lists)
 
 
@@ -138,45 +109,35 @@ def _told(report: Report) -> Iterator[None]:
         logger.removeHandler(teller)
 
 
-def _tree(report: Report, found: ListedDataset) -> Tree | None:
-    """The images folder, if it is there."""
-    whole = check_image_folders(report, type(found), found.image_dir)
-    return Tree(found.image_dir) if whole else None
-
-
 def _read(report: Report, found: ListedDataset) -> Lists | None:
     with report.catching(found.source):
         return found.read_lists()
     return None
 
 
-def _check_listed(report: Report, tree: Tree | None, lists: Lists, listed_in: str) -> None:
-    if tree is not None:
+def _check_listed(
+    report: Report, found: ListedDataset, whole: bool, lists: Lists, listed_in: str
+) -> None:
+    """Findings on the listed files, where the folders of images are there (`whole`)."""
+    if whole:
         paths = (item.path for items in lists.values() for item in items)
-        check_files(report, tree, paths, listed_in)
+        check_files(report, found.image_dir, paths, listed_in)
 
 
-def _check_split(
-    report: Report, found: SplitFileDataset, tree: Tree | None, *, counted: bool
-) -> Lists | None:
+def _check_split(report: Report, found: SplitFileDataset, whole: bool) -> Lists | None:
     """The lists of a split file, and findings on it; None if it cannot be read."""
     lists = _read(report, found)
-    if lists is None:
-        return None
-    counts = list_checks.count(lists)
-    if counted:
-        report.counts = counts
-    name = os.path.basename(found.source)
-    if list_checks.check_content(report, lists, found.source):
-        with report.catching(found.source):
-            _compare_split(report, found, lists, list_checks.in_words(counts))
-    _check_listed(report, tree, lists, name)
+    if lists is not None:
+        if list_checks.check_content(report, lists, found.source):
+            with report.catching(found.source):
+                _compare_split(report, found, lists)
+        _check_listed(report, found, whole, lists, os.path.basename(found.source))
     return lists
 
 
-def _compare_split(report: Report, found: SplitFileDataset, lists: Lists, words: str) -> None:
+def _compare_split(report: Report, found: SplitFileDataset, lists: Lists) -> None:
     """One finding: whether a split file is the published one."""
-    name = os.path.basename(found.source)
+    name, words = os.path.basename(found.source), list_checks.in_words(list_checks.count(lists))
     note = f", made by {found.split_note}" if found.split_note else ""
     different = list_checks.differences(report.name, lists)
     sizes = published.sizes(report.name)
@@ -213,10 +174,6 @@ def _hint_at_split(report: Report, found: SplitFileDataset) -> None:
 
 def _check_own_lines(report: Report) -> None:
     """A task's name and description: one line each, if they are there."""
-    for name in ("task_name.txt", "task_desc.txt"):
-        path = os.path.join(report.folder, name)
-        if os.path.exists(path):
-            with report.catching(path):
-                count = len(read_lines(path, "write one line, or delete it"))
-                if count != 1:
-                    report.wrong(f"{path} has {count} lines; write one line, or delete it")
+    for name in OWN_LINES:
+        with report.catching(name):
+            own_line(report.folder, name)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,17 +9,16 @@ from tabulate import tabulate
 
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets import published
-from datasets.checking.lists import SUITE_CLASSES
-from datasets.checking.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
-from datasets.demo_suite import DemoDataset, DemoSuite
+from datasets.demo.suite import DemoDataset, DemoSuite
 from datasets.fashion20 import Fashion20
 from datasets.fgvc_aircraft import FGVCAircraft
-from datasets.folders import images_url
-from datasets.listed_dataset import ListedDataset
-from datasets.multitask import JointDataset
-from datasets.split_dataset import SplitFileDataset
-from datasets.splits import SPLITS
-from datasets.wnid_folders import WnidFolders
+from datasets.parts.folders import images_url
+from datasets.parts.imagenet_folders import WnidFolders
+from datasets.parts.items import SPLITS
+from datasets.parts.multitask import JointDataset
+from datasets.parts.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
+from datasets.parts.reader import ListedDataset
+from datasets.parts.split_file_reader import SplitFileDataset
 
 _GROUPS = ("Published", "Multi-task suites", "Members of suites", "Demo", "Own data", "Others")
 _HEADERS = ("DATASET.NAME", "YAML", "folder", "classes", "train / val / test", "lists", "from")
@@ -76,14 +74,12 @@ def run(args: argparse.Namespace) -> int:
 
 def rows() -> list[Row]:
     """Every registered dataset, group by group, and each further YAML of it."""
-    groups = {name: "Published" for name in PUBLISHED}
-    others = [name for name in DATASET_REGISTRY.registered_names() if name not in groups]
-    members = {member for name in others for member in suite_members(name)}
-    groups |= {name: _group(name, members) for name in others}
-    names = sorted(groups, key=lambda name: _GROUPS.index(groups[name]))  # stable in each group
+    names = [*PUBLISHED, *DATASET_REGISTRY.registered_names()]
+    members = {member for name in names for member in suite_members(name)}
+    groups = {name: _group(name, members) for name in names}
     first, settings = yaml_stems(), yaml_settings()
     found = []
-    for name in names:
+    for name in sorted(groups, key=lambda name: _GROUPS.index(groups[name])):  # stable
         stems = [stem for stem in settings if settings[stem]["NAME"] == name] or [""]
         stems.sort(key=lambda stem: stem != first.get(name))
         found += [_row(name, groups[name], stem) for stem in stems]
@@ -92,72 +88,53 @@ def rows() -> list[Row]:
 
 def _group(name: str, members: set[str]) -> str:
     reader = DATASET_REGISTRY.get(name)
-    if not isinstance(reader, type):
-        return "Others"
-    kinds: Sequence[tuple[tuple[type, ...], str]] = (
-        ((DemoDataset, DemoSuite), "Demo"),
-        ((JointDataset, Fashion20), "Multi-task suites"),
-    )
-    for classes, group in kinds:
-        if issubclass(reader, classes):
-            return group
-    if issubclass(reader, ListedDataset) and not reader.dataset_dir:
+    kind = reader if isinstance(reader, type) else object
+    if name in PUBLISHED:
+        return "Published"
+    if issubclass(kind, DemoDataset | DemoSuite):
+        return "Demo"
+    if issubclass(kind, JointDataset | Fashion20):
+        return "Multi-task suites"
+    if issubclass(kind, ListedDataset) and not kind.dataset_dir:
         return "Own data"  # whose folder is DATASET.FOLDER
     return "Members of suites" if name in members else "Others"
 
 
 def _row(name: str, group: str, stem: str) -> Row:
     reader: Any = DATASET_REGISTRY.get(name)
-    sizes = published.sizes(name)
+    sizes, members = published.sizes(name), suite_members(name)
+    given = yaml_settings().get(stem, {}).get("FOLDER")
+    folder = getattr(reader, "dataset_dir", "") or str(given or "DATASET.FOLDER")
+    url = {"Demo": "made on first use", "Own data": "you"}.get(group) or images_url(reader)
+    if members and group != "Demo":
+        url = "see its members"
     return Row(
         group=group,
         name=name,
         yaml=stem,
-        folder=_folder(name, reader, stem),
-        classes=sizes.classes if sizes else SUITE_CLASSES.get(name),
+        folder="those of its members" if members else folder,
+        classes=sizes.classes if sizes else published.suite_classes(name),
         train=sizes.train if sizes else None,
         val=sizes.val if sizes else None,
         test=sizes.test if sizes else None,
-        lists=_lists(name, reader),
-        url=_url(name, reader, group),
+        lists=", ".join(members) or _lists(reader),
+        url=url,
     )
 
 
-def _folder(name: str, reader: Any, stem: str) -> str:
-    if suite_members(name):
-        return "those of its members"
-    given = yaml_settings().get(stem, {}).get("FOLDER")
-    return getattr(reader, "dataset_dir", "") or str(given or "DATASET.FOLDER")
-
-
-def _lists(name: str, reader: Any) -> str:
-    if not isinstance(reader, type):
-        return ""
-    if suite_members(name):
-        return ", ".join(suite_members(name))
-    if issubclass(reader, SplitFileDataset):
-        return reader.split_file or reader.task_split_name()
-    if issubclass(reader, Fashion20):
-        return f"{reader.split_file}, task_info.csv"
-    if issubclass(reader, WnidFolders):
+def _lists(reader: Any) -> str:
+    """What lists the images of a dataset, in words."""
+    kind = reader if isinstance(reader, type) else object
+    if issubclass(kind, SplitFileDataset):
+        return kind.split_file or kind.task_split_name()
+    if issubclass(kind, Fashion20):
+        return f"{kind.split_file}, task_info.csv"
+    if issubclass(kind, WnidFolders):
         return "class folders, classnames.txt"
-    if issubclass(reader, FGVCAircraft):
+    if issubclass(kind, FGVCAircraft):
         return "variants.txt, images_variant_*.txt"
-    return getattr(reader, "holds", "") or _text(getattr(reader, "listed_by", ""))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""  # a property of the class is no text
-
-
-def _url(name: str, reader: Any, group: str) -> str:
-    if group == "Demo":
-        return "made on first use"
-    if group == "Own data":
-        return "you"
-    if suite_members(name):
-        return "see its members"
-    return images_url(reader)
+    words = getattr(kind, "holds", "") or getattr(kind, "listed_by", "")
+    return words if isinstance(words, str) else ""  # a property of the class is no text
 
 
 def _cells(row: Row) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import combinations, product
 from dassl.utils.errors import UserError
 from datasets import published
 from datasets.checking.findings import Report
-from datasets.classes import (
+from datasets.parts.classes import (
     also_in,
     check_classes,
     in_both,
@@ -15,25 +15,12 @@ from datasets.classes import (
     two_labels,
     with_two_labels,
 )
-from datasets.fewshot import draw_lists
-from datasets.listed_dataset import Lists
-from datasets.splits import SPLITS, Item
-from datasets.wording import counted, first_few
+from datasets.parts.fewshot.draw import draw_lists
+from datasets.parts.items import SPLITS, Item
+from datasets.parts.reader import Lists
+from datasets.parts.wording import counted, first_few
 
 PUBLISHED_DRAWS = tuple(product((1, 2, 4, 8, 16), (1, 2, 3)))  # shots, seed
-
-# number of classes of datasets that have no published numbers of images (SoftCPT, arXiv:2208.13474)
-SUITE_CLASSES = {
-    "General10": 1191,
-    "Plant6": 116,
-    "Fashion20": 78,
-    "FruitVegetable": 36,
-    "KaggleFlower": 5,
-    "KaggleMushroom": 9,
-    "KaggleVegetable": 15,
-    "PlantSeedlingV1": 12,
-    "PlantVillage": 39,
-}
 
 
 def names_of(lists: Lists) -> dict[int, str]:
@@ -116,8 +103,8 @@ def differences(name: str, lists: Lists) -> list[str]:
             if wanted is not None and counts[key] != wanted:
                 what = key if key == "classes" else f"{key} images"
                 found.append(f"{counts[key]:,} {what}, published are {wanted:,}")
-    elif counts["classes"] != SUITE_CLASSES.get(name, counts["classes"]):
-        found.append(f"{counts['classes']:,} classes, published are {SUITE_CLASSES[name]:,}")
+    elif (classes := published.suite_classes(name)) not in (None, counts["classes"]):
+        found.append(f"{counts['classes']:,} classes, published are {classes:,}")
     if expected is not None:
         names = names_of(lists)
         wrong = [k for k, name in enumerate(expected) if names.get(k) != name]

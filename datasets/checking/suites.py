@@ -6,16 +6,14 @@ from types import SimpleNamespace
 from datasets.checking import lists as list_checks
 from datasets.checking.caches import check_task_caches
 from datasets.checking.findings import Report
-from datasets.checking.folders import Tree, check_files, check_folder, check_image_folders
-from datasets.checking.listed import at
-from datasets.class_folders import make_it
-from datasets.fashion20 import Fashion20, read_task_info
-from datasets.fewshot import TASK_CACHES
-from datasets.listed_dataset import Lists, TaskPlace
-from datasets.multitask import JointDataset, TaskInfo
-from datasets.splits import SPLITS, Item
-from datasets.task_splits import TaskSplit, load_task_split
-from datasets.wording import first_few
+from datasets.checking.folders import check_files, check_folder, check_image_folders
+from datasets.fashion20 import Fashion20
+from datasets.parts.fewshot.choice import TaskPlace
+from datasets.parts.fewshot.files import TASK_CACHES
+from datasets.parts.items import SPLITS, Item, Lists
+from datasets.parts.multitask import JointDataset, TaskInfo
+from datasets.parts.softcpt_splits import TaskSplit
+from datasets.parts.wording import first_few
 
 DRAWN = ("train", "val")
 
@@ -27,7 +25,7 @@ def check_joint_caches(report: Report, root: str, suite: type[JointDataset]) -> 
     if not os.path.lexists(os.path.join(report.folder, TASK_CACHES)):
         return
     for task, member in enumerate(suite.members.values()):
-        found = at(member, root, TaskPlace(task, report.folder))
+        found = member.at(root, TaskPlace(task, report.folder))
         try:
             lists: Lists | None = found.read_lists()
         except Exception:  # whatever it is, the member's own check tells it
@@ -40,29 +38,25 @@ def check_fashion20(report: Report, root: str) -> None:
     if not check_folder(report, root, Fashion20):
         return
     image_dir = os.path.join(report.folder, "images")
-    tree = Tree(image_dir) if check_image_folders(report, Fashion20, image_dir) else None
+    whole = check_image_folders(report, Fashion20, image_dir)
     tasks, split = None, None
     with report.catching("task_info.csv"):
-        tasks = read_task_info(os.path.join(report.folder, "task_info.csv"))
-    source = os.path.join(report.folder, Fashion20.split_file)
-    if not os.path.isfile(source):
-        report.missing(f"no split file {source}; {make_it('Fashion20', root)}")
-        return
-    with report.catching(source):
-        split = load_task_split(source)
+        tasks = Fashion20.read_tasks(report.folder)
+    with report.catching(Fashion20.split_file):
+        split = Fashion20.read_split(report.folder, tasks)
     if tasks is None or split is None:
         return
-    counts = [len(names) for names in split.classnames]
-    expected = [len(task.classnames) for task in tasks]
-    if counts != expected:
-        line = f"{source} has tasks of {counts} classes, task_info.csv of {expected}"
-        report.wrong(f"{line}; delete the split file and make it again")
-        return
-    _check_tasks(report, tasks, split, source)
-    if tree is not None:
+    found = SimpleNamespace(
+        dataset_dir=report.folder, images="images", image_dir=image_dir, drawn_splits=DRAWN
+    )
+    _check_tasks(report, tasks, split)
+    if whole:
         paths = (item.path for items in split.lists.values() for item in items)
-        check_files(report, tree, paths, Fashion20.split_file)
-        _check_caches(report, tasks, split, image_dir)
+        check_files(report, image_dir, paths, Fashion20.split_file)
+        for place, task in enumerate(tasks):
+            lists = _task_lists(split, place, task.classnames)
+            # one generator draws for all tasks: the draw of a single one cannot be compared
+            check_task_caches(report, found, lists, report.folder, place, compare=False)
 
 
 def _task_lists(split: TaskSplit, task: int, names: list[str]) -> Lists:
@@ -72,8 +66,9 @@ def _task_lists(split: TaskSplit, task: int, names: list[str]) -> Lists:
     }
 
 
-def _check_tasks(report: Report, tasks: list[TaskInfo], split: TaskSplit, source: str) -> None:
+def _check_tasks(report: Report, tasks: list[TaskInfo], split: TaskSplit) -> None:
     """Findings on the lists of each task; a class may lack images, as tasks are cut as a whole."""
+    source = os.path.join(report.folder, Fashion20.split_file)
     report.counts = {"classes": sum(len(task.classnames) for task in tasks)}
     report.counts |= {name: len(split.lists[name]) for name in SPLITS}
     good = True
@@ -88,19 +83,8 @@ def _check_tasks(report: Report, tasks: list[TaskInfo], split: TaskSplit, source
         bare = [name for label, name in enumerate(task.classnames) if label not in trained]
         if bare:
             report.warn(f"{where}: no training image for {first_few(bare)}")
-    if good:
-        words = f"{len(tasks)} tasks, {list_checks.in_words(report.counts)}"
-        if split.note:
-            report.warn(f"{source}: own split, made by {split.note}; {words}")
-        else:
-            report.ok(f"{Fashion20.split_file} has {words}")
-
-
-def _check_caches(report: Report, tasks: list[TaskInfo], split: TaskSplit, image_dir: str) -> None:
-    found = SimpleNamespace(
-        dataset_dir=report.folder, images="images", image_dir=image_dir, drawn_splits=DRAWN
-    )
-    for place, task in enumerate(tasks):
-        lists = _task_lists(split, place, task.classnames)
-        # one generator draws for all tasks: the draw of a single one cannot be compared
-        check_task_caches(report, found, lists, report.folder, place, compare=False)
+    words = f"{len(tasks)} tasks, {list_checks.in_words(report.counts)}"
+    if good and split.note:
+        report.warn(f"{source}: own split, made by {split.note}; {words}")
+    elif good:
+        report.ok(f"{Fashion20.split_file} has {words}")

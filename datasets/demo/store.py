@@ -15,7 +15,8 @@ from PIL import Image
 
 from dassl.utils.errors import UserError
 from datasets.demo.stream import IntegerStream
-from datasets.splits import SPLITS, Item, load_split, write_split
+from datasets.parts.items import SPLITS, Item
+from datasets.parts.split_files import load_split, write_split
 
 IMAGES = "images"
 DIGESTS = Path(__file__).with_name("digests.json")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from datasets import published
+from datasets.parts.split_file_reader import SECOND_SOURCE, PublishedSplit
 from datasets.preparing.unpack import Takes
-from datasets.published_split import SECOND_SOURCE, PublishedSplit
 from downloads import ALGORITHMS, Checksum
 
 ARCHIVES = Path(published.__file__).with_name("archives.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dassl.utils.errors import UserError
-from datasets.checking.names import Named, add_folder, add_root, find_root, folder_of, resolve
+from datasets.parts.names import Named, add_place, find_root, folder_of, resolve
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.options import Options
 from datasets.preparing.preparation import Preparation
@@ -41,8 +41,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="NAME",
         help="DATASET.NAME, its YAML in configs/datasets or a suite",
     )
-    add_root(parser)
-    add_folder(parser)
+    add_place(parser)
     parser.add_argument(
         "--from",
         dest="given",

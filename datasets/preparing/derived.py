@@ -6,8 +6,8 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from datasets import published
-from datasets.imagenet_v2 import ImageNetV2
-from datasets.wnid_folders import WnidFolders
+from datasets.imagenetv2 import ImageNetV2
+from datasets.parts.imagenet_folders import WnidFolders
 
 
 def derived_files(reader: Any, *, for_split: bool = False) -> dict[str, str]:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dassl.utils.files import atomic_write
-from datasets.checking.listed import at
-from datasets.listed_dataset import ListedDataset
+from datasets.parts.items import SPLITS
+from datasets.parts.reader import ListedDataset
 from datasets.preparing.catalogue import Part
-from datasets.splits import SPLITS
 
 
 def is_filled(path: Path) -> bool:
@@ -45,7 +44,7 @@ def half_filled(reader: Any, root: Path, parts: Sequence[Part]) -> list[tuple[Pa
     """
     if not issubclass(reader, ListedDataset):
         return []
-    found = at(reader, str(root))
+    found = reader.at(str(root))
     lists = found.read_lists()
     paths = [os.path.join(found.image_dir, item.path) for part in SPLITS for item in lists[part]]
     is_there = {path: os.path.isfile(path) for path in paths}

@@ -8,7 +8,8 @@ from typing import Any
 
 from dassl.config import get_cfg_default
 from dassl.utils.errors import MissingFileError, UserError
-from datasets.folders import near_folder
+from datasets.parts.folders import near_folder
+from datasets.parts.imagenet_folders import WnidFolders
 from datasets.preparing import imagenet
 from datasets.preparing.catalogue import Catalogue, Part, PublishedFile
 from datasets.preparing.derived import derived_files, is_as_derived
@@ -17,7 +18,6 @@ from datasets.preparing.options import Options
 from datasets.preparing.places import half_filled, is_filled, linking, writing
 from datasets.preparing.sources import Sources
 from datasets.preparing.unpack import staging
-from datasets.wnid_folders import WnidFolders
 from downloads import locked
 
 

@@ -22,7 +22,7 @@ from typing import IO
 from tqdm import tqdm
 
 from dassl.utils.errors import UserError
-from datasets.splits import is_relative
+from datasets.parts.items import is_relative
 
 # name in the folder -> paths in the archive that may become it; "" stands for everything
 Takes = Mapping[str, Sequence[str]]

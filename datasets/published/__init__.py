@@ -1,11 +1,13 @@
 """What is published of the datasets' contents: class names, numbers of images, few-shot draws.
 
 Sources: sizes.csv from the CoOp paper's table and the published split files, as its last column
-says; classnames.json from the split files, FGVC's variants.txt and the class names of the public
-CLIP repository's notebook; fewshot_digests.json from the published readers' draws, compared with
-the index files of github.com/linzhiqiu/cross_modal_adaptation; archives.json, links and
-checksums of the archives, from torchvision 0.29 (MD5) and from the checksum lists of TensorFlow
-Datasets 4.9.10 (SHA-256).
+says; suite_classes.json, numbers of classes, from SoftCPT (arXiv:2208.13474); classnames.json from
+the split files, FGVC's variants.txt and the class names of the public CLIP repository's notebook;
+folder_names.json, class folder -> class name, from the dataset files of CoOp (EuroSAT) and SoftCPT
+(PlantVillage); fewshot_digests.json from the published readers' draws, compared with the index
+files of github.com/linzhiqiu/cross_modal_adaptation; archives.json, links and checksums of the
+archives, from torchvision 0.29 (MD5) and from the checksum lists of TensorFlow Datasets 4.9.10
+(SHA-256).
 """
 
 import csv
@@ -61,6 +63,16 @@ def classnames(name: str) -> list[str] | None:
     return _content("classnames.json").get(name)
 
 
+def folder_names(name: str) -> dict[str, str]:
+    """Class folder -> class name, of a dataset whose folders are named otherwise."""
+    return _content("folder_names.json")[name]
+
+
+def suite_classes(name: str) -> int | None:
+    """The number of classes of a SoftCPT dataset, of whose images no number is published."""
+    return _content("suite_classes.json").get(name)
+
+
 def wnids(name: str) -> list[str] | None:
     """The wnids of ImageNet, ImageNetA or ImageNetR in label order; None for other datasets."""
     return _content("classnames.json").get(f"{name} wnids")
@@ -82,3 +94,6 @@ def _content(file: str) -> dict[str, Any]:
 def _sizes() -> dict[str, dict[str, str]]:
     with open(_FOLDER / "sizes.csv", encoding="utf-8", newline="") as file:
         return {row["dataset"]: row for row in csv.DictReader(file)}
+
+
+NAMES = tuple(_sizes())  # as papers list them

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+FOLDERS = ("assets", "clip", "configs", "dassl", "datasets", "downloads", "runner", "trainers")
 
 
 def environment(**extra):
@@ -17,9 +18,19 @@ def environment(**extra):
 
 def copy_project(folder):
     """A copy of what runs, to add files to; returns its path."""
-    for name in ("assets", "clip", "configs", "dassl", "datasets", "runner", "trainers", "use"):
+    for name in [
+        "assets",
+        "clip",
+        "configs",
+        "dassl",
+        "datasets",
+        "downloads",
+        "runner",
+        "trainers",
+        "use",
+    ]:
         shutil.copytree(PROJECT / name, folder / name)
-    for name in ("train.py", "parallel_runner.py", "configs.py", "downloads.py"):
+    for name in ("train.py", "parallel_runner.py", "configs.py"):
         shutil.copy(PROJECT / name, folder)
     return folder
 

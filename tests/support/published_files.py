@@ -16,9 +16,9 @@ from scipy.io import savemat
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from datasets import published
+from datasets.parts.items import SPLITS
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
-from datasets.splits import SPLITS
 from downloads import ALGORITHMS
 from tests.support import dataset_tree
 from tests.support.archives import tar_bytes, zip_bytes

@@ -68,9 +68,21 @@ def resnet(
     return _draw(seed, text_width, text_layers, embed_dim, visual)
 
 
+def vit12() -> dict[str, Tensor]:
+    """Twelve blocks in both towers, for methods of upper blocks: text of ViT-B/16's widths."""
+    return vit(layers=12, text_layers=12, vision_width=128)
+
+
+def vit12_narrow() -> dict[str, Tensor]:
+    """Twelve blocks in both towers, all widths 64 (one head)."""
+    return vit(layers=12, text_layers=12, vision_width=64, text_width=64, embed_dim=64)
+
+
 def saved(path: str | Path, kind: str = "vit", **sizes: object) -> Path:
-    """Saves ``vit(**sizes)`` or ``resnet(**sizes)`` as a plain state dict and returns the path."""
-    torch.save({"vit": vit, "resnet": resnet}[kind](**sizes), path)
+    """Saves a kind of CLIP, ``vit(**sizes)`` for instance, as a plain state dict and returns the
+    path."""
+    kinds = {"vit": vit, "vit12": vit12, "vit12_narrow": vit12_narrow, "resnet": resnet}
+    torch.save(kinds[kind](**sizes), path)
     return Path(path)
 
 

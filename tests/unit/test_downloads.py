@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import downloads
-from downloads import Checksum, DownloadError
+from downloads import Checksum, DownloadError, fetching
 from tests.support.file_server import serving
 
 CONTENT = bytes(range(256)) * 8000  # about two megabytes: two pieces
@@ -53,7 +53,7 @@ def test_a_valid_file_in_a_folder_without_write_permission_is_used(target, monke
     def denied(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(downloads, "locked", denied)
+    monkeypatch.setattr(fetching, "locked", denied)
     assert downloads.fetch("http://127.0.0.1:9/images.tar", target, SHA256) == target
 
 
@@ -126,16 +126,16 @@ def test_a_connection_that_never_gets_on_is_given_up(target):
         pytest.raises(DownloadError, match="the connection ended early; try again") as caught,
     ):
         fetch(server, target)
-    assert len(server.requests) == downloads.ATTEMPTS
+    assert len(server.requests) == fetching.ATTEMPTS
     assert str(target) in str(caught.value)
-    assert part_of(target).stat().st_size == 10 * downloads.ATTEMPTS
+    assert part_of(target).stat().st_size == 10 * fetching.ATTEMPTS
 
 
 def test_a_busy_server_is_asked_again_after_pauses_that_grow(target, monkeypatch):
     pauses = []
-    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 1.0)
-    monkeypatch.setattr(downloads.time, "sleep", pauses.append)
-    with serving(CONTENT, busy=downloads.ATTEMPTS - 1) as server:
+    monkeypatch.setattr(fetching, "PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(fetching.time, "sleep", pauses.append)
+    with serving(CONTENT, busy=fetching.ATTEMPTS - 1) as server:
         fetch(server, target)
     assert target.read_bytes() == CONTENT
     assert pauses == [1, 2, 4, 8]
@@ -147,7 +147,7 @@ def test_a_server_that_stays_busy_is_named(target):
         pytest.raises(DownloadError, match="download failed: HTTP 503"),
     ):
         fetch(server, target)
-    assert len(server.requests) == downloads.ATTEMPTS
+    assert len(server.requests) == fetching.ATTEMPTS
 
 
 def test_a_refused_request_is_named(target):
@@ -162,12 +162,12 @@ def test_a_refused_request_is_named(target):
 
 def test_no_connection_is_named_after_pauses(target, monkeypatch):
     pauses = []
-    monkeypatch.setattr(downloads.time, "sleep", pauses.append)
+    monkeypatch.setattr(fetching.time, "sleep", pauses.append)
     with serving(CONTENT) as server:
         pass  # the port is closed again
     with pytest.raises(DownloadError, match=r"download failed: .*refused.*by hand"):
         fetch(server, target)
-    assert len(pauses) == downloads.ATTEMPTS - 1
+    assert len(pauses) == fetching.ATTEMPTS - 1
 
 
 def test_a_full_disk_is_named(target, monkeypatch):

@@ -10,8 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dassl.utils.checkpoints import BEST_NAME, NUMBERED_PREFIX, load_checkpoint, numbered_epochs
+from dassl.utils.checkpoints import (
+    BEST_NAME,
+    NUMBERED_PREFIX,
+    load_checkpoint,
+    numbered_epochs,
+    require_finite,
+)
 from dassl.utils.errors import BadFileError, CheckpointMismatchError, MissingFileError
+from dassl.utils.run_folders import near_folders_hint
 
 # Buffers made from the classnames of the run, and the frozen towers that published files carry
 # along.
@@ -71,10 +78,8 @@ def checkpoint_name(directory: Path, folders: Sequence[str], epoch: int | None) 
         if not place.is_dir():
             others = sorted(path.parent.name for path in directory.glob("*/model*.pth.tar*"))
             found = ", ".join(dict.fromkeys(others)) or "no model"
-            raise MissingFileError(
-                f'Model not found at "{place}": {directory} holds {found}; '
-                f"check --model-dir and --trainer"
-            )
+            hint = near_folders_hint(directory, folders) or "; check --model-dir and --trainer"
+            raise MissingFileError(f'Model not found at "{place}": {directory} holds {found}{hint}')
     if epoch is None and all((directory / folder / BEST_NAME).is_file() for folder in folders):
         return BEST_NAME
     saved = set.intersection(*(set(numbered_epochs(directory / folder)) for folder in folders))
@@ -89,6 +94,35 @@ def checkpoint_name(directory: Path, folders: Sequence[str], epoch: int | None) 
     return name
 
 
+def initial_files(place: Path, folders: Sequence[str]) -> dict[str, Path]:
+    """The files to start training from, by folder.
+
+    Args:
+        place: folder of a run, which gives its best epoch, else its newest; or a file, which of a
+            run with several folders stands for its namesakes in the others too.
+
+    Raises:
+        MissingFileError: (a UserError) the folder holds no model of the folders.
+    """
+    if place.is_dir():
+        name = checkpoint_name(place, folders, None)
+        return {folder: place / folder / name for folder in folders}
+    if len(folders) > 1 and place.parent.name in folders:
+        return {folder: place.parent.parent / folder / place.name for folder in folders}
+    return {folders[0]: place}
+
+
+def saved_tensors(model: nn.Module, within: str | tuple[str, ...] = "") -> dict[str, Tensor]:
+    """What a checkpoint of a model holds, and what is read back from one: parameters and persistent
+    buffers by their keys in the state dict, the model's own tensors.
+
+    Args:
+        within: only keys that begin so.
+    """
+    state = model.state_dict(keep_vars=True)
+    return trained_tensors({k: v for k, v in state.items() if k.startswith(within)})
+
+
 @torch.no_grad()
 def restore(
     model: nn.Module,
@@ -98,7 +132,7 @@ def restore(
     path: Path,
     ignored: tuple[str, ...] = (),
 ) -> None:
-    """Copies tensors into the model's parameters in place (an optimizer keeps hold of them).
+    """Copies tensors into the model's own in place (an optimizer keeps hold of them).
 
     Args:
         within: only the model's keys that begin so are expected in `state`.
@@ -107,8 +141,9 @@ def restore(
     Raises:
         CheckpointMismatchError: (a UserError) keys are missing, belong to no part of this method,
             or have other shapes.
+        BadFileError: (a UserError) a parameter is infinite or not a number.
     """
-    own = {key: value for key, value in model.named_parameters() if key.startswith(within)}
+    own = saved_tensors(model, within)
     problems = [
         f"{key} has shape {list(state[key].shape)}, this run needs {list(value.shape)}"
         for key, value in own.items()
@@ -129,6 +164,9 @@ def restore(
             f"{path} does not fit this run: {'; '.join(problems[:3])}; "
             f"use the trainer, context length, depth and backbone that it was trained with"
         )
+    # a buffer may hold -inf on purpose, as a mask does
+    parameters = [key for key, value in own.items() if isinstance(value, nn.Parameter)]
+    require_finite({key: state[key] for key in parameters}, path)
     for key, value in own.items():
         value.copy_(state[key])
 

@@ -1,5 +1,6 @@
-"""The config keys of what a run reads, beyond the engine's."""
+"""The config keys that every method has, beyond the engine's."""
 
+from dassl.utils.files import MAX_PIXELS
 from trainers.parts.options import Option, Options
 
 DATA_OPTIONS = (
@@ -8,12 +9,20 @@ DATA_OPTIONS = (
         SUBSAMPLE_TASKS=Option("all", "tasks of a multi-task dataset: all, base, new or task<i>"),
         FOLDER=Option("", "folder below the root, of a dataset whose reader fixes none"),
         TEMPLATE=Option("", "hand-written prompt in place of the dataset's, {} for the classname"),
+        PARTIAL=Option(False, "read a folder that has some of ImageNet's classes, and say so"),
         SAVE_FEWSHOT=Option(False, "write the few-shot draw into the data folder, as JSON"),
+    ),
+    Options(
+        "INPUT",
+        MAX_PIXELS=Option(MAX_PIXELS, "an image of more pixels is refused before it is decoded"),
     ),
     Options(
         "DATALOADER",
         OLD_DATA_PATH=Option("", "beginning of image paths that NEW_DATA_PATH replaces"),
         NEW_DATA_PATH=Option("", "what stands there instead"),
+    ),
+    Options(
+        "OPTIM", ADAM_EPS=Option(1e-8, "what adam, amsgrad, adamw and radam divide by at least")
     ),
     Options(
         "TEST",

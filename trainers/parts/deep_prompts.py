@@ -11,10 +11,9 @@ from yacs.config import CfgNode
 
 import clip
 from dassl.utils.errors import UserError
-from trainers.parts.model import require_visual_prompts
+from trainers.parts.model import require_transformer
 from trainers.parts.prompts import (
     ContextLearner,
-    VisualPrompts,
     init_words,
     random_context,
     start_context,
@@ -73,9 +72,9 @@ class VisionPrompts(DeepPrompts):
         super().__init__(depth, n_ctx, width)
         self.VPT = nn.Parameter(random_context(n_ctx, width))
 
-    def forward(self) -> VisualPrompts:
+    def change(self) -> clip.TowerChange:
         """What the image tower takes."""
-        return VisualPrompts(self.VPT, self.deep())
+        return clip.deep_prompts(self.deep(), self.VPT, at_end=True)
 
 
 def vision_prompts(node: str, options: CfgNode, clip_model: clip.CLIP) -> VisionPrompts:
@@ -85,7 +84,7 @@ def vision_prompts(node: str, options: CfgNode, clip_model: clip.CLIP) -> Vision
         UserError: the tower is a ResNet or has fewer blocks, or there are no tokens.
     """
     depth, visual = options.PROMPT_DEPTH_VISION, clip_model.visual
-    require_visual_prompts(clip_model, f"TRAINER.{node}.PROMPT_DEPTH_VISION = {depth}")
+    require_transformer(clip_model, f"TRAINER.{node}.PROMPT_DEPTH_VISION = {depth}")
     check_depth(f"TRAINER.{node}.PROMPT_DEPTH_VISION", depth, visual.layers)
     if options.N_CTX_VISION < 1:
         raise UserError(

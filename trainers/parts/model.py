@@ -1,6 +1,6 @@
 """The model every method is: prompts, features of the frozen towers, a head, an objective.
 
-B images, C classes, D joint width.
+B images, C classes, D joint width, V vision width, k states of an image.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from yacs.config import CfgNode
 
 import clip
+from clip import ImageOutput, TowerChange
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.precision import Precision
-from trainers.parts.prompts import TextPrompts, VisualPrompts
+from trainers.parts.prompts import TextPrompts
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class Batch:
 @dataclass(frozen=True)
 class Features:
     """Raw outputs of the towers: image [B, D]; text [C, D], or [B, C, D] where every image has its
-    own prompts. `columns` [C] is True for the classes that a step computed; None means all."""
+    own prompts. `columns` [C] is True for the classes that a step computed; None means all.
+    `states` [B, k, V] are those that `image_change` asks for."""
 
     image: Tensor
     text: Tensor
     columns: Tensor | None = None
+    states: Tensor | None = None
 
     def text_of(self, label: Tensor) -> Tensor:
         """The text feature [B, D] of each image's own class."""
@@ -92,6 +95,7 @@ class PromptModel(nn.Module):
     """
 
     image_conditioned = False  # True where text features depend on the image
+    class_bound = False  # True where other classes than those trained on get zero-shot scores
     ignored_keys: tuple[str, ...] = ()  # beginnings of keys in published files that nothing uses
 
     def __init__(
@@ -130,13 +134,18 @@ class PromptModel(nn.Module):
         """Text prompts of all classes."""
         raise NotImplementedError
 
-    def visual_prompts(self) -> VisualPrompts | None:
-        """Prompts of the image tower, if the method has any."""
-        return None
+    def text_change(self) -> TowerChange:
+        """What changes the text tower: deep prompts, adapters, updates of projections."""
+        return TowerChange()
+
+    def image_change(self) -> TowerChange:
+        """What changes the image tower: prompts, adapters, updates of projections; and which states
+        of it the method reads."""
+        return TowerChange()
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         """Raw text features [C, D], or [B, C, D] where `image_conditioned`."""
-        return self.text_prompts().encode(self.clip)
+        return self.encode_text(self.text_prompts())
 
     def adapt_image(self, image_features: Tensor) -> Tensor:
         """What the method does with raw image features [B, D]."""
@@ -186,24 +195,46 @@ class PromptModel(nn.Module):
 
     # What stands here once for all methods.
 
+    def encode_text(self, prompts: TextPrompts) -> Tensor:
+        """Raw text features [R, D] of the method's own view of the text tower."""
+        return prompts.encode(self.clip, self._change("text", self.text_change))
+
     def encode_image(self, image: Tensor) -> Tensor:
-        """Raw image features [B, D]; with gradient exactly when there are visual prompts."""
-        prompts = self.cached("visual_prompts", self.visual_prompts)
-        if prompts is None:
-            with torch.no_grad():
-                return self.clip.encode_image(image)
-        return self.clip.encode_image(image, prompts.tokens, prompts.deep)
+        """Raw image features [B, D]."""
+        return self.read_image(image).feature
+
+    def read_image(self, image: Tensor) -> ImageOutput:
+        """Raw image features [B, D] of the method's own view of the image tower, and the states
+        that it asks for; with gradient exactly when something changes the tower."""
+        change = self._change("visual", self.image_change)
+        if change:
+            return self.clip.visual.encode(image, change)
+        with torch.no_grad():
+            return self.clip.visual.encode(image)
+
+    def _change(self, tower: str, describe: Callable[[], TowerChange]) -> TowerChange:
+        """What changes a tower; where trained tensors are fixed, with its linear parts merged into
+        the weights."""
+        if self._cache is None:
+            return describe()
+        blocks = self.clip.blocks(tower)
+        return self.cached(f"{tower}_change", lambda: clip.merged(describe(), blocks))
+
+    def image_features(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Image features [B, D] in the dtype of the heads, adapted, and states [B, k, V]."""
+        found = self.read_image(image)
+        states = None if found.states is None else self.precision.feature(found.states)
+        return self.adapt_image(self.precision.feature(found.feature)), states
 
     def features(self, image: Tensor, batch: Batch | None = None) -> Features:
         """Image and text features of images [B, 3, H, H]."""
-        image_features = self.adapt_image(self.precision.feature(self.encode_image(image)))
+        image_features, states = self.image_features(image)
 
         def text() -> Tensor:
             return self.precision.feature(self.text_features(image_features, batch))
 
-        if self.image_conditioned:
-            return Features(image_features, text())
-        return Features(image_features, self.cached("text", text))
+        texts = text() if self.image_conditioned else self.cached("text", text)
+        return Features(image_features, texts, states=states)
 
     def objective(self, features: Features, batch: Batch) -> Objective:
         """Cross-entropy of the similarity logits plus the method's own terms."""
@@ -244,10 +275,10 @@ class PromptModel(nn.Module):
         return self._cache[name]
 
 
-def require_visual_prompts(clip_model: clip.CLIP, method: str) -> None:
-    """Raises UserError where the image tower takes no prompts."""
-    if not clip_model.visual.accepts_prompts:
+def require_transformer(clip_model: clip.CLIP, method: str, what: str = "prompts") -> None:
+    """Raises UserError where the image tower has no blocks for what a method puts there."""
+    if not clip_model.visual.accepts_changes:
         raise UserError(
-            f"{method} puts prompts into the image tower, which a ResNet does not take; "
+            f"{method} puts {what} into the image tower, which a ResNet does not take; "
             f"choose a ViT for MODEL.BACKBONE.NAME"
         )

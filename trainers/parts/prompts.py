@@ -1,8 +1,7 @@
 """What a method hands to the towers, and the tokenised class prompts that most methods learn a
 context for.
 
-B images, C classes, n context tokens, L tokens, W text width, V vision width, R text rows, G prefix
-streams.
+C classes, n context tokens, L tokens, W text width, R text rows, G prefix streams.
 """
 
 import copy
@@ -31,32 +30,47 @@ class TextPrompts:
 
     Without `prefix`, `rows` [R, L, W] are whole texts. With it, row r continues the stream
     `prefix[group[r]]` of [G, P, W], so what rows share is encoded once. `eot` [R] counts positions
-    from the start of the text. `deep[i - 1]` belongs to block i: None, [n, W], or one per row [R,
-    n, W].
+    from the start of the text.
     """
 
     rows: Tensor
     eot: Tensor
     prefix: Tensor | None = None
     group: Tensor | None = None
-    deep: Sequence[Tensor | None] = ()
 
-    def encode(self, clip_model: clip.CLIP) -> Tensor:
-        """Text features [R, D], not normalised."""
+    def encode(self, clip_model: clip.CLIP, change: clip.TowerChange) -> Tensor:
+        """Text features [R, D], not normalised, of the text tower so changed; a method's model
+        encodes by its `encode_text`."""
         if self.prefix is None:
-            return clip_model.text(self.rows, self.eot, self.deep)
-        return clip_model.text.forward_shared(
-            self.prefix, self.rows, self.group, self.eot, self.deep
-        )
+            return clip_model.text(self.rows, self.eot, change)
+        return clip_model.text.forward_shared(self.prefix, self.rows, self.group, self.eot, change)
 
 
-@dataclass(frozen=True)
-class VisualPrompts:
-    """Input of the image tower beside the image: `tokens` [n, V] and, for block i, `deep[i - 1]`
-    [n, V]."""
+def fixed_prompts(text_tower: nn.Module, texts: Sequence[str], shared: bool = True) -> TextPrompts:
+    """Whole texts without a learned context, for a text tower that a method changes.
 
-    tokens: Tensor
-    deep: Sequence[Tensor | None] = ()
+    With `shared`, what all begin with is one prefix stream; without, every text is a row of its
+    own, as a method needs it that draws at random inside the tower.
+
+    Raises:
+        PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
+    """
+    device = text_tower.token_embedding.weight.device
+    tokens = _tokens(list(texts), text_tower.context_length).to(device)
+    eot = tokens.argmax(dim=-1)
+    with torch.no_grad():
+        rows = text_tower.embed(tokens[:, : int(eot.max()) + 1])
+    if not shared:
+        return TextPrompts(rows, eot)
+    length = shared_positions(tokens, eot)
+    group = torch.zeros(len(rows), dtype=torch.long, device=device)
+    return TextPrompts(rows[:, length:], eot, rows[:1, :length], group)
+
+
+def shared_positions(tokens: Tensor, eot: Tensor) -> int:
+    """Leading positions in which all texts [R, L] agree; every row keeps its EOT."""
+    agree = int((tokens == tokens[:1]).all(dim=0).int().cumprod(dim=0).sum())
+    return min(agree, int(eot.min()))
 
 
 def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
@@ -86,7 +100,7 @@ def _tokens(texts: list[str], context_length: int) -> Tensor:
 
 
 def in_float32(clip_model: clip.CLIP) -> clip.CLIP:
-    """The model itself if it computes in float32, else a copy that does."""
+    """The model itself if it computes in float32, else a float32 copy."""
     return clip_model if clip_model.dtype == torch.float32 else copy.deepcopy(clip_model).float()
 
 
@@ -196,7 +210,7 @@ class ContextLearner(nn.Module):
         names = clip.tokenize(space.words(), tower.context_length)
         self.name_lengths = [int(end) - 1 for end in names.argmax(dim=-1)]
         self._moved: dict[str, Tensor] = {}  # places by position, made when one is first asked for
-        self.num_shared = self._shared_positions(tokens, eot)
+        self.num_shared = max(1 + self.n_ctx, shared_positions(tokens, eot))
         with torch.no_grad():
             embedded = tower.embed(tokens[:, : int(eot.max()) + 1].to(device))
         self.register_buffer("tokenized_prompts", tokens.to(device), persistent=False)
@@ -207,9 +221,7 @@ class ContextLearner(nn.Module):
     def _too_long(
         self, prompts: list[str], names: Sequence[str], context_length: int
     ) -> PromptTooLongError:
-        longest = (
-            max(len(prompt) for prompt in prompts) + 2
-        )  # characters, at least as many as tokens
+        longest = max(map(len, prompts)) + 2  # characters, at least as many as tokens
         needed = clip.tokenize(prompts, longest).argmax(dim=-1) + 1
         name, room = names[int(needed.argmax())], context_length - int(needed.max()) + self.n_ctx
         given = f"{self.key} = {self.n_ctx}"
@@ -222,15 +234,9 @@ class ContextLearner(nn.Module):
             f"the text tower takes {context_length}; {allowed}"
         )
 
-    def _shared_positions(self, tokens: Tensor, eot: Tensor) -> int:
-        """Leading positions in which all prompts agree; every row keeps its EOT."""
-        agree = int((tokens == tokens[:1]).all(dim=0).int().cumprod(dim=0).sum())
-        return max(1 + self.n_ctx, min(agree, int(eot.min())))
-
     def shared_prompts(
         self,
         ctx: Tensor,
-        deep: Sequence[Tensor | None] = (),
         group: Tensor | None = None,
         classes: Tensor | None = None,
     ) -> TextPrompts:
@@ -248,15 +254,12 @@ class ContextLearner(nn.Module):
         words = self.token_suffix[:1, :fixed].expand(len(ctx), -1, -1)
         if group is None:
             group = torch.zeros(len(suffix), dtype=torch.long, device=suffix.device)
-        return TextPrompts(
-            suffix[:, fixed:], eot, torch.cat([start, ctx, words], dim=1), group, deep
-        )
+        return TextPrompts(suffix[:, fixed:], eot, torch.cat([start, ctx, words], dim=1), group)
 
     def whole_prompts(
         self,
         ctx: Tensor,
         position: str = "end",
-        deep: Sequence[Tensor | None] = (),
         classes: Tensor | None = None,
     ) -> TextPrompts:
         """Prompts with a context [R, n, W] of each row, as whole rows.
@@ -275,7 +278,7 @@ class ContextLearner(nn.Module):
             places = self._moved[position]
             places = places if classes is None else places[classes]
             rows = rows.gather(1, places[..., None].expand(-1, -1, rows.shape[-1]))
-        return TextPrompts(rows, eot, deep=deep)
+        return TextPrompts(rows, eot)
 
     def _of(self, classes: Tensor | None) -> tuple[Tensor, Tensor]:
         """Frozen embeddings [R, L-1-n, W] and EOT positions [R] of the given classes."""

@@ -2,6 +2,7 @@
 once."""
 
 import difflib
+from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.discovery import BrokenModule
 from dassl.utils.errors import UserError
 from trainers.parts.backbone import PROJECT_ROOT
+from trainers.parts.idle_keys import idle_notices
 from trainers.parts.options import OPTIONS
 from trainers.parts.precision import NEEDS_CUDA
 from trainers.parts.register import ALIASES
+from trainers.parts.run_rules import FLAG_RULES, Asked, lines_of
 from trainers.parts.trainer import own_keys
 
 SUBSETS = ("all", "base", "new")
@@ -30,7 +33,8 @@ def build_config(
     files: Sequence[str],
     flags: Mapping[str, Any],
     typed: Sequence[str],
-) -> tuple[CfgNode, list[str]]:
+    args: Namespace | None = None,
+) -> tuple[Asked, list[str]]:
     """Merges, in this order: engine defaults, method options, the trainer's defaults, files, flags,
     typed pairs.
 
@@ -39,13 +43,14 @@ def build_config(
         files: YAML files, dataset first.
         flags: config keys that flags of the command line set.
         typed: KEY VALUE KEY VALUE ... of the command line.
+        args: all flags of train.py, to judge by `FLAG_RULES`; None judges keys alone.
 
     Returns:
-        the config, not yet frozen, and notices to print.
+        what is asked for, its config not yet frozen, and notices to print.
 
     Raises:
-        UserError: with one line for every unknown key, wrong type, unknown trainer or forbidden
-            value.
+        UserError: with one line for every unknown key, wrong type, unknown trainer, forbidden
+            value or contradiction.
     """
     contents, problems = read_files([path for path in files if path])
     pairs = typed_pairs(typed)
@@ -68,9 +73,11 @@ def build_config(
         converted = {key: OPTIONS.convert(key, value) for key, value in entries.items()}
         problems += merge_checked(cfg, source, converted, prefer=own_nodes(trainer))
     problems += value_problems(trainer, cfg, dict(pairs))
-    if problems:
-        raise UserError(problems)
-    return cfg, unread_notices(trainer, dict(pairs))
+    asked = Asked(args or Namespace(), cfg, trainer, dict(pairs))
+    refusals, notices = lines_of(FLAG_RULES, asked) if args else ([], [])
+    if problems or refusals:
+        raise UserError(problems + refusals)
+    return asked, notices + unread_notices(asked)
 
 
 def read_files(paths: Sequence[str]) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
@@ -157,9 +164,18 @@ def typed_pairs(words: Sequence[str]) -> list[tuple[str, str]]:
     """KEY VALUE KEY VALUE ... as pairs.
 
     Raises:
-        UserError: a key has no value.
+        UserError: a key has no value, or a flag stands among them.
     """
     words = [word for word in words if word != "--"]
+    flags = [word for word in words if word.startswith("--")]
+    if flags:
+        raise UserError(
+            [
+                f"{flag}: flags stand before the KEY VALUE options; put it, with its value, before "
+                f"{words[0]}"
+                for flag in flags
+            ]
+        )
     if len(words) % 2:
         raise UserError(f"{words[-1]}: options come as KEY VALUE pairs; the last one has no value")
     return list(zip(words[::2], words[1::2], strict=True))
@@ -209,13 +225,12 @@ def precision_problems(trainer: Any, cfg: CfgNode, typed: Mapping[str, str]) -> 
     return [f"{key} {wanted}: needs a GPU and this run has none; use fp32 or bf16"]
 
 
-def unread_notices(trainer: Any, typed: Mapping[str, str]) -> list[str]:
-    """A line for each typed key of another method, which this one does not read."""
-    if not hasattr(trainer, "options"):
+def unread_notices(asked: Asked) -> list[str]:
+    """A line for each key set by hand that this method, or this training, does not read."""
+    if not asked.ours:
         return []  # a trainer written for the public engine does not say what it reads
-    own = own_keys(trainer)
-    return [
-        f"Notice: {key} is not read by {trainer.__name__}"
-        for key in typed
-        if key in OPTIONS and key not in own
-    ]
+    own = own_keys(asked.trainer)
+    foreign = [key for key in asked.typed if key in OPTIONS and key not in own]
+    lines = [f"Notice: {key} is not read by {asked.name}" for key in foreign]
+    # a test gets the words of its training
+    return lines + (idle_notices(asked.cfg, asked.by_hand - set(foreign)) if asked.trains else [])

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from yacs.config import CfgNode
 
 from dassl.config import config_sha256
@@ -14,9 +15,11 @@ from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils.errors import UserError
-from trainers.parts.backbone import load_backbone
+from trainers.parts.backbone import BACKBONE_OPTIONS, load_backbone
+from trainers.parts.backbone_facts import backbone_facts
 from trainers.parts.checkpoint import (
     checkpoint_name,
+    initial_files,
     read_checkpoint,
     restore,
     trained_tensors,
@@ -38,6 +41,7 @@ SHARED_OPTIONS = (
         NAMES_TO_UPDATE=Option((), "words; only tensors whose name has one train; () = all"),
     ),
     *DATA_OPTIONS,
+    *BACKBONE_OPTIONS,
 )
 
 
@@ -63,6 +67,7 @@ class PromptTrainer(TrainerX):
         dept_options: further config keys of the DePT variant.
         defaults: values of engine keys that hold while this trainer is chosen and nobody sets them.
         trainable: False for a method that is only tested.
+        half_is_float32: True for a method whose published code runs in float32 under PREC fp16.
     """
 
     multitask = True  # the losses and heads follow the tasks of the label space
@@ -73,6 +78,7 @@ class PromptTrainer(TrainerX):
     dept_options: ClassVar[tuple[Options, ...]] = ()
     defaults: ClassVar[Mapping[str, Any]] = {}
     trainable: ClassVar[bool] = True
+    half_is_float32: ClassVar[bool] = False
 
     def build_model(self) -> None:
         """Loads CLIP, builds the model for the dataset's classes, registers what is trained."""
@@ -92,7 +98,7 @@ class PromptTrainer(TrainerX):
         if cfg.MODEL.INIT_WEIGHTS:
             self._load_init_weights(cfg.MODEL.INIT_WEIGHTS)
         self.optim = self.build_optimizer(cfg)
-        self.sched = build_lr_scheduler(self.optim, cfg.OPTIM)
+        self.sched = self.build_scheduler(self.optim)
         optimizer, schedule = self.optim, self.sched
         for folder, children in self.checkpoint_folders().items():
             module = folder_module(self.model, children)
@@ -112,14 +118,29 @@ class PromptTrainer(TrainerX):
         """SHA-256 of the config without other methods' options: adding a method changes nothing."""
         return config_sha256(OPTIONS.without_foreign(self.cfg, own_keys(type(self))))
 
+    def backbone_facts(self) -> dict[str, Any]:
+        """What CLIP the run is on."""
+        return backbone_facts(self.cfg, self.model.clip)
+
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
         return build_optimizer(self.model, cfg.OPTIM)
 
+    def build_scheduler(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
+        """The schedule of the learning rate."""
+        return build_lr_scheduler(optimizer, self.cfg.OPTIM)
+
     def precision_name(self) -> str:
         """The name of the run's precision, one of `PRECISIONS`."""
         if self.precision_key:
-            return str(read_key(self.cfg, self.precision_key))
+            name = str(read_key(self.cfg, self.precision_key))
+            if name == "fp16" and self.half_is_float32:
+                method = type(self).__name__
+                logger.info(
+                    f"Notice: {method} runs in float32 under PREC fp16, as the published code does"
+                )
+                return "fp32"
+            return name
         return "fp16" if self.device.type == "cuda" else "fp32"
 
     def parse_batch_train(self, batch: dict[str, Any]) -> Batch:
@@ -251,10 +272,13 @@ class PromptTrainer(TrainerX):
         restore(self.model, keyed, within=within, path=path, ignored=ignored)
 
     def _load_init_weights(self, path: str) -> None:
-        """MODEL.INIT_WEIGHTS: a checkpoint file of this method to start from."""
-        found = read_checkpoint(Path(path))
-        self.load_weights(next(iter(self.checkpoint_folders())), found.state, found.path)
-        logger.info(f'Initial weights from "{found.path}"')
+        """MODEL.INIT_WEIGHTS: tensors of this method to start from."""
+        files = initial_files(Path(path), list(self.checkpoint_folders()))
+        for name, file in files.items():
+            found = read_checkpoint(file)
+            self.load_weights(name, found.state, found.path)
+            logger.info(f'Initial weights from "{found.path}" (epoch = {found.epoch})')
+        self.initial_files = list(files.values())
 
 
 def folder_module(model: PromptModel, children: Children) -> nn.Module:

@@ -70,10 +70,11 @@ def test_autocast_agrees_with_float32(small_state):
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 3, 16, 16, generator=generator)
     prompt = torch.randn(2, 64, generator=generator, requires_grad=True)
+    change = clip.deep_prompts([], prompt, at_end=True)
     tokens = clip.tokenize(["a cat", "a photo of a dog."])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        image, text = model.encode_image(images, prompt), model.encode_text(tokens)
-    torch.testing.assert_close(image.float(), model.encode_image(images, prompt), rtol=0, atol=0.1)
+        image, text = model.encode_image(images, change), model.encode_text(tokens)
+    torch.testing.assert_close(image.float(), model.encode_image(images, change), rtol=0, atol=0.1)
     torch.testing.assert_close(text.float(), model.encode_text(tokens), rtol=0, atol=0.1)
     image.float().sum().backward()
     assert prompt.grad.dtype == torch.float32

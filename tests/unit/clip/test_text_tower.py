@@ -53,8 +53,9 @@ def test_shared_prefix_equals_plain_rows(tower, sizes, prefix_length, kind):
     leaves = [prefix, suffix, *(entry for entry in deep if entry is not None)]
     weights = torch.randn(rows, 16)
 
-    plain = tower(torch.cat([prefix[group], suffix], dim=1), eot, deep)
-    shared = tower.forward_shared(prefix, suffix, group, eot, deep)
+    change = clip.deep_prompts(deep)
+    plain = tower(torch.cat([prefix[group], suffix], dim=1), eot, change)
+    shared = tower.forward_shared(prefix, suffix, group, eot, change)
     torch.testing.assert_close(shared, plain, rtol=1e-5, atol=1e-5)
     plain_grads = torch.autograd.grad((plain * weights).sum(), leaves)
     shared_grads = torch.autograd.grad((shared * weights).sum(), leaves)
@@ -87,7 +88,7 @@ def test_deep_prompts_replace_positions_behind_the_first(tower):
     for i, block in enumerate(tower.transformer.resblocks):
         block.register_forward_pre_hook(lambda _, args, i=i: seen.__setitem__(("in", i), args[0]))
         block.register_forward_hook(lambda _, args, out, i=i: seen.__setitem__(("out", i), out))
-    tower(embedded, eot, [None, prompt])
+    tower(embedded, eot, clip.deep_prompts([None, prompt]))
     assert torch.equal(seen["in", 1], seen["out", 0])
     expected = seen["out", 1].clone()
     expected[:, 1:4] = prompt
@@ -99,7 +100,7 @@ def test_a_prompt_beyond_the_last_block_is_ignored(tower):
     torch.manual_seed(4)
     embedded, eot = random(2, 8, WIDTH), torch.tensor([7, 5])
     deep = [random(2, WIDTH) for _ in range(LAYERS)]
-    tower(embedded, eot, deep).sum().backward()
+    tower(embedded, eot, clip.deep_prompts(deep)).sum().backward()
     assert [entry.grad is not None for entry in deep] == [True] * (LAYERS - 1) + [False]
 
 
@@ -108,8 +109,9 @@ def test_prompts_are_cast_to_the_dtype_of_the_tower(small_state):
     torch.manual_seed(5)
     prefix, suffix, deep = random(1, 5, 64), random(2, 4, 64), [random(4, 64)]
     group, eot = torch.zeros(2, dtype=torch.long), torch.tensor([8, 7])
-    shared = text.forward_shared(prefix, suffix, group, eot, deep)
-    plain = text(torch.cat([prefix.expand(2, -1, -1), suffix], dim=1), eot, deep)
+    change = clip.deep_prompts(deep)
+    shared = text.forward_shared(prefix, suffix, group, eot, change)
+    plain = text(torch.cat([prefix.expand(2, -1, -1), suffix], dim=1), eot, change)
     assert shared.dtype == plain.dtype == torch.bfloat16
     torch.testing.assert_close(shared, plain, rtol=0.05, atol=0.05)
     shared.float().sum().backward()
@@ -133,7 +135,7 @@ def test_too_long_a_sequence_is_named(tower):
 
 
 def test_too_many_deep_prompts_are_named(tower):
-    deep = [torch.zeros(6, WIDTH)]
+    deep = clip.deep_prompts([torch.zeros(6, WIDTH)])
     with pytest.raises(clip.ClipError, match="6 vectors: only 5 positions follow the first"):
         tower(torch.zeros(1, 6, WIDTH), torch.tensor([5]), deep)
 

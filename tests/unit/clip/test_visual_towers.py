@@ -21,6 +21,10 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), requires_grad=True)
 
 
+def prompts(prompt, deep=()):
+    return clip.deep_prompts(deep, prompt, at_end=True)
+
+
 def by_the_rules(visual, images, prompt, deep):
     """The forks' rules spelled out: appended before ln_pre, last m replaced, class token read."""
     size = prompt.shape[0]
@@ -40,7 +44,7 @@ def test_prompts_enter_where_the_forks_put_them(model, images, with_deep):
     prompt = random(3, 64)
     deep = [random(3, 64, seed=1)] if with_deep else [None]
     leaves = [prompt, *(entry for entry in deep if entry is not None)]
-    ours = model.encode_image(images, prompt, deep)
+    ours = model.encode_image(images, prompts(prompt, deep))
     rules = by_the_rules(model.visual, images, prompt, deep)
     torch.testing.assert_close(ours, rules, rtol=1e-5, atol=1e-5)
     for a, b in zip(*(torch.autograd.grad(f.sum(), leaves) for f in (ours, rules)), strict=True):
@@ -50,29 +54,37 @@ def test_prompts_enter_where_the_forks_put_them(model, images, with_deep):
 
 def test_without_prompts_nothing_is_recorded_for_gradients(model, images):
     assert not model.encode_image(images).requires_grad
-    assert model.encode_image(images, random(2, 64)).requires_grad
+    assert model.encode_image(images, prompts(random(2, 64))).requires_grad
 
 
 def test_entries_beyond_the_last_block_are_ignored(model, images):
     prompt, deep = random(3, 64), [random(3, 64), random(3, 64)]
-    model.encode_image(images, prompt, deep).sum().backward()
+    model.encode_image(images, prompts(prompt, deep)).sum().backward()
     assert deep[0].grad is not None
     assert deep[1].grad is None
 
 
 def test_deep_prompts_must_match_the_input_prompt(model, images):
     with pytest.raises(clip.ClipError, match="2 vectors: 3 were appended at the input"):
-        model.encode_image(images, random(3, 64), [random(2, 64)])
+        model.encode_image(images, prompts(random(3, 64), [random(2, 64)]))
     with pytest.raises(clip.ClipError, match="2 vectors: 0 were appended at the input"):
-        model.encode_image(images, None, [random(2, 64)])
+        model.encode_image(images, prompts(None, [random(2, 64)]))
 
 
-@pytest.mark.parametrize("kwargs", [{"prompt": torch.zeros(2, 8)}, {"deep": [torch.zeros(2, 8)]}])
-def test_resnet_refuses_prompts(small_resnet_state, kwargs):
+@pytest.mark.parametrize(
+    "change",
+    [
+        prompts(torch.zeros(2, 8)),
+        prompts(None, [torch.zeros(2, 8)]),
+        clip.TowerChange({0: clip.BlockChange(parts={"q": lambda x, output: output})}),
+        clip.TowerChange(states=slice(1, 3)),
+    ],
+)
+def test_resnet_refuses_what_changes_blocks(small_resnet_state, change):
     model = clip.build_model(small_resnet_state)
-    assert not model.visual.accepts_prompts
-    with pytest.raises(clip.ClipError, match="ResNet tower: it takes none; use a ViT"):
-        model.encode_image(torch.zeros(1, 3, 32, 32), **kwargs)
+    assert not model.visual.accepts_changes
+    with pytest.raises(clip.ClipError, match="ResNet tower: it takes no prompts"):
+        model.encode_image(torch.zeros(1, 3, 32, 32), change)
 
 
 def test_images_of_another_size_are_named(model, small_resnet_state):

@@ -2,10 +2,27 @@
 
 import pytest
 
+from datasets.demo.suite import (
+    DemoDigits,
+    DemoShapes,
+    DemoShapesSketch,
+    DemoShapesStriped,
+    DemoTextures,
+)
 from datasets.oxford_pets import OxfordPets
 from tests.support import official_tree
 from tests.support.checked_folders import publish, write_split
 from tests.support.own_pictures import class_images, write_images
+
+
+@pytest.fixture(scope="session")
+def demo_root(tmp_path_factory):
+    """The folder of all demo datasets, which no test changes."""
+    root = tmp_path_factory.mktemp("demo")
+    demo = (DemoShapes, DemoTextures, DemoDigits, DemoShapesSketch, DemoShapesStriped)
+    for dataset in demo:
+        dataset.make_folder(root)
+    return root
 
 
 @pytest.fixture

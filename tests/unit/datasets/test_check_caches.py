@@ -9,12 +9,14 @@ import random
 import pytest
 
 from dassl.data.datasets import DatumMT
-from datasets import fewshot, published
+from datasets import published
 from datasets.checking.lists import is_published_draw
-from datasets.imagenet_v2 import ImageNetV2
-from datasets.json_caches import json_cache_path, source_sha256, write_json_cache
-from datasets.splits import load_split
-from datasets.task_splits import TaskItem, write_task_split
+from datasets.imagenetv2 import ImageNetV2
+from datasets.parts.fewshot.draw import draw_lists
+from datasets.parts.fewshot.files import json_cache_path
+from datasets.parts.fewshot.json_files import source_sha256, write_json_cache
+from datasets.parts.softcpt_splits import TaskItem, write_task_split
+from datasets.parts.split_files import load_split
 from tests.support.checked_folders import (
     check,
     only,
@@ -32,7 +34,7 @@ SPLIT = "split_zhou_OxfordPets.json"
 def drawn(folder, shots=2, seed=1):
     """The draw of the split file as items."""
     lists = load_split(str(folder / SPLIT))
-    return fewshot.draw_lists(lists, ("train", "val"), shots, seed)
+    return draw_lists(lists, ("train", "val"), shots, seed)
 
 
 def rows(lists):

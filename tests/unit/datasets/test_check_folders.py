@@ -153,7 +153,7 @@ def test_a_split_file_that_may_not_be_read_is_named(pets, monkeypatch, capsys):
         def __init__(self, *_, **__):
             raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("datasets.splits.open", Forbidden, raising=False)
+    monkeypatch.setattr("datasets.parts.split_files.open", Forbidden, raising=False)
     text = only(check(capsys, pets.parent, "OxfordPets"), "wrong")
     path = pets / OxfordPets.split_file
     assert text == f"{path} cannot be opened (Permission denied); make it readable"

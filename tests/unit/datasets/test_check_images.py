@@ -3,7 +3,6 @@
 import io
 import os
 import random
-import signal
 
 import pytest
 from PIL import Image
@@ -11,9 +10,9 @@ from PIL import Image
 from dassl.utils.errors import UserError
 from dassl.utils.files import read_image
 from datasets.checking import images
-from datasets.checking.images import Decoder, why_unreadable
+from datasets.checking.images import unreadable, why_unreadable
 from datasets.oxford_pets import OxfordPets
-from tests.support.checked_folders import check, picture, publish, put, write_split
+from tests.support.checked_folders import check, only, picture, publish, put, write_split
 
 
 def is_read_by_a_run(path):
@@ -80,43 +79,51 @@ def test_a_pool_finds_the_bad_pictures_and_shows_progress(tmp_path, monkeypatch,
     paths = [str(tmp_path / f"{k:03d}.jpg") for k in range(100)]
     for k, path in enumerate(paths):
         put(tmp_path / os.path.basename(path), picture()[: 200 if k in (7, 60) else None])
-    with Decoder(2) as decoder:
-        found = decoder.unreadable(paths, "Pets")
-        assert list(found) == [paths[7], paths[60]]
-        assert decoder.unreadable(paths[8:60], "Pets") == {}
+    assert list(unreadable(paths, "Pets", jobs=2)) == [paths[7], paths[60]]
     progress = capsys.readouterr().err
     assert "Pets" in progress
     assert "/100 [" in progress
 
 
-def _die(paths):
-    os._exit(9)
-
-
-def test_a_process_that_dies_is_one_line_and_the_next_list_is_decoded(tmp_path, monkeypatch):
+def test_a_process_that_dies_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "FEW", 0)
-    put(tmp_path / "a.jpg")
-    path = str(tmp_path / "a.jpg")
-    with Decoder(2) as decoder:
-        with monkeypatch.context() as patch:
-            patch.setattr(images, "why_each_unreadable", _die)
-            with pytest.raises(
-                UserError, match=r"a process that decodes images died near .*a\.jpg"
-            ):
-                decoder.unreadable([path], "Pets")
-        assert decoder.unreadable([path], "Pets") == {}
+    monkeypatch.setattr(images, "why_unreadable", lambda *_: os._exit(9))
+    with pytest.raises(UserError, match=r"a process that decodes images died near .*a\.jpg"):
+        unreadable([str(tmp_path / "a.jpg")], "Pets", jobs=2)
 
 
-def _hears_interrupts(paths):
-    return [None if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []) else "hears it"]
+def zeros(folder, side):
+    """A picture of side x side zeros, of a few kilobytes."""
+    path = folder / "zeros.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("1", (side, side)).save(path)
+    return path
 
 
-def test_processes_are_born_deaf_to_interrupts_and_the_parent_hears_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "FEW", 0)
-    monkeypatch.setattr(images, "why_each_unreadable", _hears_interrupts)
-    with Decoder(2) as decoder:
-        assert decoder.unreadable([str(tmp_path)], "Pets") == {}
-    assert _hears_interrupts([]) == ["hears it"]
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, recwarn):
+    path = zeros(tmp_path, 13_000)
+    line = (
+        f"{path} has 13,000 x 13,000 pixels, more than INPUT.MAX_PIXELS 128,000,000; replace the "
+        "file, or give a higher INPUT.MAX_PIXELS"
+    )
+    with pytest.raises(UserError) as error:
+        read_image(path)
+    assert error.value.problems == [line]
+    assert why_unreadable(str(path)) == line.removeprefix(f"{path} ")
+    assert not recwarn.list
+
+
+def test_the_limit_can_be_raised_and_lowered(tmp_path, monkeypatch, capsys):
+    path = zeros(tmp_path, 100)
+    assert read_image(path, max_pixels=10_000).size == (100, 100)
+    with pytest.raises(UserError, match="100 x 100 pixels"):
+        read_image(path, max_pixels=9_999)
+    folder = write_split(tmp_path, OxfordPets)
+    publish(monkeypatch, folder)
+    assert check(capsys, tmp_path, "OxfordPets", "--max-pixels", "64").code == 0
+    text = only(check(capsys, tmp_path, "OxfordPets", "--max-pixels", "63"), "wrong")
+    assert text.startswith("40 of 40 images cannot be decoded: ")
+    assert "(has 8 x 8 pixels, more than INPUT.MAX_PIXELS 63; " in text
 
 
 def test_bad_images_are_named_and_no_images_skips_them(tmp_path, monkeypatch, capsys):

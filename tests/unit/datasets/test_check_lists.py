@@ -8,8 +8,8 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from datasets.fashion20 import Fashion20
 from datasets.kaggle_mushroom import KaggleMushroom
-from datasets.listed_dataset import ListedDataset
-from datasets.splits import Item
+from datasets.parts.items import Item
+from datasets.parts.reader import ListedDataset
 from tests.support import class_tree
 from tests.support.checked_folders import PICTURE, check, only, publish, put, write_aircraft
 from tests.support.dataset_tree import dataset_cfg

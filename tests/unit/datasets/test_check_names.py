@@ -8,7 +8,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from datasets.__main__ import run
 from datasets.checking.listing import rows
-from datasets.checking.names import CONFIGS, Named, named_suites, resolve, yaml_stems
+from datasets.parts.names import CONFIGS, Named, named_suites, resolve, yaml_stems
 
 
 def named(words, find=resolve):

@@ -7,7 +7,7 @@ import pytest
 from datasets.imagenet_a import ImageNetA
 from datasets.imagenet_r import ImageNetR
 from datasets.imagenet_sketch import ImageNetSketch
-from datasets.imagenet_v2 import ImageNetV2
+from datasets.imagenetv2 import ImageNetV2
 from tests.support.checked_folders import (
     NAMES,
     PART,

@@ -3,8 +3,8 @@
 import pytest
 
 from dassl.utils.errors import UserError
-from datasets.classes import check_classes
-from datasets.splits import Item
+from datasets.parts.classes import check_classes
+from datasets.parts.items import Item
 
 
 def problems(labels):

@@ -6,8 +6,7 @@ import struct
 import pytest
 
 from dassl.utils.errors import BadFileError
-from datasets import fewshot
-from datasets.datum_pickles import CachedItem, load_items
+from datasets.parts.fewshot.pickles import CachedItem, load_items, read_cache
 from tests.support.foreign_cache import foreign_data
 
 DATUM = b"cdassl.data.datasets.base_dataset\nDatum\n"
@@ -57,7 +56,7 @@ def test_a_hostile_pickle_ends_in_one_line(tmp_path, body):
     path = tmp_path / "shot_1-seed_1.pkl"
     path.write_bytes(pickled(body))
     with pytest.raises(BadFileError) as error:
-        fewshot.read_cache(str(path), "oxford_pets/images")
+        read_cache(str(path), "oxford_pets/images")
     (line,) = error.value.problems
     assert str(path) in line and line.endswith("; delete it to draw again")
     assert "\n" not in line and len(line) < len(str(path)) + 320

@@ -13,7 +13,7 @@ from dassl.utils import read_image
 from dassl.utils.errors import UserError
 from datasets.demo import digits, raster, store
 from datasets.demo.stream import IntegerStream
-from datasets.demo_suite import (
+from datasets.demo.suite import (
     DemoDigits,
     DemoShapes,
     DemoShapesSketch,

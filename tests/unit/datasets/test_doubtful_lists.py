@@ -7,8 +7,8 @@ import json
 import pytest
 
 from dassl.utils.errors import UserError
-from datasets.classes import read_alike
 from datasets.oxford_pets import OxfordPets
+from datasets.parts.classes import read_alike
 from tests.support.checked_folders import check
 from tests.support.dataset_tree import dataset_cfg, small_lists, write_tree
 

@@ -10,9 +10,10 @@ import pytest
 
 from dassl.data.datasets import DatumMT
 from dassl.utils.errors import UserError
-from datasets import fewshot
 from datasets.oxford_pets import OxfordPets
-from datasets.splits import Item
+from datasets.parts.fewshot.draw import draw_lists
+from datasets.parts.fewshot.files import cache_path
+from datasets.parts.items import Item
 from tests.support.dataset_tree import as_rows, dataset_cfg, small_lists, write_tree
 from tests.support.foreign_cache import foreign_data
 
@@ -43,7 +44,7 @@ def folder(tmp_path):
 
 
 def write_cache(folder, content: bytes):
-    path = fewshot.cache_path(str(folder), SHOTS, SEED)
+    path = cache_path(str(folder), SHOTS, SEED)
     with open(path, "wb") as file:
         file.write(content)
     return path
@@ -189,7 +190,7 @@ def test_a_cached_image_without_a_path_is_one_short_line(folder, impath):
 
 
 def test_a_cache_that_cannot_be_opened_is_named(folder):
-    path = fewshot.cache_path(str(folder), SHOTS, SEED)
+    path = cache_path(str(folder), SHOTS, SEED)
     os.mkdir(path)
     with pytest.raises(UserError, match=f"{path} is a folder; delete it"):
         read(folder)
@@ -198,7 +199,7 @@ def test_a_cache_that_cannot_be_opened_is_named(folder):
 @pytest.mark.parametrize("target", ["nowhere", ""], ids=["to nothing", "loop"])
 @pytest.mark.parametrize("place", ["file", "folder"])
 def test_a_cache_that_is_a_broken_link_is_not_passed_over(folder, target, place):
-    link = Path(fewshot.cache_path(str(folder), SHOTS, SEED))
+    link = Path(cache_path(str(folder), SHOTS, SEED))
     if place == "folder":
         link = link.parent
         link.rmdir()
@@ -238,6 +239,6 @@ def test_a_file_that_is_far_too_large_is_not_read(folder):
 def test_the_draw_of_a_seed_is_the_one_of_the_seeded_global_generator(folder):
     items = [Item(*row) for row in small_lists()["train"]]
     val = [Item(*row) for row in small_lists()["val"]]
-    found = fewshot.draw_lists({"train": items, "val": val}, ("train", "val"), SHOTS, SEED)
+    found = draw_lists({"train": items, "val": val}, ("train", "val"), SHOTS, SEED)
     rows = {s: [[i.path, i.label, i.classname] for i in found[s]] for s in found}
     assert rows == drawn(small_lists())

@@ -6,7 +6,7 @@ import pytest
 
 from dassl.utils.errors import UserError
 from datasets.fgvc_aircraft import FGVCAircraft
-from datasets.splits import SPLITS
+from datasets.parts.items import SPLITS
 from tests.support import dataset_tree
 from tests.support.dataset_tree import as_rows
 from tests.support.foreign_cache import write_foreign_cache

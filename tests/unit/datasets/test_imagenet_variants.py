@@ -10,7 +10,7 @@ from datasets.imagenet import ImageNet
 from datasets.imagenet_a import ImageNetA
 from datasets.imagenet_r import ImageNetR
 from datasets.imagenet_sketch import ImageNetSketch
-from datasets.imagenet_v2 import ImageNetV2
+from datasets.imagenetv2 import ImageNetV2
 from tests.support.dataset_tree import as_rows, dataset_cfg
 from trainers.parts.classes import ClassSpace
 
@@ -171,7 +171,8 @@ def test_a_missing_class_folder_is_to_be_unpacked(tmp_path, complete, monkeypatc
     gone = images / classes_of(complete)[0][2]
     gone.rename(tmp_path / "gone")
     remedy = f"only in the lines: {gone.name}; unpack the images of each class there: "
-    assert message_of(tmp_path, complete).endswith(remedy + complete.images_url)
+    some = "; or read the classes that are there: DATASET.PARTIAL True"
+    assert message_of(tmp_path, complete).endswith(remedy + complete.images_url + some)
     monkeypatch.setattr(published, "wnids", lambda name: [*WNIDS, "n99"])
     line = message_of(tmp_path, complete)
     assert f"11 class folders in {images}; {remedy}{complete.images_url}; or, for the p" in line

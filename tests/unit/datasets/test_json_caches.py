@@ -7,9 +7,14 @@ import os
 import pytest
 
 from dassl.utils.errors import BadFileError
-from datasets import json_caches
-from datasets.json_caches import json_cache_path, read_json_cache, source_sha256, write_json_cache
-from datasets.splits import Item
+from datasets.parts.fewshot import json_files as json_caches
+from datasets.parts.fewshot.files import json_cache_path
+from datasets.parts.fewshot.json_files import (
+    read_json_cache,
+    source_sha256,
+    write_json_cache,
+)
+from datasets.parts.items import Item
 
 WHAT = {"dataset": "OxfordPets", "shots": 1, "seed": 3, "split_sha256": "ab" * 32}
 DRAWN = {

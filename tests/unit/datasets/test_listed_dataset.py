@@ -9,9 +9,9 @@ import pytest
 from dassl.data.datasets import Datum
 from dassl.utils.errors import UserError
 from datasets.fashion20 import Fashion20
-from datasets.listed_dataset import ListedDatum
 from datasets.oxford_pets import OxfordPets
-from datasets.text_lists import read_lines
+from datasets.parts.reader import ListedDatum
+from datasets.parts.text_lists import read_lines
 from tests.support.dataset_tree import as_rows, dataset_cfg, small_lists, write_tree
 from tests.support.foreign_cache import write_foreign_cache
 

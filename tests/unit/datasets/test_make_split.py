@@ -12,7 +12,7 @@ from datasets.eurosat import EuroSAT
 from datasets.general10 import General10
 from datasets.oxford_flowers import OxfordFlowers
 from datasets.oxford_pets import OxfordPets
-from datasets.splits import SPLITS
+from datasets.parts.items import SPLITS
 from datasets.stanford_cars import StanfordCars
 from datasets.sun397 import SUN397
 from datasets.ucf101 import UCF101

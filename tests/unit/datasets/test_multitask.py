@@ -9,11 +9,11 @@ import yaml
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
-from datasets.demo_suite import DemoSuite
+from datasets.demo.suite import DemoSuite
 from datasets.eurosat import EuroSAT
-from datasets.multitask import JointDataset
 from datasets.oxford_flowers import OxfordFlowers
 from datasets.oxford_pets import OxfordPets
+from datasets.parts.multitask import JointDataset
 from tests.support import dataset_tree
 from tests.support.dataset_tree import dataset_cfg, small_lists, write_tree
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dassl.utils.errors import UserError
-from datasets.image_csv import ImageCSV
+from datasets.own.image_csv import ImageCSV
 from tests.support.own_pictures import (
     by_part,
     class_images,

@@ -8,7 +8,7 @@ import pytest
 
 from dassl.utils.errors import UserError
 from datasets.__main__ import run
-from datasets.image_folder import ImageFolder
+from datasets.own.image_folder import ImageFolder
 from tests.support.own_pictures import CLASSES, by_part, class_images, own_cfg, rows, write_images
 
 

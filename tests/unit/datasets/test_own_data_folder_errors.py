@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from dassl.utils.errors import UserError
-from datasets.image_folder import ImageFolder
+from datasets.own.image_folder import ImageFolder
 from tests.support.own_pictures import class_images, own_cfg, write_images
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from dassl.utils.errors import UserError
 from datasets.__main__ import run
-from datasets.checking import names
 from datasets.checking.listing import rows
-from datasets.checking.names import Named, resolve, yaml_stems
+from datasets.parts import names
+from datasets.parts.names import Named, resolve, yaml_stems
 from tests.support.checked_folders import check, put
 from tests.support.own_pictures import class_images
 

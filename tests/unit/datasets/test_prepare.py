@@ -3,7 +3,7 @@
 import pytest
 
 from dassl.data.datasets import DATASET_REGISTRY
-from datasets.checking.names import PUBLISHED
+from datasets.parts.names import PUBLISHED
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.command import prepare
 from datasets.preparing.options import Options

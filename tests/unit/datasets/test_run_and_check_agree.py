@@ -10,9 +10,9 @@ from dassl.utils.errors import UserError
 from dassl.utils.files import read_image
 from datasets.dtd import DescribableTextures
 from datasets.fgvc_aircraft import FGVCAircraft
-from datasets.imagenet_v2 import ImageNetV2
-from datasets.listed_dataset import TaskPlace
+from datasets.imagenetv2 import ImageNetV2
 from datasets.oxford_pets import OxfordPets
+from datasets.parts.reader import TaskPlace
 from tests.support.checked_folders import check, only, publish, put, write_aircraft
 from tests.support.dataset_tree import dataset_cfg, small_lists
 from tests.support.own_pictures import class_images, write_images

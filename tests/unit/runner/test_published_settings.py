@@ -80,6 +80,24 @@ def one_yaml(names, cfg, epochs):
         yield names, mode, shots, datasets, cfg, epochs, ""
 
 
+def taskres_rows():
+    """TaskRes: 100 epochs up to 4 shots, 200 from 8 on; ImageNet a tenth of the rate; Flowers102
+    the whole residual."""
+    names, alpha = "taskres taskres_dept", "TRAINER.TaskRes.RESIDUAL_SCALE 1.0"
+    imagenet, vit = "TaskRes/adam_lr2e-4_B256_ep200_ViT16", "MODEL.BACKBONE.NAME ViT-B/16"
+    flowers = {"oxford_flowers"}
+    long = [("b2n", (16,)), ("fs", (8, 16))]
+    for mode, shots, epochs in (*((*each, 200) for each in long), ("fs", (1, 2, 4), 100)):
+        yaml_name = f"TaskRes/vit_b16_ep{epochs}"
+        yield names, mode, shots, CROSS - flowers, yaml_name, epochs, ""
+        yield names, mode, shots, flowers, yaml_name, epochs, alpha
+    for mode, shots in long:
+        yield names, mode, shots, IMAGENET, imagenet, 200, ""
+    yield names, "fs", (1, 2, 4), IMAGENET, "TaskRes/adam_lr2e-4_B256_ep100", 100, vit
+    yield names, "xd", (16,), IMAGENET, "TaskRes/generalization_vit16", 200, ""
+    yield names, "mt", (16,), JOINT, "TaskRes/vit_b16_ep200", 200, ""
+
+
 # experiments; mode of training; shots; datasets; YAML; epochs (0: nothing is trained); options
 TABLE = [
     # DePT: plain methods and DePT variants, base-to-new.
@@ -154,18 +172,21 @@ TABLE = [
     # Koorye/SkipTuning: its YAML in b2n; one YAML in all modes, and DePT, are ours.
     *one_yaml("prograd prograd_dept", "ProGrad/vit_b16_ep100_ctx", 100),
     *one_yaml("clip_adapter clip_adapter_dept", "CLIPAdapter/vit_b16_ep10_bs4", 10),
+    # geekyutao/TaskRes, train_regular.sh, its RN50 settings on ViT-B/16; b2n, mt, DePT are ours.
+    *taskres_rows(),
 ]
 TRAINERS = {
     **{"coop": "CoOp", "cocoop": "CoCoOp", "kgcoop": "KgCoOp", "maple": "MaPLe", "ivlp": "IVLP"},
     **{"vpt": "VPT", "promptsrc": "PromptSRC", "linear_probe": "LinearProbe"},
     **{"zsclip": "ZeroshotCLIP", "zsclip2": "ZeroshotCLIP2"},
-    **{"prograd": "ProGrad", "clip_adapter": "CLIPAdapter"},
+    **{"prograd": "ProGrad", "clip_adapter": "CLIPAdapter", "taskres": "TaskRes"},
     **{name: "SoftCPTHard" if "hard" in name else "SoftCPT" for name in SOFTCPT},
 }
 MODES = ("b2n", "xd", "dg", "fs", "fs-b2n", "mt")
 MODES_OF = {
     **{name: ("b2n", "xd", "dg", "fs", "mt") for name in ("zsclip", "zsclip2")},
     "linear_probe": ("b2n", "dg", "fs", "fs-b2n", "mt"),
+    **{name: ("b2n", "dg", "fs", "fs-b2n", "mt") for name in ("taskres", "taskres_dept")},
 }
 for each in SOFTCPT:
     by_class = each in ("softcpt_csta", "softcpt_csts", "softcpt_hard_class")

@@ -86,9 +86,9 @@ def test_tests_encode_a_bounded_number_of_texts_at_once(at_once, sizes, make, ba
     tower = trainer.model.clip.text
     encode = tower.forward_shared
 
-    def spy(prefix, suffix, group, eot, deep=()):
+    def spy(prefix, suffix, group, eot, change):
         rows.append(len(suffix))
-        return encode(prefix, suffix, group, eot, deep)
+        return encode(prefix, suffix, group, eot, change)
 
     monkeypatch.setattr(tower, "forward_shared", spy)
     monkeypatch.setattr(cocoop, "TEXTS_AT_ONCE", at_once)

@@ -17,11 +17,11 @@ def test_shared_prefix_equals_whole_rows_in_features_and_gradient(trainer, make,
     shared = trainer.model.text_prompts()
     assert shared.prefix is not None and shared.prefix.shape[0] == 1
     ctx = learner.ctx.expand(len(NAMES), -1, -1)
-    whole = learner.whole_prompts(ctx, deep=shared.deep)
+    whole = learner.whole_prompts(ctx)
     assert whole.prefix is None
     results = []
     for prompts in (shared, whole):
-        features = prompts.encode(trainer.model.clip)
+        features = trainer.model.encode_text(prompts)
         (gradient,) = torch.autograd.grad(features.square().sum(), learner.ctx, retain_graph=True)
         results.append((features.detach(), gradient))
     for actual, expected in zip(*results, strict=True):
@@ -30,7 +30,7 @@ def test_shared_prefix_equals_whole_rows_in_features_and_gradient(trainer, make,
 
 def test_several_streams_over_chosen_classes_equal_whole_rows(make):
     trainer = make("CoOp", "TRAINER.COOP.N_CTX", 3)
-    learner, clip_model = trainer.model.prompt_learner, trainer.model.clip
+    learner = trainer.model.prompt_learner
     ctx = torch.randn(2, 3, 64, generator=torch.Generator().manual_seed(4))
     group, classes = torch.tensor([1, 0, 1]), torch.tensor([4, 4, 2])
     shared = learner.shared_prompts(ctx, group=group, classes=classes)
@@ -38,7 +38,7 @@ def test_several_streams_over_chosen_classes_equal_whole_rows(make):
     whole = learner.whole_prompts(ctx[group], classes=classes)
     with torch.no_grad():
         torch.testing.assert_close(
-            shared.encode(clip_model), whole.encode(clip_model), rtol=1e-4, atol=1e-5
+            *map(trainer.model.encode_text, (shared, whole)), rtol=1e-4, atol=1e-5
         )
 
 

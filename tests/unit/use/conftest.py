@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.support import prompt_run
 from tests.unit.trainers.conftest import batch, hard, make, softcpt  # noqa: F401
-from use.provenance import write_provenance
+from use.run_file import write_run_file
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def finished(make, tmp_path):  # noqa: F811
         built = prompt_run.wander(make(trainer, "OUTPUT_DIR", str(folder), *options, **how))
         built.set_model_mode("eval")
         built.save_model(0, str(folder))
-        write_provenance(built.cfg, built)
+        write_run_file(built.cfg, built)
         return built, folder
 
     return call

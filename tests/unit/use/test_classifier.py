@@ -16,7 +16,7 @@ from tests.unit.trainers.conftest import NAMES, is_multitask, trained_methods
 from tests.unit.trainers.softcpt_runs import NODE, SMALL, TASKS, words
 from use import PromptClassifier
 from use.classifier import to_probabilities
-from use.provenance import write_provenance
+from use.run_file import write_run_file
 from use.runs import Changes, TrainedRun
 
 METHODS = trained_methods()
@@ -61,7 +61,7 @@ def test_a_task_is_told_apart_by_itself(name, finished, pictures):
 @pytest.mark.parametrize("name", ["ZeroshotCLIP", "ZeroshotCLIP2"])
 def test_zero_shot_needs_no_checkpoint(name, make, pictures, tmp_path):
     trainer = make(name, "OUTPUT_DIR", str(tmp_path / "run"))
-    write_provenance(trainer.cfg, trainer)
+    write_run_file(trainer.cfg, trainer)
     classifier = PromptClassifier.from_run(tmp_path / "run")
     close(classifier.probabilities(pictures), as_tested(trainer, pictures))
     few = PromptClassifier.from_run(tmp_path / "run", classnames=OTHER)
@@ -162,7 +162,7 @@ def test_a_trainer_of_the_public_engine_predicts_too(tmp_path):
     cfg.DATALOADER.NUM_WORKERS = 0
     trainer = build_trainer(cfg)
     trainer.save_model(0, cfg.OUTPUT_DIR)
-    write_provenance(cfg, trainer)
+    write_run_file(cfg, trainer)
     pictures = sorted(map(str, (tmp_path / "toy").rglob("00.png")))
     shutil.move(tmp_path / "toy", tmp_path / "moved")
     moved = [path.replace("/toy/", "/moved/") for path in pictures]
@@ -177,7 +177,7 @@ def test_a_trainer_of_the_public_engine_predicts_too(tmp_path):
 def test_a_test_whose_checkpoints_are_gone_says_so(finished, make, tmp_path):
     _, folder = finished("CoOp")
     tested = make("CoOp", "OUTPUT_DIR", str(tmp_path / "test"))
-    write_provenance(tested.cfg, tested, model_dir=str(folder), epoch=1)
+    write_run_file(tested.cfg, tested, model_dir=str(folder), epoch=1)
     assert PromptClassifier.from_run(tmp_path / "test").run.model_dir == folder
     shutil.rmtree(folder)
     with pytest.raises(UserError, match=r"is a test of the checkpoints in .*, which is not there"):

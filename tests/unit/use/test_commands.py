@@ -12,7 +12,7 @@ import use.__main__ as commands
 from lpclip.command import run
 from tests.unit.trainers.softcpt_runs import TASKS
 from use.predictions import Predictions
-from use.provenance import write_provenance
+from use.run_file import write_run_file
 
 
 def called(module, capsys, *words):
@@ -96,7 +96,7 @@ def test_words_of_several_tasks(softcpt, tmp_path, capsys):
     cfg = trainer.cfg.clone()
     cfg.defrost()
     cfg.OUTPUT_DIR = str(tmp_path)
-    write_provenance(cfg, trainer)
+    write_run_file(cfg, trainer)
     _, out, _ = called(inside, capsys, "words", tmp_path, "--top-k", 1, "--format", "csv")
     assert {row["owner"] for row in csv.DictReader(out)} == {"all", *TASKS}
 

@@ -44,7 +44,7 @@ def test_nearest_is_the_full_sort_of_the_distances():
 
 
 def test_every_prompted_block_has_its_context(make):
-    expected = [("prompt_learner", "all", block, (2, 64)) for block in (0, 1)]
+    expected = [("prompt_learner", "all", 0, (2, 64)), ("deep prompts", "all", 1, (2, 64))]
     assert shapes(contexts_of(make("MaPLe").model)) == expected
     ivlp = make("IVLP", "TRAINER.IVLP.N_CTX_TEXT", 2).model
     assert shapes(contexts_of(ivlp)) == expected
@@ -70,7 +70,7 @@ def test_softcpts_tasks_have_the_contexts_that_the_meta_network_makes(softcpt):
     assert [c.owner for c in found if c.part == "task_prompt_learner"] == tasks
     generated = [c for c in found if c.part == "prompt_learner"]
     assert [c.owner for c in generated] == tasks
-    features = model.task_prompt_learner(torch.arange(3)).encode(model.clip)
+    features = model.encode_text(model.task_prompt_learner(torch.arange(3)))
     expected = model.prompt_gen(features)
     torch.testing.assert_close(torch.stack([c.vectors for c in generated]), expected)
 

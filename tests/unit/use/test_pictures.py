@@ -73,7 +73,6 @@ def test_one_pixel_is_enlarged_and_said(tmp_path, caplog):
     assert "1 x 1 pixels are enlarged to 224 x 224" in caplog.text
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_hundred_megapixels_are_read(tmp_path):
     path = save(tmp_path / "wall.png", "L", size=(10_000, 10_000), compress_level=1)
     assert read_picture(path, (32, 32)).size == (10_000, 10_000)
@@ -86,7 +85,10 @@ def test_a_hundred_megapixels_are_read(tmp_path):
         (lambda p: p.touch(), "cannot read the image"),
         (lambda p: Image.fromarray(np.full((9, 9), 3000, np.uint16)).save(p), "more than 8 bits"),
         (lambda p: Image.new("RGB", (1, 4000)).save(p), "too long for a crop"),
-        (lambda p: Image.new("L", (20_000, 20_000)).save(p, compress_level=1), "cannot read"),
+        (
+            lambda p: Image.new("L", (20_000, 20_000)).save(p, compress_level=1),
+            "more than INPUT.MAX",
+        ),
     ],
 )
 def test_what_cannot_be_judged_is_one_line_with_the_path(make, message, tmp_path):

@@ -1,0 +1,1 @@
+"""Your own pictures: in class folders, or listed in a table."""

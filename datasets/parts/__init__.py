@@ -1,0 +1,1 @@
+"""What readers of public datasets are made of."""

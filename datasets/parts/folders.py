@@ -1,0 +1,244 @@
+"""Whether the folder of a dataset is there and can be used, and what to do if not."""
+
+import difflib
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from dassl.data.datasets import DATASET_REGISTRY
+from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
+from datasets import published
+from datasets.parts.items import is_relative
+from datasets.parts.wording import prepare_command
+
+LEGIBLE = "make it readable"
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    *(".pbm", ".pgm", ".ppm"),
+)
+
+# other names of the folders, besides those that differ in letter case, blanks, dots and dashes
+_OTHER_NAMES = {
+    "oxford_pets": ("oxford-iiit-pet", "pets"),
+    "stanford_cars": ("cars",),
+    "oxford_flowers": ("flowers-102", "flowers102", "oxford-flowers-102", "flowers"),
+    "fgvc_aircraft": ("fgvc-aircraft-2013b", "aircraft"),
+    "imagenet": ("ilsvrc2012", "imagenet-1k"),
+    "imagenet-sketch": ("sketch",),
+    "imagenet-adversarial": ("imagenet-a",),
+    "imagenet-rendition": ("imagenet-r",),
+    "PlantSeedlingV1": ("plant-seedling",),
+}
+_ALIKE = 0.85  # of a misspelt name, as difflib measures it: imagenet-100 is not imagenet
+
+
+def is_folder(path: str, dataset: str, remedy: str) -> bool:
+    """Whether there is a folder; False where nothing is.
+
+    Args:
+        path: where it should be.
+        dataset: for errors.
+        remedy: what to do if something else is there.
+
+    Raises:
+        MissingFileError: a file or a link to nothing is in its place.
+        BadFileError: it, or one above it, is closed to this user.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except PermissionError as error:
+        raise _closed(path, dataset) from error
+    except (OSError, ValueError):  # a loop of links, a null byte in the name
+        if os.path.islink(path):
+            raise MissingFileError(f"{dataset}: {path} is a broken link; {remedy}") from None
+        return False
+    if not stat.S_ISDIR(mode):
+        raise MissingFileError(f"{dataset}: {path} is a file; {remedy}")
+    if not os.access(path, os.X_OK):
+        raise _closed(path, dataset)
+    return True
+
+
+def _closed(path: str, dataset: str) -> BadFileError:
+    above = [str(folder) for folder in reversed(Path(path).parents)]
+    first = next((folder for folder in above if not os.access(folder, os.X_OK)), path)
+    return BadFileError(f"{dataset}: {first} cannot be opened (Permission denied); {LEGIBLE}")
+
+
+def check_dataset_folder(folder: str, reader: Any, root: str) -> None:
+    """Check that the folder of a dataset is there.
+
+    Args:
+        folder: its path, below `root`.
+        reader: the dataset's class.
+        root: DATASET.ROOT.
+
+    Raises:
+        MissingFileError, BadFileError: it is not, see `is_folder`; the error says where to get it,
+            and names a folder that looks as if it were meant.
+    """
+    name, below = reader.__name__, os.path.relpath(folder, root)
+    if os.path.isfile(root):
+        raise MissingFileError(
+            f"{name}: DATASET.ROOT {root} is a file; set --root to the folder that holds {below}/"
+        )
+    source = f"images: {images_url(reader)}"
+    if getattr(reader, "split_url", ""):
+        source += f"; split file: {reader.split_url}"
+    if is_folder(folder, name, f"put the dataset's folder there; {source}"):
+        return
+    hint = _hint(root, reader, below)
+    if not hint:
+        source += f"; or set --root to the folder that holds {below}/"
+        if published.sizes(name):
+            source += f"; or run {prepare_command(name, root)}, which fetches what it can"
+    raise MissingFileError(f"{name}: no folder {folder}{hint}; {source}")
+
+
+def check_images_folder(path: str, reader: Any, folder: str) -> None:
+    """Check that a folder of images is there.
+
+    Args:
+        path: where it should be.
+        reader: the dataset's class.
+        folder: the dataset's own.
+
+    Raises:
+        MissingFileError, BadFileError: as `check_dataset_folder`.
+    """
+    name, remedy = reader.__name__, f"unpack the images there: {images_url(reader)}"
+    if not is_folder(path, name, remedy):
+        hint = _misplaced(folder, os.path.relpath(path, folder))
+        raise MissingFileError(f"{name}: no images folder {path}{hint}; {remedy}")
+
+
+def images_url(reader: Any) -> str:
+    """Where the images of a dataset are published, for messages."""
+    return getattr(reader, "images_url", "") or "not published"
+
+
+def images_remedy(reader: Any, *, missing: bool = True) -> str:
+    """What to do with images that are missing, or else are there and cannot be used."""
+    given = getattr(reader, "images_remedy", "")
+    if not given and getattr(reader, "images_url", ""):
+        given = "unpack the published images again"
+    own = "put them there, or correct the list" if missing else "replace or remove them"
+    return given or own
+
+
+def near_folder(root: str, reader: Any) -> str | None:
+    """The name of a folder below `root` that is known as another name of a dataset's: EuroSAT for
+    eurosat, caltech101 for caltech-101, StanfordCars for stanford_cars; None without one.
+    """
+    folder: str = reader.dataset_dir
+    names = (folder, reader.__name__, *_OTHER_NAMES.get(folder, ()))
+    wanted = {_plain(name) for name in names if name}
+    near = [name for name in subfolders(root) if _plain(name) in wanted]
+    return near[0] if near else None
+
+
+def _hint(root: str, reader: Any, below: str) -> str:
+    near = near_folder(root, reader)
+    if near:
+        return f"; {os.path.join(root, near)} is there: rename it to {below}"
+    if root.endswith(os.sep + below):
+        above = root.removesuffix(os.sep + below) or os.sep
+        return f"; --root is the dataset's own folder: give {above}"
+    known = (DATASET_REGISTRY.get(name) for name in DATASET_REGISTRY.registered_names())
+    others = {getattr(other, "dataset_dir", "") for other in known}
+    names = [name for name in subfolders(root) if name not in others]
+    misspelt = difflib.get_close_matches(below, names, n=1, cutoff=_ALIKE)
+    if misspelt:
+        return f"; {os.path.join(root, misspelt[0])} is there: rename it to {below} if it is that"
+    return ""
+
+
+def _misplaced(folder: str, images: str) -> str:
+    """A hint at images that lie a folder too deep, or whose folder has another name."""
+    if images == ".":
+        return ""
+    for name in subfolders(folder):
+        if os.path.isdir(os.path.join(folder, name, images)):
+            return f"; {os.path.join(folder, name, images)} is there: move it"
+    parent, last = os.path.split(os.path.join(folder, images))
+    for name in subfolders(parent):
+        if _plain(name) == _plain(last):
+            return f"; {os.path.join(parent, name)} is there: rename it"
+    return ""
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def why_no_file(path: str) -> str:
+    """What is in the place of a file that is to be read, as "is a folder"; "" for a file, also one
+    that is closed, and where nothing is. A pipe would be waited for without end.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except PermissionError:
+        return ""
+    except (OSError, ValueError):  # a loop of links, a null byte in the name
+        return "is a broken link" if os.path.islink(path) else ""
+    if stat.S_ISREG(mode):
+        return ""
+    return "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+
+
+def visible(folder: str) -> list[str]:
+    """Names of what is in a folder, sorted, without hidden entries.
+
+    Raises:
+        BadFileError: it cannot be listed.
+    """
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        raise _unlisted(folder, error) from error
+
+
+def sorted_entries(folder: str) -> list[os.DirEntry[str]]:
+    """All that is in a folder, sorted by name.
+
+    Raises:
+        BadFileError: it cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise _unlisted(folder, error) from error
+
+
+def _unlisted(folder: str, error: OSError) -> BadFileError:
+    return BadFileError(f"cannot list {folder} ({error.strerror}); {LEGIBLE}")
+
+
+def subfolders(folder: str) -> list[str]:
+    """Names of the folders in a folder, sorted; none where it cannot be listed."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    return [name for name in names if os.path.isdir(os.path.join(folder, name))]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name is an image's: by its extension, and not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def below_root(folder: str) -> str:
+    """The folder, which is DATASET.FOLDER.
+
+    Raises:
+        BadValueError: it leaves the root.
+    """
+    if folder and not is_relative(folder):
+        raise BadValueError(
+            f"DATASET.FOLDER = {folder!r}: give a folder below DATASET.ROOT, without '..' and "
+            "without '/' in front"
+        )
+    return folder

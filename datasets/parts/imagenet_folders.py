@@ -1,0 +1,301 @@
+"""What readers of ImageNet and of its variants share: a folder of images for each class, and
+classnames.txt with the name of each.
+"""
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from dassl.utils.errors import BadFileError
+from datasets import published
+from datasets.parts.classes import check_classes
+from datasets.parts.folders import visible
+from datasets.parts.items import Item
+from datasets.parts.reader import ListedDataset, Lists
+from datasets.parts.text_lists import read_table
+from datasets.parts.wording import counted, first_few, prepare_command
+
+logger = logging.getLogger(__name__)
+
+PARTIAL = "DATASET.PARTIAL True"
+
+
+class WnidFolders(ListedDataset):
+    """Class folders, whose place in the sorted listing is the label; the name of a class is that of
+    its line `<wnid> <name>` in classnames.txt.
+
+    `class_ids` are the wnids in label order: names repeat (ImageNet has two "missile"), ids do not,
+    so that a head which was trained on all of ImageNet serves the classes of a variant.
+
+    With DATASET.PARTIAL a folder may lack classes that classnames.txt has, as ImageNet-100 does:
+    labels count those that are there, and `partial` tells of it.
+    """
+
+    template = "a photo of a {}."
+    has_partial_folders = True
+    reads_part = False
+
+    def __init__(self, cfg: Any) -> None:
+        self.reads_part = cfg.DATASET.get("PARTIAL", False)  # a key that trainers add
+        super().__init__(cfg)
+        folders: dict[int, str] = {}
+        for item in self.train_x:
+            if item.label not in folders:
+                folders[item.label] = os.path.basename(os.path.dirname(item.impath))
+        self.class_ids = [self.wnid_of(folders[label]) for label in sorted(folders)]
+
+    @property
+    def source(self) -> str:
+        """The images folder."""
+        return self.image_dir
+
+    @property
+    def names_file(self) -> str:
+        """The path of classnames.txt."""
+        return os.path.join(self.dataset_dir, "classnames.txt")
+
+    def wnid_of(self, folder: str) -> str:
+        """The wnid of a class folder: its own name."""
+        return folder
+
+    def check_lists(self, lists: Lists) -> None:
+        """Check the classes; a listing shows no image twice."""
+        check_classes(lists, self.source)
+        self.warn_of_names_alike(lists, published.classnames("ImageNet"))
+
+    def check_images(self, items: Iterable[Item]) -> None:
+        """Nothing: the listing has just shown the images."""
+
+    def read_names(self) -> dict[str, str]:
+        """Wnid -> name, in the order of classnames.txt.
+
+        Raises:
+            MissingFileError, BadFileError: see `text_lists.read_table`.
+        """
+        first = "delete it and " if os.path.lexists(self.names_file) else ""
+        return read_table(self.names_file, f"{first}run {self.prepare_command}, which writes it")
+
+    @property
+    def prepare_command(self) -> str:
+        """The command that writes classnames.txt, and sorts the validation images of ImageNet."""
+        return prepare_command(type(self).__name__, os.path.dirname(self.dataset_dir))
+
+    def classes_to_read(self, lines: Sequence[str], found: Sequence[str], folder: str) -> list[str]:
+        """The class folders to read, in the order of their labels.
+
+        Args:
+            lines: those that classnames.txt tells of, in that order.
+            found: those that are there.
+            folder: where that is.
+
+        Raises:
+            BadFileError: see `check_names`; not of missing ones with DATASET.PARTIAL.
+        """
+        there = set(found)
+        present = [name for name in lines if name in there]
+        missing = [name for name in lines if name not in there]
+        if not self.reads_part or not present or not there <= set(lines):
+            self.check_names(lines, found, folder)
+        if missing:
+            self.mark_partial(present, len(missing))
+            logger.info(
+                "Notice: %s: DATASET.PARTIAL: %s of %d are read, and accuracy is among them; %s "
+                "lacks %d: %s",
+                type(self).__name__,
+                f"{len(present)} classes",
+                len(lines),
+                folder,
+                len(missing),
+                first_few(missing),
+            )
+        return present
+
+    def mark_partial(self, present: Sequence[str], missing: int) -> None:
+        """Let `partial` say which class folders are there and how many are not."""
+        ids = "".join(f"{self.wnid_of(name)}\n" for name in present)
+        digest = hashlib.sha256(ids.encode()).hexdigest()
+        self.partial = {"present": len(present), "missing": missing, "present_sha256": digest}
+
+    def check_names(self, names: Iterable[str], wnids: Sequence[str], folder: str) -> None:
+        """Check that classnames.txt has a line for each class folder and no more.
+
+        Raises:
+            BadFileError: names what only one side has.
+        """
+        if set(names) == set(wnids):
+            return
+        lines = list(names)
+        write = f"delete this one and run {self.prepare_command}"
+        if set(wnids) - set(lines):
+            remedy = f"each folder needs its line: for the published file {write}"
+        else:
+            remedy = f"unpack the images of each class there: {self.images_url}"
+            if set(self.read_names()) != set(published.wnids("ImageNet") or ()):
+                remedy += f"; or, for the published {os.path.basename(self.names_file)}, {write}"
+            remedy += f"; or read the classes that are there: {PARTIAL}"
+        raise BadFileError(
+            f"{self.names_file} has {len(lines)} lines for {len(wnids)} class folders in {folder}; "
+            f"{difference('the folders', wnids, 'the lines', lines)}; {remedy}"
+        )
+
+    def warn_of_names(self, names: Mapping[str, str]) -> None:
+        """Warn where a name is not the published one of its wnid; other ids have none."""
+        known = published_names()
+        other = [wnid for wnid, name in names.items() if known.get(wnid, name) != name]
+        if other:
+            logger.warning(
+                "Warning: %s: prompts are not the published ones: %s not as published, as %s, "
+                "which is %r and not %r; for the published file delete this one and run %s",
+                self.names_file,
+                f"{counted(len(other), 'name')} {'is' if len(other) == 1 else 'are'}",
+                other[0],
+                names[other[0]],
+                known[other[0]],
+                self.prepare_command,
+            )
+
+    def class_folders(self, folder: str, known: Collection[str], remedy: str) -> list[str]:
+        """Names of the folders in a folder, sorted; files beside them are skipped.
+
+        Args:
+            known: the class folders that classnames.txt tells of.
+            remedy: what to do if there are no folders.
+
+        Raises:
+            BadFileError: there is none, or one that is neither known nor named as a class.
+        """
+        names = visible(folder)
+        found = [name for name in names if os.path.isdir(os.path.join(folder, name))]
+        if not found:
+            raise BadFileError(
+                f"{type(self).__name__}: no class folders in {folder}, but {len(names):,} files; "
+                f"{remedy}"
+            )
+        stray = [name for name in found if name not in known and not self.is_class_name(name)]
+        if stray:
+            raise BadFileError(
+                f"{type(self).__name__}: {folder} has folders that are no classes: "
+                f"{first_few(stray)}; {self.stray_remedy(stray)}"
+            )
+        return found
+
+    def is_class_name(self, folder: str) -> bool:
+        """Whether a folder is named as those of classes are: n01440764."""
+        return re.fullmatch(r"n\d+", folder) is not None
+
+    def stray_remedy(self, stray: Sequence[str]) -> str:
+        """What to do with folders that are not named so."""
+        return "move them to another place"
+
+    def list_images(self, below: str, folders: Sequence[str], names: Sequence[str]) -> list[Item]:
+        """All images of class folders, which count the labels; images of a class by file name.
+
+        Args:
+            below: the part of the images folder that holds them; "" for the images folder itself.
+            folders: C class folders.
+            names: C classnames.
+
+        Raises:
+            BadFileError: a folder is empty or cannot be listed.
+        """
+        items: list[Item] = []
+        for label, (folder, name) in enumerate(zip(folders, names, strict=True)):
+            path = os.path.join(self.image_dir, below, folder)
+            files = visible(path)
+            if not files:
+                raise BadFileError(
+                    f"{type(self).__name__}: no image in {path}; unpack its images there"
+                )
+            start = f"{below}/{folder}" if below else folder
+            items += [Item(f"{start}/{file}", label, name) for file in files]
+        return items
+
+
+class ImageNetVariant(WnidFolders):
+    """A test set of ImageNet's classes or of some of them. No image is for training: train and test
+    are the same list and nothing is drawn from it, whatever DATASET.NUM_SHOTS says; no val.
+
+    Base and new classes are the halves of the set's own classes. (Among the published readers,
+    DePT's cut them so; CoOp's ignore DATASET.SUBSAMPLE_CLASSES here.)
+
+    Class attributes of a variant:
+        complete: whether the set has every class of classnames.txt.
+
+    `all_class_ids` are the wnids of all of ImageNet, in ImageNet's label order: a head without
+    class list, of a published checkpoint, has its rows so.
+    """
+
+    complete = False
+    drawn_splits = ()
+    listed_by = "the sorted listing"
+
+    def __init__(self, cfg: Any) -> None:
+        super().__init__(cfg)
+        self.all_class_ids = sorted(self.read_names())
+
+    def read_lists(self) -> Lists:
+        """All images, as train and as test.
+
+        Raises:
+            MissingFileError: classnames.txt is missing.
+            BadFileError: there are no class folders; or one has no line in classnames.txt or no
+                image, or is none of the set's.
+        """
+        names = self.read_names()
+        remedy = f"unpack the archive again: {self.images_url}"
+        wnids = self.class_folders(self.image_dir, names, remedy)
+        known = names if self.complete else set(wnids).intersection(names)
+        wnids = self.classes_to_read(sorted(known), wnids, self.image_dir)
+        if not self.complete:
+            self._check_wnids(wnids)
+        self.warn_of_names(names)
+        items = self.list_images("", wnids, [names[wnid] for wnid in wnids])
+        return {"train": items, "val": [], "test": items}
+
+    def _check_wnids(self, wnids: Sequence[str]) -> None:
+        """Check that no class folder is foreign to a set of some classes; warn where some lack.
+
+        Accuracy is among the folders: with all 1000 of ImageNet it would be that of a harder test.
+
+        Raises:
+            BadFileError: counts the foreign ones and names the first.
+        """
+        name = type(self).__name__
+        known = published.wnids(name) or []
+        foreign = sorted(set(wnids) - set(known))
+        if foreign:
+            raise BadFileError(
+                f"{name}: {len(foreign):,} of the {counted(len(wnids), 'class folder')} in "
+                f"{self.image_dir} are none of the set's {len(known)} classes: "
+                f"{first_few(foreign)}; remove them, or unpack the archive again: {self.images_url}"
+            )
+        missing = sorted(set(known) - set(wnids))
+        if missing:
+            self.mark_partial(wnids, len(missing))
+            logger.warning(
+                "Warning: %s: accuracy is among %s, not %d, so it is not comparable: %s has no "
+                "folder of %s",
+                name,
+                f"{len(wnids)} class{'' if len(wnids) == 1 else 'es'}",
+                len(known),
+                self.image_dir,
+                first_few(missing),
+            )
+
+
+def published_names() -> dict[str, str]:
+    """Wnid -> name of ImageNet's classes, in label order."""
+    wnids, names = published.wnids("ImageNet") or [], published.classnames("ImageNet") or []
+    return dict(zip(wnids, names, strict=True))
+
+
+def difference(first: str, ones: Iterable[str], second: str, others: Iterable[str]) -> str:
+    """What two sets do not share, in words: "only in train: n01440764"."""
+    parts = []
+    for name, alone in ((first, set(ones) - set(others)), (second, set(others) - set(ones))):
+        if alone:
+            parts.append(f"only in {name}: {first_few(sorted(alone))}")
+    return ", ".join(parts)

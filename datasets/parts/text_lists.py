@@ -1,0 +1,49 @@
+"""Lists that datasets publish as text files, one entry a line."""
+
+from dassl.utils.errors import BadFileError, MissingFileError
+from datasets.parts.folders import LEGIBLE, why_no_file
+
+
+def read_lines(path: str, remedy: str) -> list[str]:
+    """The lines of a list, without surrounding blanks; empty lines are skipped.
+
+    Args:
+        path: the file.
+        remedy: what an error tells the user to do, as "get it from <link>".
+
+    Raises:
+        MissingFileError: there is no such file.
+        BadFileError: it is no file, cannot be opened, or read as UTF-8 text.
+    """
+    wrong = why_no_file(path)
+    if wrong:
+        raise BadFileError(f"{path} {wrong}; {remedy}")
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            lines = [line.strip() for line in file if line.strip()]
+    except FileNotFoundError as error:
+        raise MissingFileError(f"no list {path}; {remedy}") from error
+    except PermissionError as error:
+        raise BadFileError(f"{path} cannot be opened (Permission denied); {LEGIBLE}") from error
+    except (OSError, ValueError) as error:
+        raise BadFileError(f"{path} cannot be read as text ({error}); {remedy}") from error
+    return lines
+
+
+def read_table(path: str, remedy: str) -> dict[str, str]:
+    """A list of `<key> <name>` lines, the name being all after the first blank, as key -> name in
+    the order of the file.
+
+    Raises:
+        MissingFileError, BadFileError: see `read_lines`; or a line is malformed, or a key stands
+            there twice (the first such line is named).
+    """
+    table: dict[str, str] = {}
+    for line in read_lines(path, remedy):
+        key, _, name = line.partition(" ")
+        if not name:
+            raise BadFileError(f"{path}: the line {line[:80]!r} is no '<key> <name>'; {remedy}")
+        if key in table:
+            raise BadFileError(f"{path}: {key} stands there twice; {remedy}")
+        table[key] = name.strip()
+    return table

@@ -1,0 +1,86 @@
+"""TCP, MMA, MMRL and MMRL++ give the numbers of the published code (tests/golden, fp32).
+
+How the arrays were made: tests/golden/README.md. Tolerances: loss and parts 1e-5 relative, first
+gradients 1e-4 and movements of trained tensors 3e-4 of their largest element, logits 1e-4.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support import prompt_run
+from tests.support.golden_run import FOLDER
+from tests.support.golden_tower import TowerRun
+
+GROUPS = {"mma": "vit12_narrow"}
+CASES = [
+    (group, path.stem)
+    for group in GROUPS
+    for path in sorted((FOLDER / group).glob("*.npz"))
+    if path.stem != "inputs"
+]
+
+
+@pytest.fixture(params=CASES, ids=lambda pair: pair[1])
+def case(request, monkeypatch):
+    group, name = request.param
+    return TowerRun(group, name, request.getfixturevalue(GROUPS[group]), monkeypatch)
+
+
+def assert_logits(trainer, case, key):
+    logits = prompt_run.logits(trainer, case.inputs["eval_images"])
+    np.testing.assert_allclose(logits, case.arrays[key], rtol=0, atol=1e-4, err_msg=key)
+
+
+def test_start_matches(case):
+    trainer = case.start()
+    shapes = {name: list(tensor.shape) for name, tensor in trainer.model.named_parameters()}
+    assert shapes == case.facts["trainable"]
+    assert_logits(trainer, case, "logits_init")
+
+
+def test_training_matches_the_published_code(case):
+    trainer, rates, losses = case.start(), [], []
+    starts = {name: tensor.clone() for name, tensor in prompt_run.trained(trainer).items()}
+    for rate, report in case.steps(trainer):
+        rates.append(rate)
+        losses.append(float(report["loss"]))
+        if len(losses) == 1:
+            for name, tensor in case.compared("grad0", trainer):
+                case.assert_like("grad0", name, tensor.grad.numpy(), 1e-4)
+    np.testing.assert_allclose(rates, case.facts["lr_per_step"], rtol=1e-12)
+    np.testing.assert_allclose(losses, [step["loss"] for step in case.facts["losses"]], rtol=1e-5)
+    for name, tensor in case.compared("final", trainer):
+        start = starts[name].detach().numpy()
+        case.assert_like("final", name, tensor.detach().numpy(), 3e-4, start)
+    assert_logits(trainer, case, "logits")
+
+
+def test_a_trained_model_scores_new_classes_as_published(case, tmp_path):
+    trained = case.start()
+    for _ in case.steps(trained):
+        pass
+    trained.save_model(1, str(tmp_path))
+    (folder,) = case.facts["registered_models"]
+    assert (tmp_path / folder / "model.pth.tar-2").is_file()
+    new = case.for_new()
+    new.load_model(str(tmp_path), epoch=2)
+    assert_logits(new, case, "logits_new")
+
+
+def test_files_have_the_published_keys_and_published_files_load(case, tmp_path):
+    (folder,) = case.facts["registered_models"]
+    trained = case.start()
+    trained.save_model(1, str(tmp_path))
+    path = tmp_path / folder / "model.pth.tar-2"
+    content = torch.load(path, weights_only=True)
+    state, published = content["state_dict"], case.facts["state_dict"]
+    assert {name: list(tensor.shape) for name, tensor in state.items()}.items() <= published.items()
+    remade = {name: torch.zeros(shape) for name, shape in published.items() if name not in state}
+    towers = {name for name, count in case.facts["state_dict_tower_tensors"].items() if count}
+    frozen = {f"{name}.ln_post.weight": torch.zeros(3) for name in towers}
+    plain = {"epoch": 2, "optimizer": {}, "scheduler": {}, "val_result": None}
+    torch.save({"state_dict": {**state, **remade, **frozen}, **plain}, path)
+    other = case.build(seed=7)
+    other.load_model(str(tmp_path), epoch=2)
+    assert_logits(other, case, "logits_init")
