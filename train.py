@@ -35,7 +35,15 @@ PATH_ERRORS = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirect
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
-OWN_FLAGS = ("debug", "job_key", "old_data_path", "new_data_path", "serve", "untrained")
+OWN_FLAGS = (
+    "debug",
+    "job_key",
+    "old_data_path",
+    "new_data_path",
+    "save_predictions",
+    "serve",
+    "untrained",
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,6 +92,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--model-dir", default="", help="folder of a trained model, with --eval-only"
     )
     files.add_argument("--load-epoch", type=int, help="its epoch; -1 is the newest")
+    files.add_argument(
+        "--save-predictions", action="store_true", help="path, label, logits of each test image"
+    )
     files.add_argument("--old-data-path", default="", help="text in image paths to replace")
     files.add_argument("--new-data-path", default="", help="what stands there instead")
     what = parser.add_argument_group("what to do (default: train, then test)")
@@ -169,6 +180,7 @@ def main(args: argparse.Namespace) -> None:
     from dassl.utils.errors import UserError
     from trainers.parts.execution import execute, make_deterministic
     from trainers.parts.run_config import dataset_problems
+    from use.run_file import keep_run
 
     if problems := dataset_problems(cfg, datasets.BROKEN):
         raise UserError(problems)
@@ -180,7 +192,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         print_head(args, cfg)
         say(notices)
-        execute(asked, started)
+        execute(asked, started, keep_run)
     finally:
         if log is not None:
             log.close()

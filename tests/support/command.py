@@ -28,6 +28,7 @@ def copy_project(folder):
         "downloads",
         "runner",
         "trainers",
+        "use",
     ]:
         shutil.copytree(PROJECT / name, folder / name)
     for name in ("train.py", "parallel_runner.py", "configs.py"):

@@ -3,6 +3,8 @@
 import logging
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from yacs.config import CfgNode
@@ -17,12 +19,16 @@ from trainers.parts.run_rules import Asked, lines_of
 
 logger = logging.getLogger(__name__)
 
+Keep = Callable[[Asked, Any], Callable[[], None]]
 
-def execute(asked: Asked, started: float) -> None:
+
+def execute(asked: Asked, started: float, keep: Keep | None = None) -> None:
     """Builds the trainer, does what the flags say, writes result.json.
 
     Args:
         started: `time.monotonic()` when the run began.
+        keep: called with the trainer when all is ready to train or test; what it returns is called
+            after that.
 
     Raises:
         UserError: what was asked for contradicts the data, or cannot be done.
@@ -41,10 +47,12 @@ def execute(asked: Asked, started: float) -> None:
         if asked.tests:
             trainer.load_model(args.model_dir, epoch=args.load_epoch)
             remove_result(cfg)
+            finish = keep(asked, trainer) if keep else None
             trainer.test()
         else:
             read_resume_state(trainer, cfg.RESUME or cfg.OUTPUT_DIR)  # refuses other configurations
             remove_result(cfg)
+            finish = keep(asked, trainer) if keep else None
             trainer.train()
     record = getattr(trainer, "test_record", None)
     test_seconds = record.seconds if record else 0.0
@@ -53,6 +61,8 @@ def execute(asked: Asked, started: float) -> None:
         "train": time.monotonic() - built - test_seconds,
         "test": test_seconds,
     }
+    if finish is not None:
+        finish()
     write_result(
         cfg,
         trainer,

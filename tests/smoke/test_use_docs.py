@@ -1,0 +1,47 @@
+"""The commands of the pages on using a run, which build on each other."""
+
+import re
+import shutil
+
+import pytest
+
+from tests.smoke.test_docs import DOCS, commands, run
+from tests.support import command
+
+PAGES = ("predict", "interpret", "export")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("use")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run_one_after_the_other(page, folder):
+    """With one epoch of training, in the order of the pages; what needs published weights says
+    that they are not there."""
+    for line in commands(DOCS / f"{page}.md"):
+        line = line.replace("model.pth.tar-10", "model.pth.tar-1")
+        if "~/weights" in line:
+            with pytest.raises(AssertionError, match=r"picture.png: no such file"):
+                run(line, folder)
+        else:
+            run(f"{line} OPTIM.MAX_EPOCH 1" if "train.py" in line else line, folder)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_a_page_runs_on_what_its_commands_left(page, folder):
+    digits = folder / "cache/demo_digits/images"
+    shutil.copy(next(digits.glob("two/*.png")), folder / "picture.png")
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        done = command.python("-c", block, cwd=folder, PYTHONPATH=str(command.PROJECT))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_the_pictures_of_the_pages_are_small_and_there():
+    for page in PAGES:
+        text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        for name in re.findall(r"\]\((pictures/.*?)\)", text):
+            assert 1000 < (DOCS / name).stat().st_size < 100_000

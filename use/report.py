@@ -1,0 +1,130 @@
+"""What `python -m use measures` writes of a run's saved predictions.
+
+measures.json     all figures, those after temperature scaling apart
+measures.csv      the same, a row for each task and temperature
+per_class.csv     a row for each class
+confusion.csv     counts, rows the truth; with tasks confusion_<task>.csv
+reliability.png   the diagram; with a temperature reliability_scaled.png beside it
+"""
+
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dassl.utils.files import atomic_write
+from use.calibration import check_same_classes, fit_temperature
+from use.drawing import check_ending, reliability
+from use.measures import by_class, confidences, confusion, equal_width, log_probabilities, measures
+from use.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """The figures of one task, or of the only one, whose name is "".
+
+    Attributes:
+        plain: `measures` of the logits as they are.
+        temperature: fitted on validation pictures; None without them.
+        scaled: `measures` after it; {} without it.
+    """
+
+    name: str
+    test: Predictions
+    plain: dict[str, Any]
+    temperature: float | None
+    scaled: dict[str, Any]
+
+
+def make_report(
+    test: Predictions, validation: Predictions | None, *, number_of_bins: int
+) -> list[TaskReport]:
+    """The report of each task.
+
+    Raises:
+        UserError: a picture has no label, or validation and test do not belong together.
+    """
+    fitted = {}
+    if validation is not None:
+        check_same_classes(validation, test)
+        fitted = {name: fit_temperature(part) for name, part in validation.by_task()}
+    reports = []
+    for name, part in test.by_task():
+        temperature, scaled = fitted.get(name), {}
+        if temperature is not None:
+            scaled = measures(part, number_of_bins=number_of_bins, temperature=temperature)
+        plain = measures(part, number_of_bins=number_of_bins)
+        reports.append(TaskReport(name, part, plain, temperature, scaled))
+    return reports
+
+
+def write_report(
+    reports: list[TaskReport],
+    folder: Path,
+    *,
+    about: dict[str, Any],
+    number_of_bins: int,
+    ending: str = ".png",
+) -> list[Path]:
+    """Writes the files of a report into a folder; returns their paths.
+
+    Raises:
+        UserError: a file cannot be written, or pictures cannot have this ending.
+    """
+    check_ending(Path(f"x{ending}"))
+    content = {"about": about, "bins": number_of_bins, "tasks": [_plain(r) for r in reports]}
+    written = [folder / "measures.json"]
+    atomic_write(written[0], json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    written.append(_csv(folder / "measures.csv", table(reports)))
+    classes = [{"task": r.name, **row} for r in reports for row in by_class(r.test)]
+    written.append(_csv(folder / "per_class.csv", pd.DataFrame(classes)))
+    for report in reports:
+        mark = f"_{re.sub('[^a-z0-9]+', '_', report.name.lower())}" if report.name else ""
+        names = list(report.test.classnames)
+        counts = pd.DataFrame(confusion(report.test), index=names, columns=names)
+        written.append(_csv(folder / f"confusion{mark}.csv", counts.reset_index(names="class")))
+        for temperature, kind in ((1.0, ""), (report.temperature, "_scaled")):
+            if temperature is not None:
+                path = folder / f"reliability{kind}{mark}{ending}"
+                _draw(report, temperature, number_of_bins, path)
+                written.append(path)
+    return written
+
+
+def table(reports: list[TaskReport]) -> pd.DataFrame:
+    """A row for each task and temperature: 1 is the published computation."""
+    rows = []
+    for report in reports:
+        rows.append({"task": report.name, "temperature": 1.0, **report.plain})
+        if report.temperature is not None:
+            rows.append({"task": report.name, "temperature": report.temperature, **report.scaled})
+    return pd.DataFrame(rows)
+
+
+def _plain(report: TaskReport) -> dict[str, Any]:
+    content: dict[str, Any] = {"task": report.name, "measures": report.plain}
+    if report.temperature is not None:
+        content["temperature_scaling"] = {
+            "temperature": report.temperature,
+            "measures": report.scaled,
+        }
+    return content
+
+
+def _draw(report: TaskReport, temperature: float, number_of_bins: int, path: Path) -> None:
+    logs = log_probabilities(report.test.logits, temperature)
+    bins = equal_width(*confidences(logs, report.test.labels), number_of_bins)
+    said = "" if temperature == 1 else f", temperature {temperature:.3g}"
+    trainer = report.test.about.get("trainer", "")
+    reliability(bins, f"{trainer} {report.name}{said}".strip(), path)
+
+
+def _csv(path: Path, frame: pd.DataFrame) -> Path:
+    buffer = io.StringIO()
+    frame.to_csv(buffer, index=False)
+    atomic_write(path, buffer.getvalue())
+    return path
