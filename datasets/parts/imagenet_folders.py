@@ -41,11 +41,9 @@ class WnidFolders(ListedDataset):
     def __init__(self, cfg: Any) -> None:
         self.reads_part = cfg.DATASET.get("PARTIAL", False)  # a key that trainers add
         super().__init__(cfg)
-        folders: dict[int, str] = {}
-        for item in self.train_x:
-            if item.label not in folders:
-                folders[item.label] = os.path.basename(os.path.dirname(item.impath))
-        self.class_ids = [self.wnid_of(folders[label]) for label in sorted(folders)]
+        paths = {item.label: item.impath for item in self.train_x}
+        folders = [os.path.basename(os.path.dirname(paths[label])) for label in sorted(paths)]
+        self.class_ids = [self.wnid_of(folder) for folder in folders]
 
     @property
     def source(self) -> str:

@@ -96,6 +96,7 @@ def test_the_runner_trains_on_base_and_tests_on_new(data, tmp_path):
         (("DATASET.FOLDER", "none"), "/data/none; set --root, and DATASET.FOLDER below it, to the"),
         (("DATASET.NAME", "ImageCSV"), "ImageCSV: neither images.csv nor train.csv in "),
         (("DATASET.TEMPLATE", "a heart"), "DATASET.TEMPLATE: the template 'a heart' has no {}"),
+        (("INPUT.MAX_PIXELS", 1439), ".png has 40 x 36 pixels, more than INPUT.MAX_PIXELS 1,439; "),
     ],
 )
 def test_a_mistake_is_told_in_one_line(data, tmp_path, capsys, options, message):
