@@ -119,14 +119,16 @@ def test_train_commands_run_one_after_the_other(tmp_path):
         if "parallel_runner" not in line and "~/weights" not in line:
             run(f"{line} OPTIM.MAX_EPOCH 1", tmp_path)
     results = {path.parent.name for path in (tmp_path / "output").rglob("result.json")}
-    assert results == {"digits", "digits_new", "digits_zs"}
+    assert results == {"digits", "digits_new", "digits_zs", "textures_tuned"}
 
 
 @pytest.mark.parametrize(
     "line", [line for line in all_commands("python train.py ") if "~/weights" in line]
 )
 def test_commands_on_published_weights_reach_the_data(line, tmp_path):
-    """Their data and weights are not here: all that can be wrong before that is right."""
+    """Their data are not here, and their weights a folder: all that is wrong before is right."""
+    model = re.search(r"--model-dir ~/(\S+)", line)
+    (tmp_path / model[1]).mkdir(parents=True)
     with pytest.raises(AssertionError, match=f"no folder {tmp_path}/data/"):
         run(line, tmp_path)
 

@@ -1,4 +1,8 @@
-"""train.py as a user runs it: small pictures in OxfordPets' format, a small CLIP, two epochs."""
+"""train.py as a user runs it: small pictures in OxfordPets' format, a small CLIP, two epochs.
+
+The first run, and those that are killed or meet a full disk, are processes; the others call the
+same entry in this one.
+"""
 
 import json
 import re
@@ -6,10 +10,12 @@ import resource
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+import train as program
 from tests.support import command, small_pets
 
 
@@ -19,12 +25,25 @@ def pets(tmp_path):
 
 
 @pytest.fixture
-def train(pets, small_vit, tmp_path):
-    """Runs a trainer into tmp_path/<output>: flags first, config pairs as `settings`."""
+def words(pets, small_vit, tmp_path):
+    """The command line of a trainer into tmp_path/<output>: flags first, then config pairs."""
 
-    def call(trainer, output, *flags, settings=(), **env):
-        words, pairs = command.train_words(trainer, pets, small_vit, tmp_path / output, *settings)
-        return command.python("train.py", *words, *flags, *pairs, **env)
+    def call(trainer, output, *flags, settings=()):
+        first, pairs = command.train_words(trainer, pets, small_vit, tmp_path / output, *settings)
+        return [*first, *map(str, flags), *pairs]
+
+    return call
+
+
+@pytest.fixture
+def train(words, capsys):
+    """Runs a trainer by the command line's entry in this process: what it ends with and prints."""
+
+    def call(*line, **more):
+        capsys.readouterr()
+        code = program.run(words(*line, **more))
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
 
     return call
 
@@ -34,8 +53,9 @@ def checkpoint(folder, name, epoch):
     return torch.load(path, weights_only=True)["state_dict"]
 
 
-def test_base_to_new_run_leaves_log_checkpoint_and_result(train, tmp_path):
-    base = train("MaPLeDePT", "base", "--seed", 1, settings=("DATASET.SUBSAMPLE_CLASSES", "base"))
+def test_base_to_new_run_leaves_log_checkpoint_and_result(train, words, tmp_path):
+    half = ("DATASET.SUBSAMPLE_CLASSES", "base")
+    base = command.python("train.py", *words("MaPLeDePT", "base", "--seed", 1, settings=half))
     assert base.returncode == 0, base.stderr
     log = (tmp_path / "base" / "log.txt").read_text()
     assert "Loading trainer: MaPLeDePT" in log and "epoch [2/2] batch [2/2]" in log
@@ -89,17 +109,20 @@ def test_the_same_seed_gives_the_same_tensors_and_seed_0_counts(train, tmp_path)
 
 
 def test_data_root_comes_from_the_environment_and_transforms_from_the_flag(
-    train, pets, small_vit, tmp_path
+    words, pets, tmp_path, capsys, monkeypatch
 ):
-    words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out")
     flags = ["--no-train", "--transforms", "random_flip", "normalize", "--seed", "1"]
-    done = command.python("train.py", *words[2:], *flags, *pairs, DATA=str(pets))
-    assert done.returncode == 0, done.stderr
-    assert "+ random flip" in done.stdout and "random resized crop" not in done.stdout
+    line = words("CoOp", "out", *flags)
+    assert line.pop(0) == "--root" and line.pop(0) == str(pets)
+    monkeypatch.setenv("DATA", str(pets))
+    assert program.run(line) == 0
+    printed = capsys.readouterr().out
+    assert "+ random flip" in printed and "random resized crop" not in printed
     assert not (tmp_path / "out" / "prompt_learner").exists()
-    missing = command.python("train.py", *words[2:], *flags, *pairs)
-    assert missing.returncode == 2
-    assert missing.stderr.strip().endswith("give --root or set the environment variable DATA")
+    monkeypatch.delenv("DATA")
+    assert program.run(line) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.endswith("give --root or set the environment variable DATA")
 
 
 def test_resume_flag_goes_on_from_another_folder(train, tmp_path):
@@ -119,26 +142,25 @@ def test_domains_and_head_reach_the_config(train):
     assert "NAME: mlp" in done.stdout
 
 
-def test_zero_shot_tests_without_a_model(pets, small_vit, tmp_path):
-    words, pairs = command.train_words("CoOp", pets, small_vit, tmp_path / "out")
-    words[words.index("CoOp")] = "ZeroshotCLIP"
-    done = command.python("train.py", *words, "--eval-only", *pairs)
-    assert done.returncode == 0, done.stderr
-    assert "a photo of a great pyrenees, a type of pet." in done.stdout
-    refused = command.python("train.py", *words, *pairs)
-    assert refused.returncode == 2 and "has nothing to train" in refused.stderr
+def test_zero_shot_tests_without_a_model(words, capsys):
+    line = words("CoOp", "out")
+    line[line.index("CoOp")] = "ZeroshotCLIP"
+    assert program.run(["--eval-only", *line]) == 0
+    assert "a photo of a great pyrenees, a type of pet." in capsys.readouterr().out
+    assert program.run(line) == 2
+    assert "has nothing to train" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("trainer", "folder"), [("CoOp", "prompt_learner"), ("MaPLeDePT", None)])
-def test_killed_run_ends_with_the_tensors_of_an_unbroken_one(
-    trainer, folder, train, pets, small_vit, tmp_path
-):
-    folder = folder or "MultiModalPromptLearner"
-    settings = ("OPTIM.MAX_EPOCH", 6)
+def test_killed_run_ends_with_the_tensors_of_an_unbroken_one(train, words, tmp_path):
+    trainer, folder, settings = "MaPLeDePT", "MultiModalPromptLearner", ("OPTIM.MAX_EPOCH", 6)
     whole = train(trainer, "whole", "--seed", 3, settings=settings)
     assert whole.returncode == 0, whole.stderr
-    words, pairs = command.train_words(trainer, pets, small_vit, tmp_path / "cut", *settings)
-    line = [sys.executable, "-u", "train.py", *words, "--seed", "3", *pairs]
+    line = [
+        sys.executable,
+        "-u",
+        "train.py",
+        *words(trainer, "cut", "--seed", 3, settings=settings),
+    ]
     process = subprocess.Popen(
         line,
         cwd=command.PROJECT,
@@ -171,13 +193,10 @@ def test_a_resume_state_of_another_configuration_is_refused(train, tmp_path):
 
 
 @pytest.mark.parametrize(("limit", "file"), [(60_000, "resume.pth.tar"), (3_000, "log.txt")])
-def test_no_room_on_disk_is_one_line_and_loses_nothing(
-    limit, file, train, pets, small_vit, tmp_path
-):
+def test_no_room_on_disk_is_one_line_and_loses_nothing(limit, file, train, words, tmp_path):
     """A limit on the size of files, in bytes, stands for a full disk; then the command finishes."""
-    words, pairs = command.train_words("MaPLe", pets, small_vit, tmp_path / "out")
     done = subprocess.run(
-        [sys.executable, "train.py", *words, "--seed", "1", *pairs],
+        [sys.executable, "train.py", *words("MaPLe", "out", "--seed", 1)],
         cwd=command.PROJECT,
         env=command.environment(),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),

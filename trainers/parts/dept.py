@@ -16,6 +16,7 @@ each task.
 B images, C classes, D joint width, T tasks.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -30,7 +31,10 @@ from trainers.parts.classes import ClassSpace
 from trainers.parts.film import FiLM, Same
 from trainers.parts.model import Batch, Features, Objective, PromptModel, cosine_logits
 from trainers.parts.options import Option, Options
+from trainers.parts.staged_groups import staged_groups
 from trainers.parts.trainer import Children, PromptTrainer
+
+logger = logging.getLogger(__name__)
 
 DEPT_OPTIONS = (
     Options(
@@ -213,6 +217,20 @@ class DePTModel(PromptModel):
         if self.head_space and len(self.head_space.tasks) != len(self.space.tasks):
             self._make_films(len(self.head_space.tasks))
 
+    def initial_tensors(self, state: dict[str, Tensor], extra: dict[str, Any]) -> dict[str, Tensor]:
+        """All but a head of other classes, which starts anew."""
+        state = super().initial_tensors(state, extra)
+        head = self.linear_probe_proj
+        weight = state.get("linear_probe_proj.weight")
+        if head is None or weight is None:
+            return state
+        same = len(weight) == head.out_features
+        if not same or extra.get("head") not in (None, self.head_space.to_plain()):
+            logger.info("Notice: the head in the checkpoint is of other classes and starts anew")
+            own = {f"linear_probe_proj.{key}": value for key, value in head.state_dict().items()}
+            state = {**state, **own}
+        return state
+
 
 def trained_on_these_classes(cfg: CfgNode) -> bool:
     """The published rule, by names, for files that do not list their classes."""
@@ -238,35 +256,6 @@ class DePTTrainer(PromptTrainer):
         optim.defrost()
         optim.STAGED_LR = False  # the groups are made: the engine's own staging means another thing
         return build_optimizer(self.model, optim, param_groups=groups)
-
-
-def staged_groups(model: nn.Module, optim: CfgNode) -> list[dict[str, Any]]:
-    """DePT's two groups, split by OPTIM.NEW_LAYERS: words in the names of the model's direct
-    children.
-
-    Prompts run at LR * BASE_LR_MULT, the new layers at LR * LR_EXP; without STAGED_LR all run at
-    LR.
-
-    Raises:
-        UserError: NEW_LAYERS names no part of the model.
-    """
-    if not optim.STAGED_LR:
-        return [{"params": list(model.parameters()), "lr": optim.LR}]
-    prompts: list[nn.Parameter] = []
-    new: list[nn.Parameter] = []
-    for name, tensor in model.named_parameters():
-        child = name.partition(".")[0]
-        (new if any(word in child for word in optim.NEW_LAYERS) else prompts).append(tensor)
-    if not new:
-        raise UserError(
-            f"OPTIM.NEW_LAYERS = {list(optim.NEW_LAYERS)} names no part of the model; "
-            f"use words of {', '.join(name for name, _ in model.named_children())}"
-        )
-    groups = [
-        {"params": prompts, "lr": optim.LR * optim.BASE_LR_MULT},
-        {"params": new, "lr": optim.LR * optim.LR_EXP},
-    ]
-    return [group for group in groups if group["params"]]
 
 
 def dept_variant(trainer: type[PromptTrainer]) -> type[PromptTrainer]:

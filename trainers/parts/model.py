@@ -200,6 +200,11 @@ class PromptModel(nn.Module):
         """Hears of a checkpoint before its tensors are copied in; `extra` is empty for published
         files."""
 
+    def initial_tensors(self, state: dict[str, Tensor], extra: dict[str, Any]) -> dict[str, Tensor]:
+        """The tensors of a checkpoint that training starts from (MODEL.INIT_WEIGHTS), perhaps of
+        other classes."""
+        return state
+
     # What stands here once for all methods.
 
     def encode_text(self, prompts: TextPrompts) -> Tensor:

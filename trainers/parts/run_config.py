@@ -246,5 +246,6 @@ def unread_notices(asked: Asked) -> list[str]:
     own = own_keys(asked.trainer)
     foreign = [key for key in asked.typed if key in OPTIONS and key not in own]
     lines = [f"Notice: {key} is not read by {asked.name}" for key in foreign]
-    # a test gets the words of its training
-    return lines + (idle_notices(asked.cfg, asked.by_hand - set(foreign)) if asked.trains else [])
+    # a test gets the words of its training, and other programs read parts of the config
+    training = asked.trains and hasattr(asked.args, "eval_only")
+    return lines + (idle_notices(asked.cfg, asked.by_hand - set(foreign)) if training else [])

@@ -289,7 +289,8 @@ class PromptTrainer(TrainerX):
         files = initial_files(Path(path), list(self.checkpoint_folders()))
         for name, file in files.items():
             found = read_checkpoint(file)
-            self.load_weights(name, found.state, found.path)
+            keyed = self.model.initial_tensors(self._keyed(name, found.state), found.extra)
+            self._restore(name, keyed, found.path)
             logger.info(f'Initial weights from "{found.path}" (epoch = {found.epoch})')
         self.initial_files = list(files.values())
 

@@ -129,6 +129,23 @@ def test_a_run_of_several_folders_starts_from_all_of_them(make, tmp_path):
         assert_same(first, softcpt("MODEL.INIT_WEIGHTS", place, seed=5))
 
 
+@pytest.mark.parametrize("name", ["CoOpDePT", "CoOp"])
+def test_training_starts_from_tensors_of_other_classes(name, make, tmp_path, capsys):
+    """DePT's head alone starts anew: of another number of classes, and of as many other ones."""
+    first = make(name, seed=1)
+    first.save_model(0, str(tmp_path))
+    for names in (["tulip", "oak"], ["tulip", "oak", "fern", "rose", "lily"]):
+        second = make(name, "MODEL.INIT_WEIGHTS", tmp_path, names=names, seed=5)
+        ctx = [trainer.model.prompt_learner.ctx for trainer in (first, second)]
+        assert torch.equal(*ctx)
+        said = "the head in the checkpoint is of other classes" in capsys.readouterr().out
+        assert said == (name == "CoOpDePT")
+        if said:
+            head = second.model.linear_probe_proj
+            assert head.out_features == len(names)
+            assert not torch.equal(head.weight, first.model.linear_probe_proj.weight[: len(names)])
+
+
 @pytest.mark.parametrize("given", ["in/prompt_learner", "."])
 def test_the_folder_that_would_have_been_right_is_named(given, make, tmp_path):
     make("CoOp").save_model(0, str(tmp_path / "in"))
