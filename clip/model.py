@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from clip.blocks import ACTIVATIONS, MLP
 from clip.changes import UNCHANGED, TowerChange
@@ -163,9 +164,21 @@ def filled_model(dims: CLIPDims, state: dict[str, Stored], precision: str, activ
     return model.eval().requires_grad_(False)
 
 
+class _WithoutNumbers(TorchFunctionMode):
+    """Modules are built on the meta device, and nothing is drawn: for drawing there PyTorch loads
+    its compiler's symbolic mathematics, 150 MiB of it."""
+
+    def __torch_function__(
+        self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        if getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def _empty(dims: CLIPDims, activation: str = "quick_gelu") -> CLIP:
     """Without memory, on the meta device."""
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutNumbers():
         return CLIP(dims, activation)
 
 

@@ -60,7 +60,8 @@ class AttentionPool(nn.Module):
     def __init__(self, side: int, width: int, heads: int, output_dim: int):
         super().__init__()
         self.heads = heads
-        self.positional_embedding = nn.Parameter(torch.randn(side**2 + 1, width) * width**-0.5)
+        self.positional_embedding = nn.Parameter(torch.empty(side**2 + 1, width))
+        nn.init.normal_(self.positional_embedding, std=width**-0.5)
         self.q_proj = nn.Linear(width, width)
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)

@@ -49,12 +49,12 @@ class VisionTransformer(nn.Module):
         self.conv1 = nn.Conv2d(3, width, patch_size, stride=patch_size, bias=False)
         scale = width**-0.5
         positions = 1 + (input_resolution // patch_size) ** 2
-        self.class_embedding = nn.Parameter(scale * torch.randn(width))
-        self.positional_embedding = nn.Parameter(scale * torch.randn(positions, width))
+        self.class_embedding = _drawn(width, std=scale)
+        self.positional_embedding = _drawn(positions, width, std=scale)
         self.ln_pre = LayerNorm(width)
         self.transformer = Transformer(width, layers, heads)
         self.ln_post = LayerNorm(width)
-        self.proj = nn.Parameter(scale * torch.randn(width, output_dim))
+        self.proj = _drawn(width, output_dim, std=scale)
 
     def forward(self, images: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
         """[B, 3, N, N] normalised pixels -> [B, D], not normalised.
@@ -100,6 +100,10 @@ class VisionTransformer(nn.Module):
         if prompt is not None:
             x = torch.cat([x, prompt.to(x.dtype).expand(x.shape[0], -1, -1)], dim=1)
         return self.ln_pre(x)
+
+
+def _drawn(*shape: int, std: float) -> nn.Parameter:
+    return nn.Parameter(nn.init.normal_(torch.empty(shape), std=std))
 
 
 def _appended(count: int, tokens: Tokens) -> int:

@@ -9,6 +9,7 @@ import torch
 
 import clip
 from clip.state import HALF_TENSORS, openai_layout
+from tests.support import command
 
 TINY = {"embed_dim": 16, "text_width": 64, "text_layers": 2, "vocab_size": 50, "context_length": 8}
 VIT = clip.CLIPDims(image_resolution=16, vision_layers=2, vision_width=128, patch_size=8, **TINY)
@@ -202,3 +203,10 @@ def test_wrapper_prefixes_and_extras_come_off(small_state):
     wrapped = {"epoch": 3, "state_dict": {f"module.{n}": t for n, t in small_state.items()}}
     wrapped["state_dict"] |= extras
     assert openai_layout(wrapped).keys() == small_state.keys()
+
+
+def test_loading_leaves_pytorchs_compiler_alone(small_state, tmp_path):
+    torch.save(small_state, tmp_path / "weights.pt")
+    code = "import sys, clip; clip.load_model(sys.argv[1]); assert 'sympy' not in sys.modules"
+    done = command.python("-c", code, tmp_path / "weights.pt")
+    assert done.returncode == 0, done.stderr
