@@ -218,10 +218,7 @@ tcp: dict[str, Any] = {
     "train": {
         "trainer": "TCP",
         "cfg": "vit_b16_ep100_ctxv1",
-        "cases": [
-            {"when": {"dataset": ["imagenet", "sun397"]}, "opts": ["OPTIM.MAX_EPOCH", 25]},
-            {"when": {"mode": "xd"}, "opts": ["OPTIM.MAX_EPOCH", 25]},
-        ],
+        "cases": [{"when": {"dataset": ["imagenet", "sun397"]}, "opts": ["OPTIM.MAX_EPOCH", 25]}],
     }
 }
 

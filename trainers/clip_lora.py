@@ -10,6 +10,7 @@ from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.iterations import IterationTrainer
 from trainers.parts.low_rank import (
+    FILE,
     POSITIONS,
     PROJECTIONS,
     LowRankTowers,
@@ -100,11 +101,12 @@ class CLIPLoRA(IterationTrainer):
         save_published(self.model.lora, self.settings(), Path(directory))
 
     def load_model(self, directory: str, epoch: int | None = None) -> None:
-        if not directory or (Path(directory) / "lora_weights").is_dir():
+        (folder,) = self.checkpoint_folders()
+        if not (Path(directory) / FILE).is_file() or (Path(directory) / folder).is_dir():
             super().load_model(directory, epoch)
         else:
             path, state = read_published(Path(directory), self.settings())
-            self.load_weights("lora_weights", state, path)
+            self.load_weights(folder, state, path)
 
     def settings(self) -> dict[str, Any]:
         """What the published file says of itself, and what has to agree."""

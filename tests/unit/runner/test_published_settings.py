@@ -1,7 +1,8 @@
 """What every experiment runs in every mode, against a table written down from the published code.
 
 Sources, by row: README and scripts of KaiyangZhou/CoOp, muzairkhattak/multimodal-prompt-learning
-(MaPLe), muzairkhattak/PromptSRC, htyao89/KgCoOp, kding1225/softcpt; configs.py of Koorye/DePT.
+(MaPLe), muzairkhattak/PromptSRC, htyao89/KgCoOp, kding1225/softcpt; configs.py of Koorye/DePT;
+tower_settings.py.
 Where nothing is published for a mode, the row says `ours`.
 """
 
@@ -18,20 +19,13 @@ import configs
 from parallel_runner import REPO, main
 from runner.plan.experiment import read_experiment
 from runner.plan.modes import MODES
+from tests.unit.runner.tower_settings import CROSS, ELEVEN, FEW, IMAGENET, JOINT, TOWERS
 
-IMAGENET = {"imagenet"}
-CROSS = {
-    *("caltech101", "oxford_pets", "stanford_cars", "oxford_flowers", "food101", "fgvc_aircraft"),
-    *("sun397", "dtd", "eurosat", "ucf101"),
-}
 VARIANTS = {"imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"}
 GPA_B = {"stanford_cars", "oxford_flowers", "fgvc_aircraft", "dtd", "eurosat"}
-ELEVEN = CROSS | IMAGENET
-JOINT = {"general10", "plant6", "fashion20"}
 KG_W8 = "TRAINER.COOP.N_CTX 4 TRAINER.COOP.CSC False TRAINER.COOP.W 8.0 "
 KG_W8 += "TRAINER.COOP.CLASS_TOKEN_POSITION end"
 GPA_45 = "TRAINER.PROMPTSRC.GPA_MEAN 45 TRAINER.PROMPTSRC.GPA_STD 5"
-FEW = (1, 2, 4, 8, 16)
 
 
 def mtcoop(class_n_ctx, class_csc, task_csc, csc):
@@ -195,6 +189,7 @@ TABLE = [
         *("promptsrc promptsrc_dept", "fs", FEW, GPA_B),
         *("PromptSRC/vit_b16_c2_ep50_batch4_4+4ctx_few_shot", 50, GPA_45),
     ),
+    *TOWERS,
     # Zero-shot: CoOp's YAML, one seed. Few-shot is one run, whatever the shots.
     ("zsclip zsclip2", "b2n", (16,), ELEVEN, "CoOp/vit_b16", 0, ""),
     ("zsclip zsclip2", "xd", (16,), IMAGENET, "CoOp/vit_b16", 0, ""),
@@ -231,7 +226,8 @@ TRAINERS = {
     **{"coop": "CoOp", "cocoop": "CoCoOp", "kgcoop": "KgCoOp", "maple": "MaPLe", "ivlp": "IVLP"},
     **{"vpt": "VPT", "promptsrc": "PromptSRC", "linear_probe": "LinearProbe"},
     **{"zsclip": "ZeroshotCLIP", "zsclip2": "ZeroshotCLIP2"},
-    **{"prograd": "ProGrad", "clip_adapter": "CLIPAdapter", "taskres": "TaskRes"},
+    **{"prograd": "ProGrad", "clip_adapter": "CLIPAdapter", "clip_lora": "CLIPLoRA"},
+    **{"tcp": "TCP", "mma": "MMA", "mmrl": "MMRL", "mmrlpp": "MMRLpp", "taskres": "TaskRes"},
     **{"coprompt": "CoPrompt", "tip_adapter": "TipAdapter", "tip_adapter_f": "TipAdapterF"},
     **{name: "SoftCPTHard" if "hard" in name else "SoftCPT" for name in SOFTCPT},
 }

@@ -56,10 +56,10 @@ def test_a_context_of_words_starts_from_their_embeddings(make):
 
 
 @pytest.mark.parametrize(("node", "side"), [(n, side) for n in SIDES for side in SIDES[n]])
-def test_a_depth_over_the_number_of_blocks_is_refused(node, side, make):
+def test_a_depth_over_the_number_of_blocks_is_refused(node, side, make, small_vit):
     key = f"TRAINER.{node}.PROMPT_DEPTH_{side}"
     with pytest.raises(UserError, match=rf"^{key} = 3: .* has 2 blocks; use 1 to 2$"):
-        make(TRAINERS[node], *depths(node), key, 3)
+        make(TRAINERS[node], *depths(node), key, 3, weights=small_vit)
 
 
 @pytest.mark.parametrize(
