@@ -4,6 +4,7 @@ B images, C classes, N entries, V validation images, D joint width.
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from clip import CLIP
 from dassl.data.datasets import build_dataset
 from dassl.utils.errors import CheckpointMismatchError, UserError
+from trainers.parts.cache_files import PublishedCache, published_cache
 from trainers.parts.cache_search import Scores, candidates, search
 from trainers.parts.class_rows import ClassBoundModel
 from trainers.parts.classes import ClassSpace
@@ -86,6 +88,23 @@ class CacheModel(ClassBoundModel):
     def checkpoint_extra(self) -> dict[str, Any]:
         cache = {"alpha": self.alpha, "beta": self.beta, "labels": self.labels.cpu()}
         return {**super().checkpoint_extra(), "cache": cache}
+
+    @torch.no_grad()
+    def take_published(self, found: PublishedCache) -> None:
+        """The public code's cache in place of this one.
+
+        Raises:
+            CheckpointMismatchError: (a UserError) it is of another number of classes or width.
+        """
+        width = self.adapter.weight.shape[1]
+        if found.keys.shape[1] != width:
+            raise CheckpointMismatchError(
+                f"the cache has keys of width {found.keys.shape[1]}, this backbone's features have "
+                f"{width}; set MODEL.BACKBONE.NAME"
+            )
+        self.trained_space = self.published_space(found.num_classes)
+        self.make_cache(found.labels)
+        self.adapter.weight.copy_(found.keys)
 
     def take_numbers(self, cache: dict[str, Any]) -> None:
         """alpha and beta of a checkpoint."""
@@ -242,3 +261,15 @@ class CacheTrainer(PromptTrainer):
     def load_extra(self, extra: dict[str, Any]) -> None:
         super().load_extra(extra)
         self.model.take_numbers(extra["cache"])
+
+    def load_model(self, directory: str, epoch: int | None = None) -> None:
+        """Loads a trained run, or the cache that the public code left; that holds no alpha and
+        beta, which are then searched again, as the public code does."""
+        shots = self.cfg.DATASET.NUM_SHOTS
+        found = directory and published_cache(Path(directory), shots, trained=self.trainable)
+        if not found:
+            super().load_model(directory, epoch)
+            return
+        self.model.take_published(found)
+        logger.info(f"Loading the cache of {len(found.labels)} images in {directory}")
+        self.search_on_validation()

@@ -59,7 +59,7 @@ class ClassBoundModel(PromptModel):
         if "classnames" in extra:
             self.trained_space = ClassSpace.from_plain(extra)
         else:
-            self.trained_space = self._published_space(self.rows_in_file(state))
+            self.trained_space = self.published_space(self.rows_in_file(state))
         unknown = self.rows().count(-1)
         if unknown:
             logger.info(
@@ -67,7 +67,12 @@ class ClassBoundModel(PromptModel):
                 f"they are scored as zero-shot CLIP does"
             )
 
-    def _published_space(self, found: int | None) -> ClassSpace:
+    def published_space(self, found: int | None) -> ClassSpace:
+        """The classes of a published file that has so many rows and no list of them.
+
+        Raises:
+            CheckpointMismatchError: (a UserError) they cannot be the run's.
+        """
         if self.cfg.DATASET.SUBSAMPLE_CLASSES == "new":
             return ClassSpace(("",) * (found or 0))
         if found in (None, len(self.space)):

@@ -107,3 +107,11 @@ def test_a_saved_model_is_tested_without_sentences(make, batch, tmp_path):
     other = make("CoPrompt", KEY, "nowhere", names=["tulip", "blue jay"])
     other.load_model(str(tmp_path))
     assert prompt_run.logits(other, batch.image).shape == (4, 2)
+
+
+def test_the_demos_sentences_fit_its_datasets():
+    from datasets.demo import digits, shapes, textures
+
+    for drawn in (digits, shapes, textures):
+        sentences = read_sentences("assets/demo/sentences.json", KEY, "Demo", drawn.CLASSES)
+        assert {len(texts) for texts in sentences} == {3}

@@ -180,3 +180,35 @@ def test_an_empty_cache_is_not_tested(on_pets):
 def test_a_file_of_another_method_is_refused(on_pets):
     with pytest.raises(UserError, match="holds no cache"):
         on_pets("TipAdapter").model.prepare_load({}, {"classnames": []})
+
+
+def published(folder, keys, labels, num_classes):
+    """A cache as the public code saves it, in half; its trained keys are twice the others."""
+    folder.mkdir()
+    torch.save(keys.t().half(), folder / "keys_2shots.pt")
+    torch.save(F.one_hot(labels, num_classes).half(), folder / "values_2shots.pt")
+    torch.save(torch.nn.Parameter(2 * keys), folder / "best_F_2shots.pt")
+    return str(folder)
+
+
+@pytest.mark.parametrize("name, factor", [("TipAdapter", 1), ("TipAdapterF", 2)])
+def test_a_published_cache_is_loaded_and_searched(name, factor, on_pets, tmp_path, caplog):
+    trained = on_pets("TipAdapter")
+    trained.fit()
+    keys = trained.model.adapter.weight.detach()
+    folder = published(tmp_path / "caches", keys, trained.model.labels, 4)
+    other = on_pets(name, out="other", seed=9)
+    with caplog.at_level("INFO"):
+        other.load_model(folder)
+    assert "Searched on 8 validation images" in caplog.text
+    torch.testing.assert_close(other.model.adapter.weight, factor * keys, rtol=1e-3, atol=1e-3)
+    assert torch.equal(other.model.values, trained.model.values)
+
+
+def test_a_published_cache_of_other_classes_or_another_backbone_is_refused(on_pets, tmp_path):
+    folder = published(tmp_path / "caches", torch.ones(6, 32), torch.arange(6) % 3, 3)
+    with pytest.raises(UserError, match="is of 3 classes, this run has 4"):
+        on_pets("TipAdapter").load_model(folder)
+    folder = published(tmp_path / "wide", torch.ones(8, 64), torch.arange(8) % 4, 4)
+    with pytest.raises(UserError, match=r"keys of width 64, .* have 32; set MODEL.BACKBONE.NAME"):
+        on_pets("TipAdapter").load_model(folder)
