@@ -1,6 +1,7 @@
-"""`python -m runner tally|report|status`: what is done with the folders that runs have left."""
+"""`python -m runner COMMAND`: what is done with the folders that runs have left."""
 
 import argparse
+import gc
 import importlib
 import importlib.util
 import os
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 from runner.errors import UserError
 
-COMMANDS = ("tally", "report", "status")
+COMMANDS = ("tally", "report", "status", "runs", "explain")
 EPILOG = """examples:
   python -m runner tally outputs/maple_dept
   python -m runner tally output/base2new --out results/base2new
@@ -40,6 +41,7 @@ def _module(command: str) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code, 2 for a mistake of the user."""
     args = build_parser().parse_args(argv)
+    gc.set_threshold(100_000)  # a table of many runs is no garbage
     try:
         return int(importlib.import_module(_module(args.command)).run(args))
     except KeyboardInterrupt:
