@@ -141,20 +141,25 @@ def _walk(
 ) -> Iterator[tuple[str, Place | None, set[str]]]:
     """Yield folders of runs with the names in them, those by links last; below such a folder
     nothing is looked for. Folders of console files go to `consoles`."""
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int]] | None = None  # asked for from the first link on
+    visited: list[str] = []
     waiting, links = [str(top)], list[str]()
     above: dict[str, Place] = {}  # by the folder of seeds
     while waiting or links:
+        if not waiting and seen is None:
+            seen = set(map(_identity, visited))
         path = waiting.pop() if waiting else links.pop(0)
         try:
-            status = os.stat(path)
+            if seen is not None and (identity := _identity(path)) in seen:
+                continue
             entries = list(os.scandir(path))
         except OSError:
             unreadable.append(Path(path))
             continue
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
+        if seen is None:
+            visited.append(path)
+        else:
+            seen.add(identity)
         names = {entry.name for entry in entries}
         found = _place(path, names, above)
         if found or ("result.json" in names and "trainer" in read_record(path)):
@@ -165,6 +170,11 @@ def _walk(
         for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
             if not entry.name.startswith(".") and _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append(entry.path)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:

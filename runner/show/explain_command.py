@@ -4,38 +4,13 @@ import argparse
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner.errors import UserError, did_you_mean
 from runner.files.writing import shown
-
-if TYPE_CHECKING:
-    from runner.results.tables import Table
-
-EPILOG = """examples:
-  python -m runner explain maple_dept/dtd/new outputs
-  python -m runner explain coop/eurosat/accuracy/shots4 outputs/coop
-  python -m runner explain coop/average/H outputs
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the words of `explain`."""
-    parser = commands.add_parser(
-        "explain",
-        help="the runs and the provenance behind a number of a table",
-        description="The runs behind a cell of a table, what they were made with, and in what "
-        "they differ.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "cell",
-        metavar="CELL",
-        help="EXPERIMENT/ROW/COLUMN, with /shots<K> where several numbers of shots are there; "
-        "a row is a dataset, task or average, a column base, new, H or accuracy",
-    )
-    parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of runs, at any height")
+from runner.results.groups import make_tables
+from runner.results.provenance import shared_and_own
+from runner.results.table import load_runs
+from runner.results.tables import Table
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,9 +19,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no such cell, or no run; one line.
     """
-    from runner.results.groups import make_tables
-    from runner.results.table import load_runs
-
     cells: dict[str, list[tuple[Table, str, str]]] = {}
     for table in make_tables(load_runs(*args.folders)):
         for line, measure in itertools.product(table.lines, table.measures):
@@ -59,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _names(table: "Table", line: str, measure: str) -> Iterator[str]:
+def _names(table: Table, line: str, measure: str) -> Iterator[str]:
     """Yield what a cell may be called: by the experiment or the trainer, with or without shots."""
     if measure.endswith((" shot", " shots")):  # of a table by shots, each column of which is one
         return
@@ -69,11 +41,9 @@ def _names(table: "Table", line: str, measure: str) -> Iterator[str]:
         yield f"{experiment}/{line}/{measure}/shots{shots}"
 
 
-def _explained(table: "Table", line: str, measure: str) -> list[str]:
+def _explained(table: Table, line: str, measure: str) -> list[str]:
     """Return the mean, what all runs behind it state alike, and each run with what it states
     otherwise."""
-    from runner.results.provenance import shared_and_own
-
     members = next(each.members for each in table.lines if each.name == line)
     names = table.complete.get(line) or members or (line,)
     columns = (measure,) if measure in table.columns else table.columns

@@ -4,39 +4,21 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from runner.files.consoles import last_start, lock_holder
 from runner.files.records import tail
 from runner.files.writing import shown
 from runner.plan.planned import read_plan
 from runner.results import layouts
+from runner.results.groups import rows_of
+from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED, MISSING, RUNNING
+from runner.results.table import load_runs
 from runner.show.progress import duration
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from runner.results.reading import Row
-
-EPILOG = """examples:
-  python -m runner status outputs
-  python -m runner status outputs/maple_dept
-"""
 _FAILURES = 10  # shown of one experiment
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the words of `status`."""
-    parser = commands.add_parser(
-        "status",
-        help="how far the runs in a folder are",
-        description="Runs done, running, failed and missing, what runs where, the accuracy so far. "
-        "Reads files alone, and may be asked while a runner is at work.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("directory", metavar="DIR", help="folder of runs, at any height")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,8 +27,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no such folder, or nothing in it; one line.
     """
-    from runner.results.table import load_runs
-
     unreadable: list[Path] = []
     table = load_runs(Path(args.directory), settings=False, unreadable=unreadable)
     runs = table.drop_duplicates("folder")
@@ -57,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(experiment: str, runs: "pd.DataFrame") -> list[str]:
-    from runner.results.groups import rows_of
+def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
 
     planned: dict[str, str] = {}  # names of the runs by their folders
     one_of_each = {os.path.dirname(folder): folder for folder in runs["folder"]}.values()
@@ -90,7 +69,7 @@ def _console(folder: str) -> Path | None:
     return place.console(Path(folder)) if place and place.layout == layouts.RUNNER else None
 
 
-def _name(each: "Row", planned: dict[str, str]) -> str:
+def _name(each: Row, planned: dict[str, str]) -> str:
     words = [each["dataset"], f"shots{each['shots']}", f"seed{each['seed']}", each["subset"]]
     return planned.get(each["folder"]) or " ".join(words)
 
@@ -110,7 +89,7 @@ def _at_work(folder: str, name: str) -> list[str]:
     return [f"  running: {', '.join(words)}", *last]
 
 
-def _accuracy(runs: "pd.DataFrame") -> str:
+def _accuracy(runs: pd.DataFrame) -> str:
     """Means over the runs that are done, by mode and classes."""
     done = runs[runs["state"] == DONE]
     by_mode = done["mode"].where(done["mode"] != "", "all")

@@ -3,16 +3,17 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from runner.errors import UserError
 from runner.files.writing import atomic_write, shown
+from runner.results.groups import make_tables, rows_of
 from runner.results.schema import DONE
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from runner.results.tables import Table
+from runner.results.table import load_runs
+from runner.results.tables import Table
+from runner.show.published_csv import ranking_csv, table_csv
+from runner.show.tally_text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
 LONG = "runs.csv"
@@ -25,34 +26,6 @@ RUN_COLUMNS = (
     *("test_images_per_second", "tasks", "split_note", "device", "versions"),
     *("commit", "key", "folder", "config"),
 )
-EPILOG = """examples:
-  python -m runner tally outputs/maple_dept
-  python -m runner tally output --mode b2n --out results/b2n.csv --long results/runs.csv
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the words of `tally`."""
-    parser = commands.add_parser(
-        "tally",
-        help="tables and CSV files of a folder of runs",
-        description="Tables of a folder of runs: this runner's, the published one's or the shell "
-        "scripts'. One CSV for each mode, trainer, YAML and number of shots.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("directory", metavar="DIR", help="folder of runs, at any height")
-    modes = ("b2n", "xd", "dg", "fs", "mt")
-    parser.add_argument("--mode", choices=modes, default="", help="default: all that are found")
-    parser.add_argument(
-        "--out",
-        default="",
-        help="folder that takes the CSV files, or a name in .csv for a single one; of several "
-        f"tables of a mode that has a row for each (default: {DEFAULT_OUT}/<name of DIR>)",
-    )
-    parser.add_argument(
-        "--long", default="", help=f"CSV of all runs (default: {LONG} beside the other files)"
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,10 +34,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no run, no result, or tables of several modes for one file; one line.
     """
-    from runner.results.groups import make_tables, rows_of
-    from runner.results.table import load_runs
-    from runner.show.tally_text import legend, render
-
     folder = Path(args.directory).expanduser()
     unreadable: list[Path] = []
     runs = load_runs(folder, mode=args.mode, settings=False, unreadable=unreadable)
@@ -96,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def require_result(runs: "pd.DataFrame", where: str) -> None:
+def require_result(runs: pd.DataFrame, where: str) -> None:
     """Refuse a table without any result.
 
     Raises:
@@ -113,11 +82,9 @@ def require_result(runs: "pd.DataFrame", where: str) -> None:
 
 
 def _files(
-    args: argparse.Namespace, folder: Path, tables: Sequence["Table"], runs: "pd.DataFrame"
+    args: argparse.Namespace, folder: Path, tables: Sequence[Table], runs: pd.DataFrame
 ) -> list[tuple[Path, str]]:
     """Return what to write where."""
-    from runner.show.published_csv import ranking_csv, table_csv
-
     out = Path(args.out).expanduser() if args.out else DEFAULT_OUT / folder.resolve().name
     long = Path(args.long).expanduser() if args.long else None
     if args.out and out.suffix == ".csv":
@@ -139,7 +106,7 @@ def _files(
     return [*files, (long, _long_csv(runs))] if long else files
 
 
-def _long_csv(runs: "pd.DataFrame") -> str:
+def _long_csv(runs: pd.DataFrame) -> str:
     """Return a row a run, unrounded, empty fields where a run left nothing; tasks as `name=value`
     joined by `;`."""
     found = runs.drop_duplicates("folder").assign(accuracy=lambda rows: rows["overall"], tasks="")
@@ -152,6 +119,6 @@ def _long_csv(runs: "pd.DataFrame") -> str:
     return found.to_csv(columns=list(RUN_COLUMNS), index=False, lineterminator="\n")
 
 
-def _without_result(table: "Table") -> str:
+def _without_result(table: Table) -> str:
     lines = [f"{table.mode.name}: {table.label}: no result"]
     return "\n".join([*lines, *(f"not there: {line}" for line in table.absent), ""])

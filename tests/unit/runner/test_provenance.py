@@ -176,24 +176,5 @@ def test_the_table_of_runs_is_written(tmp_path, capsys, monkeypatch, name):
 def test_parquet_without_pyarrow_is_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     stating(tmp_path / "coop")
-    assert main_of("runs", str(tmp_path / "coop"), "-o", str(tmp_path / "x.parquet")) == 2
+    assert main(["runs", str(tmp_path / "coop"), "-o", str(tmp_path / "x.parquet")]) == 2
     assert "Parquet needs pyarrow (pip install pyarrow); or .csv" in capsys.readouterr().err
-
-
-def main_of(command, *words):
-    """The command without the parser of all, which asks find_spec too."""
-    import argparse
-    import importlib
-
-    from runner.errors import UserError
-
-    module = importlib.import_module(f"runner.show.{command}_command")
-    parser = argparse.ArgumentParser()
-    module.add_parser(parser.add_subparsers())
-    try:
-        return module.run(parser.parse_args([command, *words]))
-    except UserError as error:
-        import sys
-
-        print(error, file=sys.stderr)
-        return 2
