@@ -4,8 +4,9 @@
     python parse_test_res.py output/base2new/test_new/dtd/shots_16/MaPLe/CFG --test-log
 
 Arguments, lines and rounding are those of the parser that came with CoOp, and of SoftCPT's for runs
-over several tasks. It reads log.txt alone, never log.txt-<time>; result.json holds the accuracy in
-full, and `python -m runner tally` makes tables of it.
+over several tasks. It reads log.txt, and where that did not come to its end the newest
+log.txt-<time> that did: a run that was started again after a crash. result.json holds the accuracy
+in full, and `python -m runner tally` makes tables of it.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.errors import UserError
+from runner.files.logs import logs_of
 from runner.files.records import END_OF_TEST, END_OF_TRAINING
 
 SEVERAL_TASKS = "overall_metric"  # what a run over several tasks prints in place of accuracy
@@ -109,7 +111,10 @@ def parse_folder(
             raise UserError(
                 f"{path}: no such file; every folder in {directory} must hold a log.txt"
             )
-        logs[path] = read_log(path, keywords, END_OF_TEST if test_log else END_OF_TRAINING)
+        ends = END_OF_TEST if test_log else END_OF_TRAINING
+        read = {each: read_log(each, keywords, ends) for each in _in_turn(folder, path)}
+        path = next((each for each, log in read.items() if log.values), path)
+        logs[path] = read[path]
     found = {keyword for log in logs.values() for keyword in log.values}
     keyword = next((keyword for keyword in keywords if keyword in found), "")
     if not keyword:
@@ -136,6 +141,12 @@ def parse_folder(
             print(f"* {number}: {sum(each) / len(each):.2f}% +- {spread:.2f}%")
         print("===")
     return keyword, mean
+
+
+def _in_turn(folder: Path, first: Path) -> list[Path]:
+    """Return the logs of a run, the one that counts if it has ended first, the others newest
+    first."""
+    return [first, *(path for path in logs_of(folder) if path != first)]
 
 
 def _spread(values: Sequence[float], *, ci95: bool) -> float:

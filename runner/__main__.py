@@ -1,8 +1,8 @@
-"""`python -m runner tally|report|status`: what is done with the folders that runs have left."""
+"""`python -m runner COMMAND`: what is done with the folders that runs have left."""
 
 import argparse
+import gc
 import importlib
-import importlib.util
 import os
 import sys
 import traceback
@@ -10,38 +10,102 @@ from collections.abc import Sequence
 
 from runner.errors import UserError
 
-COMMANDS = ("tally", "report", "status")
 EPILOG = """examples:
+  python -m runner status outputs
   python -m runner tally outputs/maple_dept
-  python -m runner tally output/base2new --out results/base2new
+  python -m runner tally output --mode b2n --out results/b2n.csv --long results/runs.csv
+  python -m runner report outputs/coop outputs/coop_dept --out results/coop.html --baseline coop
+  python -m runner report outputs --latex results/tables.tex --markdown results/tables.md
+  python -m runner runs outputs -o runs.parquet
+  python -m runner explain maple_dept/dtd/new outputs
+  python -m runner explain coop/eurosat/accuracy/shots4 outputs/coop
 """
+_TEXT = argparse.RawDescriptionHelpFormatter
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser, to which each command's module adds its words by `add_parser`."""
+    """Return the parser; `runner/show/<command>_command.py` holds what each command does."""
     parser = argparse.ArgumentParser(
         prog="python -m runner",
         description="Tables, reports and the state of runs, read from the folders they left.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_TEXT,
     )
     parser.add_argument("--debug", action="store_true", help="show where an error was raised")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        if importlib.util.find_spec(_module(name)):
-            importlib.import_module(_module(name)).add_parser(commands)
+    each = commands.add_parser("tally", help="tables and CSV files of a folder of runs")
+    each.description = (
+        "Tables of a folder of runs: this runner's, the published one's or the shell scripts'. One "
+        "CSV for each mode, trainer, YAML and number of shots."
+    )
+    _add_folder(each)
+    modes = ("b2n", "xd", "dg", "fs", "mt")
+    each.add_argument("--mode", choices=modes, default="", help="default: all that are found")
+    each.add_argument(
+        "--out",
+        default="",
+        help="folder that takes the CSV files, or a name in .csv for a single one; of several "
+        "tables of a mode that has a row for each (default: results/tally/<name of DIR>)",
+    )
+    each.add_argument(
+        "--long", default="", help="CSV of all runs (default: runs.csv beside the other files)"
+    )
+    each = commands.add_parser("status", help="how far the runs in a folder are")
+    each.description = (
+        "Runs done, running, failed and missing, what runs where, the accuracy so far. Reads files "
+        "alone, and may be asked while a runner is at work."
+    )
+    _add_folder(each)
+    _add_report(commands.add_parser("report", help="one HTML page, beside published figures"))
+    each = commands.add_parser("runs", help="the table of runs as CSV or Parquet")
+    each.description = "A row for every run and task, with all that is known of it."
+    _add_folders(each)
+    out = "name in .csv or .parquet (default: %(default)s)"
+    each.add_argument("-o", "--out", default="runs.csv", help=out)
+    each = commands.add_parser("explain", help="the runs and the provenance behind a number")
+    each.description = "The runs behind a cell of a table, and in what their provenance differs."
+    cell = (
+        "EXPERIMENT/ROW/COLUMN, with /shots<K> where several numbers of shots are there; a row is "
+        "a dataset, task or average, a column base, new, H or accuracy"
+    )
+    each.add_argument("cell", metavar="CELL", help=cell)
+    _add_folders(each)
     return parser
 
 
-def _module(command: str) -> str:
-    return f"runner.show.{command}_command"
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", help="folder of runs, at any height")
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of runs, at any height")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Tables per protocol, pictures, cost, published figures, failed runs and configuration of "
+        "folders of runs, as one HTML page that loads nothing."
+    )
+    _add_folders(parser)
+    page = "the page (default: %(default)s)"
+    parser.add_argument("--out", default="results/report.html", help=page)
+    parser.add_argument("--latex", default="", metavar="FILE", help="the tables, booktabs")
+    parser.add_argument("--markdown", default="", metavar="FILE", help="the tables, pipes")
+    parser.add_argument(
+        "--baseline",
+        default="",
+        metavar="METHOD",
+        help="what the bars of differences stand against: an experiment or trainer (default: for "
+        "a DePT variant its plain method)",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code, 2 for a mistake of the user."""
     args = build_parser().parse_args(argv)
+    gc.set_threshold(100_000)  # a table of many runs is no garbage
     try:
-        return int(importlib.import_module(_module(args.command)).run(args))
+        return int(importlib.import_module(f"runner.show.{args.command}_command").run(args))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has gone, as in `tally DIR | head -1`

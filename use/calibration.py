@@ -5,7 +5,7 @@ N pictures, C classes.
 """
 
 import numpy as np
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+from scipy.optimize import minimize_scalar
 
 from dassl.utils.errors import BadValueError
 from use.measures import log_probabilities

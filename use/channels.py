@@ -74,7 +74,7 @@ def channel_table(found: Mapping[str, ChannelImportance]) -> pd.DataFrame:
 def draw_channels(found: Mapping[str, ChannelImportance], path: Path) -> None:
     """For each run a panel of all channels in the order of their base importance, and one panel of
     the distribution of base over new."""
-    from scipy.stats import gaussian_kde  # type: ignore[import-untyped]
+    from scipy.stats import gaussian_kde
 
     drawn, axes = figure(3.2 * (len(found) + 1), 3.2, len(found) + 1)
     for panel, (run, own) in zip(axes, found.items(), strict=False):

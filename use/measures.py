@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax  # type: ignore[import-untyped]
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support  # type: ignore[import-untyped]
+from scipy.special import log_softmax
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from dassl.utils.errors import BadValueError
 from use.predictions import Predictions

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, softmax  # type: ignore[import-untyped]
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
+from scipy.special import logsumexp, softmax
+from sklearn.metrics import roc_auc_score
 
 from dassl.utils.errors import BadValueError
 from use.predictions import Predictions

@@ -41,10 +41,11 @@ def read_result(folder: Path) -> RunResult | None:
     return result_of(read_record(folder))
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path | str) -> dict[str, Any]:
     """Return all that `folder/result.json` says, nothing if there is none or it is cut short."""
     try:
-        content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        with open(f"{folder}/result.json", "rb") as file:
+            content = json.loads(file.read())
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

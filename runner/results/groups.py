@@ -1,193 +1,163 @@
-"""From the runs of a folder to tables: one for each mode, trainer, YAML and number of shots."""
+"""From the table of runs to tables of results: one for each mode, trainer, YAML and number of
+shots."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from runner.files.records import RunResult
 from runner.plan.build import ACCURACY, shots_column
 from runner.plan.jobs import Job, Study
 from runner.plan.modes import MODES
-from runner.results.layouts import SOURCES
-from runner.results.runs import DONE, Run
-from runner.results.scores import Measured, measure
-from runner.results.stats import Summary, summarise
-from runner.show.published_csv import accuracy_csv, base_to_new_csv, shots_csv
+from runner.results.layouts import RUNNER, SOURCES
+from runner.results.reading import Row, row_of_result
+from runner.results.schema import DONE
+from runner.results.table import as_table
+from runner.results.tables import Table, fill
 
 TALLIED = ("b2n", "xd", "dg", "fs", "mt")
 PUBLISHED_SHOTS = 16  # not named in the names of files
 Cell = tuple[str, str, int]
+"""(dataset, column, seed)"""
 
 
-@dataclass(frozen=True)
-class Table:
-    """One table and the runs that fill it.
-
-    Attributes:
-        study: mode, columns, datasets and seeds; its jobs stand for the cells.
-        csv: name of the file that takes it, and `text` what the file says.
-        runs: those in it; `spare`: those for whose cell another one is newer.
-        absent: why cells are empty, one line each.
-    """
-
-    experiment: str
-    study: Study
-    csv: str
-    found: Measured
-    summary: Summary
-    runs: tuple[Run, ...]
-    spare: tuple[Run, ...] = ()
-    absent: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The table in the published layout."""
-        study, lines, scores = self.study, self.found.lines, self.found.scores
-        if study.mode.base_to_new:
-            return base_to_new_csv(lines, study.seeds, scores, study.columns)
-        if study.columns == (ACCURACY,):
-            return accuracy_csv(lines, ACCURACY, study.seeds, scores)
-        return shots_csv(lines, study.columns, study.seeds, scores)
+def rows_of(runs: pd.DataFrame) -> list[Row]:
+    """Return the rows of a table of runs as mappings, None where a number is missing."""
+    columns = [runs[name].astype(object).where(runs[name].notna(), None).tolist() for name in runs]
+    names = list(map(str, runs))
+    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    for row in rows:
+        row["own_split"] = bool(row["split_note"] or row["partial"])
+    return rows
 
 
-def make_tables(runs: Sequence[Run], only: str = "") -> list[Table]:
+def make_tables(runs: pd.DataFrame, only: str = "") -> list[Table]:
     """Return the tables of all modes, or of one, in the order of modes. The table of `xd` has the
     variants of `dg` below it, as published; `dg` has one of its own where it is asked for, or where
     there are no other targets. All classes of joint datasets alone are `mt`, unless `fs` is asked
     for: the two share their folders."""
-    groups: dict[tuple[int, str, str, str, int], list[Run]] = defaultdict(list)
-    for run in runs:
-        if run.mode in TALLIED:
-            place = TALLIED.index("xd" if run.mode == "dg" else run.mode)
-            groups[place, run.experiment, run.trainer, run.cfg, run.shots].append(run)
-    tables = []
-    for (place, *_), members in sorted(groups.items(), key=lambda group: group[0]):
-        mode = TALLIED[place]
+    runs = runs[runs["mode"] != ""]
+    rows = rows_of(runs)
+    modes = pd.Categorical(runs["mode"].replace("dg", "xd"), TALLIED)
+    keys = [modes, *(runs[name] for name in ("experiment", "trainer", "cfg", "shots"))]
+    groups = runs.assign(place=range(len(runs))).groupby(keys, observed=True)["place"]
+    tables, few = [], []
+    for key, places in groups:
+        mode, members = str(key[0]), [rows[place] for place in places]
         if mode == "xd" and only != "xd":
-            targets = [run for run in members if run.mode == "xd" and not _is_source(run)]
-            variants = any(run.mode == "dg" for run in members)
+            targets = [run for run in members if run["mode"] == "xd" and not _is_source(run)]
+            variants = any(run["mode"] == "dg" for run in members)
             if variants and (only == "dg" or not targets):
-                mode, members = "dg", [run for run in members if run not in targets]
+                mode = "dg"
+                members = [run for run in members if run["mode"] == "dg" or _is_source(run)]
         if mode == "fs" and only != "fs" and _all_joint(members):
             mode = "mt"
         if only in ("", mode):
             tables.append(_table(mode, members))
-    return tables + [table for table in _by_shots(tables) if only in ("", "fs")]
+            few += [tables[-1]] if mode == "fs" and members[0]["shots"] else []
+    return tables + _by_shots(few)
 
 
-def _all_joint(runs: Sequence[Run]) -> bool:
-    done = [run for run in runs if run.state == DONE]
-    return bool(done) and all(run.tasks for run in done)
+def _all_joint(runs: Sequence[Row]) -> bool:
+    done = [run for run in runs if run["state"] == DONE]
+    return bool(done) and all(run["task"] or run["task_dataset"] for run in done)
 
 
-def _is_source(run: Run) -> bool:
-    return run.dataset in SOURCES or bool(run.trained)
+def _is_source(run: Row) -> bool:
+    return run["dataset"] in SOURCES or bool(run["trained"])
 
 
-def _table(mode: str, runs: Sequence[Run]) -> Table:
+def _table(mode: str, runs: Sequence[Row]) -> Table:
     first = runs[0]
-    suffix = f"-shots{first.shots}" if first.shots not in (0, PUBLISHED_SHOTS) else ""
-    if mode == "fs" and first.shots:
-        suffix = f"-shots{first.shots}"
-    if (archive := first.experiment.rpartition("/")[2]).startswith("weights-"):
+    shots = first["shots"]
+    suffix = f"-shots{shots}" if shots not in (0, PUBLISHED_SHOTS) else ""
+    if mode == "fs" and shots:
+        suffix = f"-shots{shots}"
+    if (archive := first["experiment"].rpartition("/")[2]).startswith("weights-"):
         suffix += f"-{archive}"  # never taken for own training
-    label = " ".join([first.experiment, first.trainer, first.cfg])
-    if first.shots:
-        label += f", {shots_column(first.shots)}"
+    label = " ".join([first["experiment"], first["trainer"], first["cfg"]])
+    label += f", {shots_column(shots)}" if shots else ""
     columns: tuple[str, ...] = (ACCURACY,)
     if mode == "b2n":
-        columns = tuple(c for c in ("base", "new") if any(run.subset == c for run in runs))
-    cells = [(run, run.subset if mode == "b2n" else ACCURACY) for run in runs]
-    name = f"{mode}-{first.trainer}-{first.cfg}{suffix}.csv"
-    return _fill(mode, label, name, columns, cells)
+        columns = tuple(c for c in ("base", "new") if any(run["subset"] == c for run in runs))
+    cells = [(run, run["subset"] if mode == "b2n" else ACCURACY) for run in runs]
+    return _fill(
+        mode, label, f"{mode}-{first['trainer']}-{first['cfg']}{suffix}.csv", columns, cells
+    )
 
 
 def _fill(
-    mode: str, label: str, name: str, columns: tuple[str, ...], cells: Sequence[tuple[Run, str]]
+    mode: str, label: str, csv: str, columns: tuple[str, ...], cells: Sequence[tuple[Row, str]]
 ) -> Table:
-    """Put each run into the column that stands beside it."""
+    """Put each run into the column that stands beside it; of several for one cell the newest."""
     runs = [run for run, _ in cells]
-    seeds = tuple(sorted({run.seed for run in runs}))
-    datasets = tuple(dict.fromkeys(run.dataset for run in runs))
-    source = ""
-    if MODES[mode].transfer:
-        source = next((run.dataset for run in runs if _is_source(run)), SOURCES[0])
-        datasets = tuple(dataset for dataset in datasets if dataset != source)
+    seeds = tuple(sorted({run["seed"] for run in runs}))
+    datasets = list(dict.fromkeys(run["dataset"] for run in runs))
     best, spare = _newest(cells)
-    wanted = [source, *datasets] if source in {run.dataset for run in runs} else datasets
-    jobs = tuple(_job(cell) for cell in _cells(wanted, columns, seeds))
-    study = Study(
-        name=runs[0].experiment,
+    source, wanted = "", list(datasets)
+    if MODES[mode].transfer:
+        source = next((run["dataset"] for run in runs if _is_source(run)), SOURCES[0])
+        wanted = [source] * (source in datasets) + [name for name in datasets if name != source]
+        datasets = [name for name in datasets if name != source]
+    counted = [
+        (row, column)
+        for name in wanted
+        for (dataset, column, _), rows in best.items()
+        if dataset == name
+        for row in rows
+        if row["state"] == DONE
+    ]
+    first = runs[0]
+    table = Table(
+        experiment=first["experiment"],
         label=label,
-        trainer=runs[0].trainer,
+        trainer=first["trainer"],
         mode=MODES[mode],
         columns=columns,
-        datasets=datasets,
         seeds=seeds,
-        jobs=jobs,
-        csv=Path(name),
-        source=source,
+        lines=(),
+        behind={},
+        csv=Path(csv),
+        members=tuple(row for rows in best.values() for row in rows),
+        spare=tuple(spare),
+        absent=_absent([(d, c, s) for d in wanted for c in columns for s in seeds], best),
     )
-    results = {_name(cell): _result(run) for cell, run in best.items() if run.state == DONE}
-    found = measure(study, results)
-    if source not in wanted:  # no run of it, as in the folder of the scripts' evaluations
-        found = replace(found, lines=tuple(line for line in found.lines if line.name != source))
-    summary = summarise(label, found.lines, columns, seeds, found.scores, found.own_splits)
-    absent = _absent(_cells(wanted, columns, seeds), best)
-    kept = tuple(best.values())
-    return Table(runs[0].experiment, study, name, found, summary, kept, spare, absent)
+    table = fill(table, counted, datasets, source)
+    if source and source not in wanted:  # no run of it, as in the folder of scripts' evaluations
+        kept = tuple(line for line in table.lines if line.name != source)
+        table = replace(table, lines=kept)
+    return table
 
 
-def _cells(datasets: Iterable[str], columns: Sequence[str], seeds: Sequence[int]) -> list[Cell]:
-    return [(dataset, c, seed) for dataset in datasets for c in columns for seed in seeds]
+def _newest(cells: Sequence[tuple[Row, str]]) -> tuple[dict[Cell, list[Row]], list[Row]]:
+    """Return the rows of the run of each cell, and those that give way to a newer one."""
+    runs: dict[Cell, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row, column in cells:
+        runs[row["dataset"], column, row["seed"]][row["folder"]].append(row)
+    best, spare = {}, []
+    for cell, found in runs.items():
+        best[cell] = max(found.values(), key=_age)
+        spare += [rows[0] for rows in found.values() if rows is not best[cell]]
+    return best, spare
 
 
-def _name(cell: Cell) -> str:
-    dataset, column, seed = cell
-    return f"{dataset} {column} seed{seed}"
+def _age(rows: Sequence[Row]) -> tuple[bool, float]:
+    return rows[0]["state"] == DONE, rows[0]["written"] or 0.0
 
 
-def _job(cell: Cell) -> Job:
-    """What the tables know a cell by."""
-    dataset, column, seed = cell
-    return Job(_name(cell), "", "", column, dataset, seed, Path(), Path(), "", ())
-
-
-def _result(run: Run) -> RunResult:
-    assert run.accuracy is not None
-    return RunResult(run.accuracy, run.key or None, run.from_log, run.tasks, run.split_note)
-
-
-def _newest(cells: Sequence[tuple[Run, str]]) -> tuple[dict[Cell, Run], tuple[Run, ...]]:
-    """Return the run of each cell, and those that give way to a newer one."""
-    best: dict[Cell, Run] = {}
-    spare = []
-    for run, column in cells:
-        cell = (run.dataset, column, run.seed)
-        other = best.get(cell)
-        if other is None or _age(run) > _age(other):
-            best[cell], run = run, other or run
-        if other is not None:
-            spare.append(run)
-    return best, tuple(spare)
-
-
-def _age(run: Run) -> tuple[bool, float]:
-    times = [run.folder / "result.json", *([run.config] if run.config else [])]
-    written = [path.stat().st_mtime for path in times if path.is_file()]
-    return run.state == DONE, max(written, default=0.0)
-
-
-def _absent(cells: Sequence[Cell], best: dict[Cell, Run]) -> tuple[str, ...]:
+def _absent(cells: Sequence[Cell], best: dict[Cell, list[Row]]) -> tuple[str, ...]:
     """Return why cells are empty, one line for the seeds that share a reason."""
     seeds: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for cell in cells:
-        run, (dataset, column, seed) = best.get(cell), cell
-        if run is None:
+        rows, (dataset, column, seed) = best.get(cell), cell
+        if rows is None:
             seeds[dataset, column, "missing: there is no folder of it"].append(seed)
-        elif run.state != DONE:
-            seeds[dataset, column, f"{run.state}: {run.reason}"].append(seed)
+        elif rows[0]["state"] != DONE:
+            reason = f"{rows[0]['state']}: {rows[0]['reason']}"
+            seeds[dataset, column, reason].append(seed)
     return tuple(
         f"{dataset}{'' if column == ACCURACY else f' {column}'} "
         f"seed{'s' if len(which) > 1 else ''} {' '.join(map(str, which))}: {reason}"
@@ -195,23 +165,68 @@ def _absent(cells: Sequence[Cell], best: dict[Cell, Run]) -> tuple[str, ...]:
     )
 
 
-def _by_shots(tables: Sequence[Table]) -> list[Table]:
+def _by_shots(few: Sequence[Table]) -> list[Table]:
     """Return few-shot tables with a column for each number of shots, of every trainer that has
     several; where it has two YAMLs at the same shots, of every YAML."""
-    few = [table for table in tables if table.study.mode.name == "fs" and table.runs[0].shots]
-    groups: dict[tuple[str, str, str], list[Table]] = defaultdict(list)
+    by_trainer: dict[tuple[str, str, str], list[Table]] = defaultdict(list)
     for table in few:
-        groups[table.experiment, table.study.trainer, ""].append(table)
-    for key, members in list(groups.items()):
-        if len({table.runs[0].shots for table in members}) < len(members):
-            del groups[key]
-            for table in members:
-                groups[(*key[:2], f"-{table.runs[0].cfg}")].append(table)
+        by_trainer[table.experiment, table.trainer, ""].append(table)
+    groups: dict[tuple[str, str, str], list[Table]] = defaultdict(list)
+    for key, members in by_trainer.items():
+        one_yaml = len({table.members[0]["shots"] for table in members}) == len(members)
+        for table in members:
+            groups[key if one_yaml else (*key[:2], f"-{table.members[0]['cfg']}")].append(table)
     made = []
     for (experiment, trainer, cfg), members in groups.items():
         if len(members) > 1:
-            shots = sorted(table.runs[0].shots for table in members)
-            cells = [(run, shots_column(run.shots)) for table in members for run in table.runs]
-            label, name = f"{experiment} {trainer}{cfg.replace('-', ' ', 1)}", f"fs-{trainer}{cfg}"
-            made.append(_fill("fs", label, f"{name}.csv", tuple(map(shots_column, shots)), cells))
+            shots = sorted(table.members[0]["shots"] for table in members)
+            cells = [(row, shots_column(row["shots"])) for each in members for row in each.members]
+            label = f"{experiment} {trainer}{cfg.replace('-', ' ', 1)}"
+            csv = f"fs-{trainer}{cfg}.csv"
+            made.append(_fill("fs", label, csv, tuple(map(shots_column, shots)), cells))
     return made
+
+
+def tables_of(studies: Sequence[Study], results: Mapping[str, RunResult]) -> list[Table]:
+    """Return the table of each study, of the results that the runner has found by job name."""
+    jobs = {job.name: (study, job) for study in studies for job in study.jobs}
+    found = as_table(
+        row_of_result(job.folder, results[name], _planned(study, job))
+        for name, (study, job) in jobs.items()
+        if name in results
+    )
+    by_folder: dict[str, list[Row]] = defaultdict(list)
+    for row in rows_of(found):
+        by_folder[row["folder"]].append(row)
+    return [_of_study(study, by_folder) for study in studies]
+
+
+def _planned(study: Study, job: Job) -> Row:
+    return {
+        **{"experiment": job.experiment, "layout": RUNNER, "mode": study.mode.name},
+        **{"trainer": study.trainer, "dataset": job.dataset, "seed": job.seed},
+        **{"subset": job.column if job.column in ("base", "new") else "all"},
+        **{"folder": str(job.folder), "trained": job.kind == "train"},
+    }
+
+
+def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
+    jobs = [job for job in study.jobs if str(job.folder) in by_folder]
+    found = [(row, job.column) for job in jobs for row in by_folder[str(job.folder)]]
+    table = Table(
+        experiment=study.name,
+        label=study.label,
+        trainer=study.trainer,
+        mode=study.mode,
+        columns=study.columns,
+        seeds=study.seeds,
+        lines=(),
+        behind={},
+        csv=study.csv,
+        csv_by_column=study.csv_by_column,
+        members=tuple(row for row, _ in found),
+        absent=tuple(job.name for job in study.jobs if str(job.folder) not in by_folder),
+        point=study.point,
+        ranking=study.ranking,
+    )
+    return fill(table, found, study.datasets, study.source)

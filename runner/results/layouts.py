@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.files.consoles import console_file
 from runner.plan import demo
-from runner.results.scores import VARIANTS
+from runner.results.lines import VARIANTS
 
 RUNNER, SCRIPTS, OTHER = "runner", "scripts", "other"
 SOURCES = ("imagenet", demo.DATASETS[0])  # of xd and dg
@@ -90,6 +90,10 @@ class Place:
     tests_only: bool | None
     depth: int
 
+    def of_seed(self, seed: int) -> "Place":
+        """Return the place of a folder beside it."""
+        return Place(**{**self.__dict__, "seed": seed})
+
     def root(self, folder: Path) -> Path:
         """Return the folder that holds the layout, of a run's folder at this place."""
         return folder.parents[self.depth - 1]
@@ -97,6 +101,12 @@ class Place:
     def console(self, folder: Path) -> Path:
         """Return where the console file of the run in a folder at this place is, if it has one."""
         return console_file(self.root(folder), folder.parts[-self.depth :])
+
+
+def console_of(folder: str, depth: int) -> str:
+    """Return where the console file of a run is whose layout fills `depth` parts of its path."""
+    parts = folder.rsplit("/", depth)
+    return f"{parts[0]}/console/{'-'.join(parts[1:])}.txt"
 
 
 def place(parts: Sequence[str]) -> Place | None:

@@ -4,15 +4,16 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.files.records import RunResult, mistake_in, tail
 from runner.files.writing import atomic_write, shown
 from runner.launch.schedule import USER_MISTAKE, Failure, Outcome
 from runner.plan.grid import VALIDATION
 from runner.plan.jobs import Job, Study, jobs_of
-from runner.results.scores import Measured, measure
-from runner.results.stats import Summary, summarise
-from runner.show.published_csv import accuracy_csv, base_to_new_csv, shots_csv
+
+if TYPE_CHECKING:
+    from runner.results.tables import Table
 
 
 def write_tables(
@@ -31,83 +32,66 @@ def write_tables(
         together: name of the folder that takes what compares several studies.
         rank_by: images whose accuracy ranks the points of a grid.
     """
-    every = [(study, measure(study, results)) for study in studies]
-    measured = [(study, found) for study, found in every if found.scores]
-    groups: dict[tuple[str, Path | None], list[tuple[Study, Measured]]] = {}
-    for study, found in every:
-        groups.setdefault((study.mode.name, study.ranking), []).append((study, found))
+    from runner.results.groups import tables_of
+
+    groups: dict[tuple[str, Path | None], list[tuple[Study, Table]]] = {}
+    for study, table in zip(studies, tables_of(studies, results), strict=True):
+        groups.setdefault((study.mode.name, study.ranking), []).append((study, table))
     for (_, ranking), group in groups.items():
-        known = [(study, found) for study, found in group if found.scores]
+        known = [(study, table) for study, table in group if table.behind]
         if ranking and known:
-            _write_grid(ranking, group, results, rank_by)
+            _write_grid(ranking, group, rank_by)
         elif known:
             _write_comparison(known, together)
     missing = [job.name for job in jobs_of(studies) if job.name not in results]
     missing += [name for study in studies for name in study.absent]
-    if missing and measured:
+    if missing and any(table.behind for group in groups.values() for _, table in group):
         print(f"missing: {', '.join(missing)}")
 
 
-def _write_comparison(measured: Sequence[tuple[Study, Measured]], together: str) -> None:
+def _write_comparison(measured: Sequence[tuple[Study, "Table"]], together: str) -> None:
     from runner.show.picture import write_picture
-    from runner.show.screen import ranking_csv, render
+    from runner.show.published_csv import ranking_csv
+    from runner.show.screen import render
 
-    mode = measured[0][0].mode
-    summaries = [_summary(study, found) for study, found in measured]
-    print(f"\n{render(mode, summaries)}\n")
-    _write_tables(measured)
+    tables = [table for _, table in measured]
+    print(f"\n{render(tables)}\n")
+    _write_csv(tables)
     place = _joint_path([study for study, _ in measured], together)
     if len(measured) > 1:
-        atomic_write(place.with_suffix(".csv"), ranking_csv(summaries))
-        print(f"table:   {shown(place.with_suffix('.csv'))}")
-    write_picture(place.with_suffix(".png"), mode, summaries)
+        _write(place.with_suffix(".csv"), ranking_csv(tables), "table:  ")
+    write_picture(place.with_suffix(".png"), tables)
     print(f"picture: {shown(place.with_suffix('.png'))}")
 
 
-def _write_grid(
-    path: Path,
-    measured: Sequence[tuple[Study, Measured]],
-    results: Mapping[str, RunResult],
-    rank_by: str,
-) -> None:
-    from runner.results.ranking import grid_csv, rank, render_grid
+def _write_grid(path: Path, group: Sequence[tuple[Study, "Table"]], rank_by: str) -> None:
+    from runner.results.ranking import rank
+    from runner.show.screen import grid_csv, render_grid
 
-    studies = [study for study, _ in measured]
-    summaries = [_summary(study, found) for study, found in measured]
-    ranking = rank(studies, summaries, results, rank_by)
-    label = studies[0].label.replace(f"/{studies[0].point.folder}", "")
-    print(f"\n{label}, --mode {studies[0].mode.name}:\n\n{render_grid(ranking)}\n")
-    _write_tables(measured)
+    study, tables = group[0][0], [table for _, table in group]
+    trains = any(job.kind == "train" for each, _ in group for job in each.jobs)
+    ranking = rank(tables, rank_by, trains=trains)
+    label = study.label.replace(f"/{study.point.folder}", "")
+    print(f"\n{label}, --mode {study.mode.name}:\n\n{render_grid(ranking)}\n")
+    _write_csv(tables)
     if ranking.by_test:
         path = path.with_name(f"{path.stem}-chosen-on-test.csv")
-    atomic_write(path, grid_csv(ranking))
-    print(f"ranking: {shown(path)}")
+    _write(path, grid_csv(ranking), "ranking:")
 
 
-def _write_tables(measured: Sequence[tuple[Study, Measured]]) -> None:
-    for study, found in measured:
-        for path, text in _csv_files(study, found) if found.scores else ():
-            atomic_write(path, text)
-            print(f"table:   {shown(path)}")
+def _write_csv(tables: Sequence["Table"]) -> None:
+    from runner.show.published_csv import accuracy_csv, table_csv
+
+    for table in tables:
+        if table.behind:
+            _write(table.csv, table_csv(table), "table:  ")
+            for column, path in table.csv_by_column.items():
+                _write(path, accuracy_csv(table, column), "table:  ")
 
 
-def _summary(study: Study, found: Measured) -> Summary:
-    return summarise(
-        study.label, found.lines, study.columns, study.seeds, found.scores, found.own_splits
-    )
-
-
-def _csv_files(study: Study, found: Measured) -> list[tuple[Path, str]]:
-    """Return the tables of a study: where and what."""
-    lines, seeds, scores = found.lines, study.seeds, found.scores
-    if study.mode.table == "b2n":
-        return [(study.csv, base_to_new_csv(lines, seeds, scores, study.columns))]
-    if study.mode.table == "accuracy":
-        return [(study.csv, accuracy_csv(lines, study.columns[0], seeds, scores))]
-    return [(study.csv, shots_csv(lines, study.columns, seeds, scores))] + [
-        (path, accuracy_csv(lines, column, seeds, scores))
-        for column, path in study.csv_by_column.items()
-    ]
+def _write(path: Path, text: str, what: str) -> None:
+    atomic_write(path, text)
+    print(f"{what} {shown(path)}")
 
 
 def _joint_path(studies: Sequence[Study], together: str) -> Path:

@@ -4,115 +4,106 @@ Source of the layout: Koorye/DePT, utils/result_parser.py (printed by pandas), w
 base-to-new and cross-dataset. Each accuracy is rounded to one decimal first, as the log lines were
 that the published tally reads. The tables by shots and by task are ours; logs of runs over several
 tasks have two decimals.
+
+A row with a missing run, or with an odd one (`Table.odd`), has empty fields where a number is
+missing and in the means; averages are over the complete rows alone, and empty if there is none.
 """
 
 from collections.abc import Sequence
 
-from runner.results.scores import Line, Scores
-from runner.results.stats import complete, harmonic_mean, mean
+import numpy as np
+import pandas as pd
 
-Values = Sequence[float | None]
+from runner.results.ranking import ranked, ranking_columns
+from runner.results.tables import Table, Values, harmonic_mean, left_to_right_mean
 
 
-def base_to_new_csv(
-    lines: Sequence[Line],
-    seeds: Sequence[int],
-    scores: Scores,
-    columns: Sequence[str] = ("base", "new"),
-) -> str:
-    """Return the table as text: base_acc, new_acc and H of each seed, then of the means.
+def table_csv(table: Table) -> str:
+    """Return a table in the layout of its mode."""
+    if table.mode.base_to_new:
+        return base_to_new_csv(table)
+    if len(table.columns) == 1 and not table.columns[0].endswith(("shot", "shots")):
+        return accuracy_csv(table, table.columns[0])
+    return shots_csv(table)
 
-    A row with a missing run has empty fields where a number is missing and in the means; the row
-    `average` is over the complete rows alone, and empty if there is none.
-    """
-    rounded = {place: round(value, 1) for place, value in scores.items()}
-    names = [f"{name}_seed{seed}" for seed in seeds for name in ("base_acc", "new_acc", "H")]
-    body: dict[str, Values] = {}
-    for line in lines:
+
+def base_to_new_csv(table: Table) -> str:
+    """Return the table as text: base_acc, new_acc and H of each seed, then of the means."""
+    rounded = _rounded(table, 1)
+    blank = np.full(rounded[:, 0].shape, np.nan)
+    found = {column: rounded[:, place] for place, column in enumerate(table.columns)}
+    base, new = found.get("base", blank), found.get("new", blank)
+    means = [_over_seeds(table, each, name) for name, each in (("base", base), ("new", new))]
+    by_seed = np.stack([base, new, harmonic_mean(base, new)], axis=2).reshape(len(base), -1)
+    both = harmonic_mean(*means)
+    both[[(line.name, "H") in table.odd for line in table.lines]] = np.nan
+    body = table.with_averages(np.column_stack([by_seed, *means, both]))
+    for place, line in enumerate(table.lines):
         if line.average:
-            whole = complete(line.members, columns, seeds, rounded)
-            average = _column_means([body[row] for row in whole], 3 * len(seeds) + 3)
-            body[line.name] = [*average[:-1], _harmonic(average[-3], average[-2])]
-        else:
-            body[line.name] = _base_to_new_row(line.name, seeds, rounded)
-    return _text(["dataset", *names, "base_acc", "new_acc", "H"], body)
+            body[place, -1] = harmonic_mean(body[place, -3], body[place, -2])
+    names = [f"{name}_seed{s}" for s in table.seeds for name in ("base_acc", "new_acc", "H")]
+    return _text(table, body, [*names, "base_acc", "new_acc", "H"])
 
 
-def accuracy_csv(lines: Sequence[Line], column: str, seeds: Sequence[int], scores: Scores) -> str:
-    """Return the table of one accuracy per row: acc of each seed, then their mean. Averages are
-    over the complete rows alone. Rows `dataset/task` get a column `task`."""
-    tasks = any("/" in line.name for line in lines)
-    decimals = 2 if tasks else 1
-    rounded = {place: round(value, decimals) for place, value in scores.items()}
-    body: dict[str, Values] = {}
-    for line in lines:
-        if line.average:
-            whole = complete(line.members, [column], seeds, rounded)
-            body[line.name] = _column_means([body[row] for row in whole], len(seeds) + 1)
-        else:
-            values = [rounded.get((line.name, column, seed)) for seed in seeds]
-            body[line.name] = [*values, _mean(values)]
-    names = [*(f"acc_seed{seed}" for seed in seeds), "acc"]
-    return _text(["dataset", *(["task"] if tasks else []), *names], body, names=2 if tasks else 1)
+def accuracy_csv(table: Table, column: str) -> str:
+    """Return the table of one accuracy per row: acc of each seed, then their mean. Rows
+    `dataset/task` get a column `task`."""
+    tasks = any("/" in line.name for line in table.lines)
+    if table.columns != (column,):
+        table = table.only(column)
+    values = _rounded(table, 2 if tasks else 1)[:, 0]
+    body = table.with_averages(np.column_stack([values, _over_seeds(table, values, column)]))
+    return _text(table, body, [*(f"acc_seed{seed}" for seed in table.seeds), "acc"], tasks=tasks)
 
 
-def shots_csv(
-    lines: Sequence[Line], columns: Sequence[str], seeds: Sequence[int], scores: Scores
-) -> str:
+def shots_csv(table: Table) -> str:
     """Return the table of means over seeds with a column for each number of shots."""
-    rounded = {place: round(value, 1) for place, value in scores.items()}
-    body: dict[str, Values] = {}
-    for line in lines:
-        if line.average:
-            whole = complete(line.members, columns, seeds, rounded)
-            body[line.name] = _column_means([body[row] for row in whole], len(columns))
-        else:
-            body[line.name] = [
-                _mean([rounded.get((line.name, column, seed)) for seed in seeds])
-                for column in columns
-            ]
-    return _text(["dataset", *(f"shots{column.split()[0]}" for column in columns)], body)
+    rounded = _rounded(table, 1)
+    means = [_over_seeds(table, rounded[:, n], name) for n, name in enumerate(table.columns)]
+    body = table.with_averages(np.column_stack(means))
+    return _text(table, body, [f"shots{column.split()[0]}" for column in table.columns])
 
 
-def quoted(word: str) -> str:
-    """Return a field of a CSV file."""
-    return '"' + word.replace('"', '""') + '"' if "," in word or '"' in word else word
+def ranking_csv(tables: Sequence[Table]) -> str:
+    """Return a row for each of several tables, the best first: means of what stands for a whole
+    experiment, two decimals."""
+    columns = ranking_columns(tables)
+    rows = [
+        [table.label, *(mean_text(table, line.name, measure) for _, line, measure in columns)]
+        for table in ranked(tables)
+    ]
+    return csv_text(["experiment", *(heading for heading, _, _ in columns)], rows)
 
 
-def _base_to_new_row(row: str, seeds: Sequence[int], scores: Scores) -> Values:
-    bases = [scores.get((row, "base", seed)) for seed in seeds]
-    news = [scores.get((row, "new", seed)) for seed in seeds]
-    values: list[float | None] = []
-    for base, new in zip(bases, news, strict=True):
-        values += [base, new, _harmonic(base, new)]
-    base_mean, new_mean = _mean(bases), _mean(news)
-    return [*values, base_mean, new_mean, _harmonic(base_mean, new_mean)]
+def mean_text(table: Table, line: str, measure: str) -> str:
+    """Return a mean with two decimals, nothing where there is none."""
+    cell = table.cells.get((line, measure))
+    return f"{cell.mean:.2f}" if cell else ""
 
 
-def _column_means(rows: Sequence[Values], width: int) -> Values:
-    return [_mean([row[place] for row in rows]) for place in range(width)]
+def csv_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a file of text fields."""
+    frame = pd.DataFrame(list(rows), columns=list(header))
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
-def _mean(values: Values) -> float | None:
-    """The mean, or nothing where one is missing."""
-    found = [value for value in values if value is not None]
-    return mean(found) if found and len(found) == len(values) else None
+def _rounded(table: Table, decimals: int) -> Values:
+    """Values by Python's rounding of decimals: numpy's goes wrong by one in some last digits."""
+    flat = [round(value, decimals) for value in table.values.ravel().tolist()]
+    return np.array(flat).reshape(table.values.shape)
 
 
-def _harmonic(base: float | None, new: float | None) -> float | None:
-    return None if base is None or new is None else harmonic_mean(base, new)
+def _over_seeds(table: Table, values: Values, column: str) -> Values:
+    means = left_to_right_mean(values, axis=1)
+    means[[(line.name, column) in table.odd for line in table.lines]] = np.nan
+    return means
 
 
-def _text(header: Sequence[str], body: dict[str, Values], names: int = 1) -> str:
-    """Return the file's text; the name of a row fills its first `names` fields."""
-    lines = [",".join(header)]
-    for name, values in body.items():
-        words = name.split("/", names - 1)
-        words += [""] * (names - len(words))
-        lines.append(",".join([*map(quoted, words), *map(_field, values)]))
-    return "\n".join(lines) + "\n"
-
-
-def _field(value: float | None) -> str:
-    """Two decimals at most, as numpy rounds and pandas prints: 73.6, not 73.60."""
-    return "" if value is None else repr(round(value * 100) / 100)
+def _text(table: Table, body: Values, names: Sequence[str], *, tasks: bool = False) -> str:
+    """Return the file: two decimals at most, 73.6 and not 73.60."""
+    frame = pd.DataFrame(np.rint(body * 100) / 100, columns=list(names))
+    words = [line.name.partition("/") for line in table.lines]
+    frame.insert(0, "dataset", [w[0] for w in words] if tasks else [x.name for x in table.lines])
+    if tasks:
+        frame.insert(1, "task", [w[2] for w in words])
+    return frame.to_csv(index=False, lineterminator="\n")

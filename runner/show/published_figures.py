@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.results.stats import harmonic_mean
+from runner.results.tables import harmonic_mean
 
 FOLDER = Path(__file__).parents[1] / "published"
 AVERAGE = "average"
@@ -114,6 +114,6 @@ def _source(name: str, rows: Iterable[Mapping[str, str]]) -> Source:
 def _odd(values: Mapping[tuple[str, str], float]) -> Iterable[str]:
     for (line, measure), value in values.items():
         if measure == "H" and {(line, "base"), (line, "new")} <= values.keys():
-            of_both = harmonic_mean(values[line, "base"], values[line, "new"])
+            of_both = float(harmonic_mean(values[line, "base"], values[line, "new"]))
             if abs(value - of_both) > _ROUNDING:
                 yield line

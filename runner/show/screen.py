@@ -1,115 +1,61 @@
 """The tables on screen: a row per dataset with experiments below each other, or, for more
-experiments than that can show, a row per experiment with its averages."""
+experiments than that can show, a row per experiment with its averages; and the ranking of a
+grid."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from runner.plan.modes import Mode
-from runner.results.scores import Line, merge
-from runner.results.stats import Spread, Summary
-from runner.show.published_csv import quoted
+from runner.results.lines import merge
+from runner.results.ranking import Ranking, as_good, ranked, ranking_columns
+from runner.results.tables import Spread, Table
+from runner.show.published_csv import csv_text, mean_text
 
 LONG = 4  # experiments that are still compared dataset by dataset
 OWN_SPLIT = "the split is not a published one, so these accuracies are not comparable"
+CHOSEN_ON_TEST = "chosen on test images"
+CHOSEN_ON_VALIDATION = "chosen on validation images"
 
 
-def render(mode: Mode, summaries: Sequence[Summary]) -> str:
-    """Return the table and the sentences that say how to read it."""
-    if len(summaries) > LONG:
-        return render_ranking(mode, summaries)
-    several = len(summaries) > 1
-    measures = summaries[0].measures
+def render(tables: Sequence[Table]) -> str:
+    """Return the tables of one mode as one, and the sentences that say how to read it."""
+    if len(tables) > LONG:
+        return render_ranking(tables)
+    several = len(tables) > 1
+    measures = tables[0].measures
     rows = []
-    for line in merge([summary.lines for summary in summaries]):
-        shown = [summary for summary in summaries if line.name in _names(summary)]
-        for number, summary in enumerate(shown):
-            name = line_name(line, shown) if number == 0 else ""
-            label = [_marked(summary.label, line.name in summary.own_splits)] if several else []
-            cells = (_cell(summary, line, measure) for measure in measures)
-            rows.append([name, *label, *cells])
+    for line in merge([table.lines for table in tables]):
+        having = [table for table in tables if line in table.lines or _has(table, line.name)]
+        for number, table in enumerate(having):
+            name = marked(line.name, any(line.name in each.own_splits for each in having))
+            label = [marked(table.label, line.name in table.own_splits)] if several else []
+            cells = (_cell(table, line.name, measure) for measure in measures)
+            rows.append(["" if number else name, *label, *cells])
     headers = ["dataset", *(["experiment"] if several else []), *measures]
-    return f"{tabulated(rows, headers, measures)}\n\n{_legend(mode, summaries)}"
+    return f"{tabulated(rows, headers, measures)}\n\n{_legend(tables)}"
 
 
-def render_ranking(mode: Mode, summaries: Sequence[Summary]) -> str:
+def _has(table: Table, name: str) -> bool:
+    return any(line.name == name for line in table.lines)
+
+
+def render_ranking(tables: Sequence[Table]) -> str:
     """Return a row per experiment, the best first."""
-    columns = ranking_columns(summaries)
+    columns = ranking_columns(tables)
     headers = ["experiment", *(heading for heading, _, _ in columns)]
     rows = [
-        [experiment_name(each), *(_cell(each, line, measure) for _, line, measure in columns)]
-        for each in ranked(summaries)
+        [experiment_name(each), *(_cell(each, line.name, measure) for _, line, measure in columns)]
+        for each in ranked(tables)
     ]
-    text = tabulated(rows, headers, headers[1:])
-    return f"{text}\n\n{_legend(mode, summaries)}"
+    return f"{tabulated(rows, headers, headers[1:])}\n\n{_legend(tables)}"
 
 
-def ranking_columns(summaries: Sequence[Summary]) -> list[tuple[str, Line, str]]:
-    """Return what stands for a whole experiment: (heading, line, measure) of the averages, of the
-    source dataset, and of rows that no average is over."""
-    lines = merge([summary.lines for summary in summaries])
-    inside = {member for line in lines for member in line.members}
-    measured = {name for summary in summaries for name, _ in summary.cells}
-    kept = [
-        line
-        for line in lines
-        if line.average or (line.name not in inside and line.name in measured)
-    ]
-    measures = summaries[0].measures
-    if len(kept) == 1:
-        return [(measure, kept[0], measure) for measure in measures]
-    return [
-        (line.name if len(measures) == 1 else f"{line.name} {measure}", line, measure)
-        for line in kept
-        for measure in measures
-    ]
-
-
-def ranked(summaries: Sequence[Summary]) -> list[Summary]:
-    """Return the summaries by H of the average, else by the mean of the averages, best first; those
-    without it behind, by the first number that they have."""
-    columns = ranking_columns(summaries)
-    if "H" in summaries[0].measures:
-        wanted = [column for column in columns if column[2] == "H"]
-    else:
-        wanted = [column for column in columns if column[1].average] or columns
-
-    def place(summary: Summary) -> tuple[bool, float]:
-        cells = [summary.cells.get((line.name, measure)) for _, line, measure in wanted]
-        found = [cell.mean for cell in cells if cell]
-        if len(found) == len(cells):
-            return True, sum(found) / len(found)
-        rest = [summary.cells.get((line.name, measure)) for _, line, measure in columns]
-        return False, next((cell.mean for cell in rest if cell), 0.0)
-
-    return sorted(summaries, key=place, reverse=True)
-
-
-def ranking_csv(summaries: Sequence[Summary]) -> str:
-    """Return the table of `render_ranking` as CSV: means, two decimals."""
-    columns = ranking_columns(summaries)
-    lines = [",".join(["experiment", *(heading for heading, _, _ in columns)])]
-    for summary in ranked(summaries):
-        cells = [summary.cells.get((line.name, measure)) for _, line, measure in columns]
-        words = [quoted(summary.label), *(f"{cell.mean:.2f}" if cell else "" for cell in cells)]
-        lines.append(",".join(words))
-    return "\n".join(lines) + "\n"
-
-
-def line_name(line: Line, summaries: Sequence[Summary]) -> str:
-    """Return the name of a dataset or average, with a star if a split file is not the published."""
-    return _marked(line.name, any(line.name in each.own_splits for each in summaries))
-
-
-def experiment_name(summary: Summary) -> str:
+def experiment_name(table: Table) -> str:
     """Return an experiment's label, with a star if a split file is not the published one."""
-    return _marked(summary.label, bool(summary.own_splits))
+    return marked(table.label, bool(table.own_splits))
 
 
-def _marked(name: str, own_split: bool) -> str:
+def marked(name: str, own_split: bool) -> str:
+    """Return a name, with a star if its split file is not the published one."""
     return f"{name}*" if own_split else name
-
-
-def _names(summary: Summary) -> set[str]:
-    return {line.name for line in summary.lines}
 
 
 def tabulated(rows: Sequence[Sequence[str]], headers: Sequence[str], numbers: Sequence[str]) -> str:
@@ -120,43 +66,122 @@ def tabulated(rows: Sequence[Sequence[str]], headers: Sequence[str], numbers: Se
     return tabulate(rows, headers, disable_numparse=True, colalign=align)
 
 
-def _cell(summary: Summary, line: Line, measure: str) -> str:
-    cell: Spread | None = summary.cells.get((line.name, measure))
+def _cell(table: Table, line: str, measure: str) -> str:
+    cell = table.cells.get((line, measure))
     if cell is None:
-        return "-"
-    short = "*" if cell.count < len(summary.seeds) else " "
+        return "odd" if (line, measure) in table.odd else "-"
+    return _number(cell, "*" if cell.count < len(table.seeds) else " ")
+
+
+def _number(cell: Spread, end: str) -> str:
     spread = f" ± {cell.std:4.2f}" if cell.count > 1 else ""
-    return f"{cell.mean:.2f}{spread}{short}"
+    return f"{cell.mean:.2f}{spread}{end}"
 
 
-def _legend(mode: Mode, summaries: Sequence[Summary]) -> str:
+def _legend(tables: Sequence[Table]) -> str:
     first = "Accuracy in percent."
-    if mode.base_to_new:
+    if tables[0].mode.base_to_new:
         first = "Accuracy in percent, H = harmonic mean of the two means."
-    if any(len(each.seeds) > 1 for each in summaries):
+    if any(len(each.seeds) > 1 for each in tables):
         first += " ± population standard deviation over seeds."
     lines = [first]
-    if any(cell.count < len(each.seeds) for each in summaries for cell in each.cells.values()):
+    if any(cell.count < len(each.seeds) for each in tables for cell in each.cells.values()):
         lines.append(
             "* behind a number: not all seeds are there; the row is left out of the average."
         )
-    if any(each.own_splits for each in summaries):
+    if any(each.own_splits for each in tables):
         lines.append(f"* behind a name: {OWN_SPLIT}.")
     sizes: dict[str, int] = {}
-    for each in summaries:
-        for name, members in _averages(each).items():
-            sizes[name] = max(len(members), sizes.get(name, 0))
-    for each in summaries:
-        for name, members in _averages(each).items():
-            whole = each.complete.get(name, ())
-            if len(whole) < len(members):
-                over = f"{len(whole)} of {len(members)} datasets, those without a missing run"
-                lines.append(f"{each.label}: {name} over {over}.")
-            elif len(members) < sizes[name]:
-                over = f"{len(members)} of the {sizes[name]} rows of others"
-                lines.append(f"{each.label}: {name} over {over}.")
-    return "\n".join(lines)
+    averages = [(t, line) for t in tables for line in t.lines if line.average and line.members]
+    for _, line in averages:
+        sizes[line.name] = max(len(line.members), sizes.get(line.name, 0))
+    for table, line in averages:
+        whole, members = table.complete[line.name], len(line.members)
+        if len(whole) < members:
+            over = f"{len(whole)} of {members} datasets, those without a missing run"
+            lines.append(f"{table.label}: {line.name} over {over}.")
+        elif members < sizes[line.name]:
+            over = f"{members} of the {sizes[line.name]} rows of others"
+            lines.append(f"{table.label}: {line.name} over {over}.")
+    return "\n".join([*lines, *odd_lines(tables)])
 
 
-def _averages(summary: Summary) -> dict[str, tuple[str, ...]]:
-    return {line.name: line.members for line in summary.lines if line.average and line.members}
+def odd_lines(tables: Iterable[Table]) -> list[str]:
+    """Return which cells have no mean since a run of them differs in its provenance, and which."""
+    runs: dict[tuple[str, str], list[str]] = {}
+    for table in tables:
+        for (line, measure), said in table.odd.items():
+            for each in said:
+                runs.setdefault((table.label, each), []).append(f"{line} {measure}")
+    return [
+        f"odd: {label}: no mean of {', '.join(cells)}: {each}"
+        for (label, each), cells in runs.items()
+    ]
+
+
+def render_grid(ranking: Ranking) -> str:
+    """Return the table of a ranking and the sentences that say how to read it."""
+    keys = _keys(ranking)
+    columns = ranking_columns([entry.table for entry in ranking.entries])
+    headers = [*keys, "validation", *(f"test {heading}" for heading, _, _ in columns)]
+    rows = []
+    for entry in ranking.entries:
+        end = " " if entry.whole else "*"
+        validated = _number(entry.validation, end) if entry.validation else f"-{end}".strip()
+        found = [entry.table.cells.get((line.name, measure)) for _, line, measure in columns]
+        tests = [_number(cell, " ") if cell else "-" for cell in found]
+        rows.append([*(word for _, word in entry.table.point.values), validated, *tests])
+    return "\n".join([tabulated(rows, headers, headers), "", *_sentences(ranking)])
+
+
+def grid_csv(ranking: Ranking) -> str:
+    """Return the table as CSV; `chosen_on` says which images ranked it, empty where none could."""
+    columns = ranking_columns([entry.table for entry in ranking.entries])
+    header = [*_keys(ranking), "val_acc", "val_acc_std", "runs_missing"]
+    header += [f"test_{heading.replace(' ', '_')}" for heading, _, _ in columns]
+    chosen = "" if ranking.why_not else "test images" if ranking.by_test else "validation images"
+    rows = []
+    for entry in ranking.entries:
+        known = entry.validation
+        rows.append(
+            [
+                *(word for _, word in entry.table.point.values),
+                *([f"{known.mean:.2f}", f"{known.std:.2f}"] if known else ["", ""]),
+                "no" if entry.whole else "yes",
+                *(mean_text(entry.table, line.name, measure) for _, line, measure in columns),
+                chosen,
+            ]
+        )
+    return csv_text([*header, "chosen_on"], rows)
+
+
+def _keys(ranking: Ranking) -> list[str]:
+    return [key for key, _ in ranking.entries[0].table.point.values]
+
+
+def _sentences(ranking: Ranking) -> list[str]:
+    lines = ["Accuracy in percent; validation: mean over datasets and seeds ± standard deviation."]
+    if ranking.by_test:
+        lines.append(f"{CHOSEN_ON_TEST.capitalize()}: these are no results to report.")
+    elif ranking.why_not:
+        lines.append(
+            f"Ranking is not possible: {ranking.why_not}. The points stand in the order of the "
+            "grid; --rank-by test ranks them on test images."
+        )
+    else:
+        lines.append("Ranked on validation images; the accuracy on test images had no part in it.")
+        if ranking.without:
+            names = ", ".join(ranking.without)
+            lines.append(f"Without validation images, and so without part in it: {names}.")
+    if not all(entry.whole for entry in ranking.entries):
+        lines.append("* behind a number: runs are missing; the point stands behind the others.")
+    best = ranking.entries[0]
+    if not ranking.why_not and best.whole:
+        words = " ".join(word for pair in best.table.point.values for word in pair)
+        how = CHOSEN_ON_TEST if ranking.by_test else CHOSEN_ON_VALIDATION
+        equal = 0 if ranking.by_test else as_good(ranking) - 1
+        others = f"; as good: the {equal} below it" if equal else ""
+        lines.append(f"Best: {words} ({how}){others}.")
+    if any(entry.table.own_splits for entry in ranking.entries):
+        lines.append(f"Some datasets have a split of their own: {OWN_SPLIT}.")
+    return [*lines, *odd_lines(entry.table for entry in ranking.entries)]

@@ -1,10 +1,11 @@
 """`python -m runner status DIR`: how far the runs below a folder are, from any shell."""
 
 import argparse
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import pandas as pd
 
 from runner.files.consoles import last_start, lock_holder
 from runner.files.records import tail
@@ -12,37 +13,12 @@ from runner.files.writing import shown
 from runner.output import duration
 from runner.plan.job_folders import read_plan
 from runner.results import layouts
-from runner.results.collect import DONE, FAILED, MISSING, RUNNING, Run, collect
-from runner.results.stats import mean
+from runner.results.groups import rows_of
+from runner.results.reading import Row
+from runner.results.schema import DONE, FAILED, MISSING, RUNNING
+from runner.results.table import load_runs
 
-EPILOG = """examples:
-  python -m runner status outputs
-  python -m runner status outputs/maple_dept
-"""
 _FAILURES = 10  # shown of one experiment
-
-
-@dataclass
-class _Experiment:
-    """The runs of one experiment; `waiting`: folders of planned runs that have not begun."""
-
-    name: str
-    runs: list[Run] = field(default_factory=list)
-    names: dict[Path, str] = field(default_factory=dict)
-    waiting: set[Path] = field(default_factory=set)
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the words of `status`."""
-    parser = commands.add_parser(
-        "status",
-        help="how far the runs in a folder are",
-        description="Runs done, running, failed and missing, what runs where, the accuracy so far. "
-        "Reads files alone, and may be asked while a runner is at work.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("directory", metavar="DIR", help="folder of runs, at any height")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,61 +27,56 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no such folder, or nothing in it; one line.
     """
-    folder = Path(args.directory).expanduser()
     unreadable: list[Path] = []
-    for experiment in _experiments(folder, unreadable):
-        print("\n".join(_lines(experiment)))
+    table = load_runs(Path(args.directory), settings=False, unreadable=unreadable)
+    runs = table.drop_duplicates("folder")
+    for name, found in runs.groupby("experiment", sort=False):
+        print("\n".join(_lines(str(name), found)))
     for path in unreadable:
         print(f"{shown(path)}: may not be read, so nothing of it is here")
     return 0
 
 
-def _experiments(folder: Path, unreadable: list[Path]) -> list[_Experiment]:
-    found: dict[str, _Experiment] = {}
-    for each in collect(folder, unreadable=unreadable):
-        found.setdefault(each.experiment, _Experiment(each.experiment)).runs.append(each)
-    for experiment in found.values():
-        consoles = {path.parent for each in experiment.runs if (path := _console(each))}
-        for console in consoles:
-            experiment.names |= read_plan(console.parent)
-        begun = {each.folder for each in experiment.runs}
-        experiment.waiting = experiment.names.keys() - begun
-    return list(found.values())
+def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
 
-
-def _console(each: Run) -> Path | None:
-    place = layouts.place(each.folder.parts) if each.layout == layouts.RUNNER else None
-    return place.console(each.folder) if place else None
-
-
-def _lines(experiment: _Experiment) -> list[str]:
-    runs = experiment.runs
-    counts = {state: sum(each.state == state for each in runs) for state in (DONE, RUNNING, FAILED)}
-    counts[MISSING] = sum(each.state == MISSING for each in runs) + len(experiment.waiting)
-    total = len(runs) + len(experiment.waiting)
-    said = [f"{number} {state}" for state, number in counts.items() if number or state == DONE]
-    lines = [f"{experiment.name}: {', '.join(said)}, of {total}{_age(runs)}"]
+    planned: dict[str, str] = {}  # names of the runs by their folders
+    one_of_each = {os.path.dirname(folder): folder for folder in runs["folder"]}.values()
+    for root in dict.fromkeys(path.parent.parent for path in map(_console, one_of_each) if path):
+        planned |= {str(folder): name for folder, name in read_plan(root).items()}
+    states = runs["state"].value_counts().to_dict()
+    waiting = len(planned.keys() - set(runs["folder"]))
+    states[MISSING] = states.get(MISSING, 0) + waiting
+    counts = [(state, states.get(state, 0)) for state in (DONE, RUNNING, FAILED, MISSING)]
+    said = [f"{number} {state}" for state, number in counts if number or state == DONE]
+    written = runs["written"].max()
+    age = duration(max(0.0, time.time() - written)) if written > 0 else ""
+    progress = f"; last progress {age} ago" if age else ""
+    lines = [f"{experiment}: {', '.join(said)}, of {len(runs) + waiting}{progress}"]
     if accuracy := _accuracy(runs):
         lines.append(f"  accuracy so far: {accuracy}")
-    for each in runs:
-        if each.state == RUNNING:
-            lines += _at_work(each, _name(each, experiment))
-    failed = [each for each in runs if each.state == FAILED]
-    for each in failed[:_FAILURES]:
-        lines.append(f"  failed:  {_name(each, experiment)}: {_printable(each.reason)}")
+    for each in rows_of(runs[runs["state"] == RUNNING]):
+        lines += _at_work(each["folder"], _name(each, planned))
+    failed = runs[runs["state"] == FAILED]
+    for each in rows_of(failed.head(_FAILURES)):
+        lines.append(f"  failed:  {_name(each, planned)}: {_printable(each['reason'])}")
     if len(failed) > _FAILURES:
         lines.append(f"  failed:  and {len(failed) - _FAILURES} more")
     return lines
 
 
-def _name(each: Run, experiment: _Experiment) -> str:
-    words = [each.dataset, f"shots{each.shots}", f"seed{each.seed}", each.subset]
-    return experiment.names.get(each.folder) or " ".join(words)
+def _console(folder: str) -> Path | None:
+    place = layouts.place(Path(folder).parts)
+    return place.console(Path(folder)) if place and place.layout == layouts.RUNNER else None
 
 
-def _at_work(each: Run, name: str) -> list[str]:
+def _name(each: Row, planned: dict[str, str]) -> str:
+    words = [each["dataset"], f"shots{each['shots']}", f"seed{each['seed']}", each["subset"]]
+    return planned.get(each["folder"]) or " ".join(words)
+
+
+def _at_work(folder: str, name: str) -> list[str]:
     """Where a run is, since when, who holds its console file, and what it has said last."""
-    console = _console(each)
+    console = _console(folder)
     if console is None:
         return [f"  running: {name}"]
     words = [name]
@@ -118,29 +89,13 @@ def _at_work(each: Run, name: str) -> list[str]:
     return [f"  running: {', '.join(words)}", *last]
 
 
-def _accuracy(runs: Sequence[Run]) -> str:
+def _accuracy(runs: pd.DataFrame) -> str:
     """Means over the runs that are done, by mode and classes."""
-    values: dict[str, list[float]] = {}
-    for each in runs:
-        if each.state == DONE and each.accuracy is not None:
-            column = each.subset if each.subset in ("base", "new") else each.mode or "all"
-            values.setdefault(column, []).append(each.accuracy)
-    return ", ".join(f"{column} {mean(v):.2f} ({len(v)})" for column, v in sorted(values.items()))
-
-
-def _age(runs: Sequence[Run]) -> str:
-    """How long ago anything was written."""
-    times = []
-    for each in runs:
-        for path in (_console(each), each.config, each.folder / "result.json"):
-            try:
-                times.append(path.stat().st_mtime if path else 0.0)
-            except OSError:
-                continue
-    newest = max(times, default=0.0)
-    if not newest:
-        return ""
-    return f"; last progress {duration(max(0.0, time.time() - newest))} ago"
+    done = runs[runs["state"] == DONE]
+    by_mode = done["mode"].where(done["mode"] != "", "all")
+    column = done["subset"].where(done["subset"] != "all", by_mode)
+    means = done.groupby(column)["overall"].agg(["mean", "count"])
+    return ", ".join(f"{each.Index} {each.mean:.2f} ({each.count})" for each in means.itertuples())
 
 
 def _printable(line: str) -> str:

@@ -1,63 +1,49 @@
 """`python -m runner tally DIR`: the tables of a folder of runs, whoever laid it out."""
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from runner.errors import UserError
 from runner.files.writing import atomic_write, shown
-from runner.results.collect import DONE, Run, collect
-from runner.results.groups import TALLIED, Table, make_tables
-from runner.show.long_csv import long_csv
+from runner.results.groups import make_tables, rows_of
+from runner.results.schema import DONE
+from runner.results.table import load_runs
+from runner.results.tables import Table
+from runner.show.published_csv import ranking_csv, table_csv
 from runner.show.tally_text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
 LONG = "runs.csv"
-EPILOG = """examples:
-  python -m runner tally outputs/maple_dept
-  python -m runner tally output --mode b2n --out results/b2n.csv --long results/runs.csv
-"""
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the words of `tally`."""
-    parser = commands.add_parser(
-        "tally",
-        help="tables and CSV files of a folder of runs",
-        description="Tables of a folder of runs: this runner's, the published one's or the shell "
-        "scripts'. One CSV for each mode, trainer, YAML and number of shots.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("directory", metavar="DIR", help="folder of runs, at any height")
-    parser.add_argument("--mode", choices=TALLIED, default="", help="default: all that are found")
-    parser.add_argument(
-        "--out",
-        default="",
-        help="folder that takes the CSV files, or, for a single table, a name in .csv "
-        f"(default: {DEFAULT_OUT}/<name of DIR>)",
-    )
-    parser.add_argument(
-        "--long", default="", help=f"CSV of all runs (default: {LONG} beside the other files)"
-    )
+# Columns of the file of all runs, where they are not those of the table.
+RUN_COLUMNS = (
+    *("experiment", "layout", "mode", "trainer", "cfg", "dataset", "shots", "seed", "subset"),
+    *("split", "state", "reason", "accuracy", "error_rate", "macro_f1", "val_accuracy"),
+    *("from_log", "trained", "epochs", "num_test", "trainable_parameters", "peak_memory_mb"),
+    *("seconds_build", "seconds_train", "seconds_test", "seconds_per_epoch"),
+    *("test_images_per_second", "tasks", "split_note", "device", "versions"),
+    *("commit", "key", "folder", "config"),
+)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the tables and write the files.
 
     Raises:
-        UserError: no run, no result, or more tables than --out can take; one line.
+        UserError: no run, no result, or tables of several modes for one file; one line.
     """
     folder = Path(args.directory).expanduser()
     unreadable: list[Path] = []
-    runs = collect(folder, unreadable=unreadable)
+    runs = load_runs(folder, mode=args.mode, settings=False, unreadable=unreadable)
     tables = make_tables(runs, args.mode)
     if args.mode and not tables:
-        raise UserError(f"{folder}: no run of mode {args.mode}; there are {_counted(runs)}")
-    if not any(each.state == DONE for each in runs):
-        raise UserError(f"{folder}: no run with a result; {_states(runs)}")
-    measured = [table for table in tables if table.found.scores]
+        counts = runs["mode"].replace("", "no mode (by hand)").value_counts(sort=False)
+        found = ", ".join(f"{number} of {mode}" for mode, number in counts.items())
+        raise UserError(f"{folder}: no run of mode {args.mode}; there are {found}")
+    require_result(runs, str(folder))
+    measured = [table for table in tables if table.behind]
     if args.mode and not measured:
         lines = "; ".join(line for table in tables for line in table.absent[:1])
         raise UserError(f"{folder}: no run of mode {args.mode} with a result; {lines}")
@@ -66,9 +52,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"{render(table)}\n" if table in measured else _without_result(table))
     if measured:
         print(f"{legend(measured)}\n")
-    for each in runs:
-        if not each.mode:
-            print(_by_hand(each))
+    for row in rows_of(runs[runs["mode"] == ""]):
+        value = f"{row['accuracy']:.2f}" if row["state"] == DONE else f"none, {row['reason']}"
+        what = f"{row['trainer']} {row['dataset']} seed{row['seed']}, {row['subset']} classes"
+        place = shown(Path(row["folder"]))
+        print(f"in no table, by hand: {what}: accuracy {value} ({place})")
     for path in unreadable:
         print(f"{shown(path)}: may not be read, so nothing of it is here")
     for path, text in files:
@@ -77,47 +65,60 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def require_result(runs: pd.DataFrame, where: str) -> None:
+    """Refuse a table without any result.
+
+    Raises:
+        UserError: what the runs are instead; one line.
+    """
+    if not (runs["state"] == DONE).any():
+        counts = runs["state"].value_counts(sort=False)
+        states = ", ".join(f"{number} {state}" for state, number in counts.items())
+        first = runs.iloc[0]
+        raise UserError(
+            f"{where}: no run with a result; {states}, the first: {first.reason} "
+            f"({shown(Path(first.folder))})"
+        )
+
+
 def _files(
-    args: argparse.Namespace, folder: Path, tables: Sequence[Table], runs: Sequence[Run]
+    args: argparse.Namespace, folder: Path, tables: Sequence[Table], runs: pd.DataFrame
 ) -> list[tuple[Path, str]]:
     """Return what to write where."""
     out = Path(args.out).expanduser() if args.out else DEFAULT_OUT / folder.resolve().name
     long = Path(args.long).expanduser() if args.long else None
     if args.out and out.suffix == ".csv":
-        if len(tables) != 1:
-            named = ", ".join(f"{table.csv} of {table.experiment}" for table in tables) or "none"
+        modes = dict.fromkeys(table.mode.name for table in tables)
+        if len(modes) != 1:
+            found = ", ".join(modes) or "none"
             raise UserError(
-                f"--out {args.out}: one file, but {len(tables)} tables: {named}; give a folder, or "
-                "narrow by --mode or a DIR further down"
+                f"--out {args.out}: one file, but tables of {len(modes)} modes: {found}; give a "
+                "folder, or narrow by --mode or a DIR further down"
             )
-        files = [(out, tables[0].text)]
+        files = [(out, table_csv(tables[0]) if len(tables) == 1 else ranking_csv(tables))]
     else:
         several = len({table.experiment for table in tables}) > 1
         files = [
-            (out / (table.experiment if several else "") / table.csv, table.text)
+            (out / (table.experiment if several else "") / table.csv, table_csv(table))
             for table in tables
         ]
         long = long or out / LONG
-    return [*files, (long, long_csv(runs))] if long else files
+    return [*files, (long, _long_csv(runs))] if long else files
 
 
-def _counted(runs: Sequence[Run]) -> str:
-    modes = Counter(each.mode or "no mode (by hand)" for each in runs)
-    return ", ".join(f"{number} of {mode}" for mode, number in modes.items())
-
-
-def _states(runs: Sequence[Run]) -> str:
-    states = Counter(each.state for each in runs)
-    counted = ", ".join(f"{number} {state}" for state, number in states.items())
-    return f"{counted}, the first: {runs[0].reason} ({shown(runs[0].folder)})"
+def _long_csv(runs: pd.DataFrame) -> str:
+    """Return a row a run, unrounded, empty fields where a run left nothing; tasks as `name=value`
+    joined by `;`."""
+    found = runs.drop_duplicates("folder").assign(accuracy=lambda rows: rows["overall"], tasks="")
+    joint = runs[(runs["task"] != "") | (runs["task_dataset"] != "")]
+    for folder, tasks in joint.groupby("folder"):
+        names = tasks["task_dataset"].where(tasks["task_dataset"] != "", tasks["task"])
+        names = tasks["task"] if names.duplicated().any() else names  # share a dataset
+        joined = ";".join(f"{n}={v}" for n, v in zip(names, tasks["accuracy"], strict=True))
+        found.loc[found["folder"] == folder, "tasks"] = joined
+    return found.to_csv(columns=list(RUN_COLUMNS), index=False, lineterminator="\n")
 
 
 def _without_result(table: Table) -> str:
-    lines = [f"{table.study.mode.name}: {table.study.label}: no result"]
+    lines = [f"{table.mode.name}: {table.label}: no result"]
     return "\n".join([*lines, *(f"not there: {line}" for line in table.absent), ""])
-
-
-def _by_hand(each: Run) -> str:
-    value = f"{each.accuracy:.2f}" if each.accuracy is not None else f"none, {each.reason}"
-    what = f"{each.trainer} {each.dataset} seed{each.seed}, {each.subset} classes"
-    return f"in no table, by hand: {what}: accuracy {value} ({shown(each.folder)})"

@@ -1,12 +1,18 @@
 """A tally on screen: the table, what it cost, what is not there, and how to read it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from runner.results.costs import cost_lines
-from runner.results.groups import Table
-from runner.results.stats import MEAN_OF_H, Spread
-from runner.show.screen import OWN_SPLIT
+from runner.results.reading import Row
+from runner.results.tables import MEAN_OF_H, Spread, Table
+from runner.show.screen import OWN_SPLIT, marked, odd_lines, tabulated
 
+COSTS = {
+    "seconds per epoch": ("seconds_per_epoch", ".2f"),
+    "peak memory, MiB": ("peak_memory_mb", ",.0f"),
+    "trainable parameters": ("trainable_parameters", ",.0f"),
+    "test images per second": ("test_images_per_second", ",.1f"),
+}
+"""What is told of every run: name, column, and how its numbers are written."""
 READING = (
     "Accuracy in percent: mean over seeds ± population standard deviation [± half of the 95 % "
     "interval of the mean, by Student's t distribution and the sample standard deviation]."
@@ -27,61 +33,74 @@ def legend(tables: Sequence[Table]) -> str:
 
 
 def _measures(table: Table) -> list[str]:
-    summary = table.summary
-    both = any(measure == MEAN_OF_H for _, measure in summary.cells)
-    return [*summary.measures, *([MEAN_OF_H] if both else [])]
+    both = any(measure == MEAN_OF_H for _, measure in table.cells)
+    return [*table.measures, *([MEAN_OF_H] if both else [])]
 
 
 def render(table: Table) -> str:
     """Return a table and what is to be said of it alone."""
-    from tabulate import tabulate
-
-    study, summary = table.study, table.summary
     measures = _measures(table)
-    rows = []
-    for line in summary.lines:
-        if line.average and not line.members:
-            continue  # which only the published CSV has
-        name = f"{line.name}*" if line.name in summary.own_splits else line.name
-        cells = (summary.cells.get((line.name, measure)) for measure in measures)
-        rows.append([name, *(_cell(cell, len(study.seeds)) for cell in cells)])
-    align = ["left", *("left" for _ in measures)]
-    text = tabulate(rows, ["dataset", *measures], disable_numparse=True, colalign=align)
-    seeds = " ".join(map(str, study.seeds))
-    head = f"{study.mode.name}: {study.label}, seed{'s' if len(study.seeds) > 1 else ''} {seeds}"
+    rows = [
+        [
+            marked(line.name, line.name in table.own_splits),
+            *(_cell(table, line.name, measure) for measure in measures),
+        ]
+        for line in table.lines
+        if line.members or not line.average  # an average over none only the published CSV has
+    ]
+    seeds = " ".join(map(str, table.seeds))
+    head = f"{table.mode.name}: {table.label}, seed{'s' if len(table.seeds) > 1 else ''} {seeds}"
+    text = tabulated(rows, ["dataset", *measures], ())
     return "\n".join([head, "", text, "", *_notes(table)]).rstrip()
 
 
-def _cell(cell: Spread | None, seeds: int) -> str:
+def _cell(table: Table, line: str, measure: str) -> str:
+    cell: Spread | None = table.cells.get((line, measure))
     if cell is None:
-        return "missing"
+        odd = (line, measure.replace(MEAN_OF_H, "H")) in table.odd
+        return "odd" if odd else "missing"
     spread = f" ± {cell.std:.2f}" if cell.count > 1 else ""
     interval = f" [± {cell.interval:.2f}]" if cell.interval is not None else ""
-    short = f" ({cell.count} of {seeds} seeds)" if cell.count < seeds else ""
+    short = f" ({cell.count} of {len(table.seeds)} seeds)" if cell.count < len(table.seeds) else ""
     return f"{cell.mean:.2f}{spread}{interval}{short}"
 
 
 def _notes(table: Table) -> list[str]:
-    summary, notes = table.summary, []
-    if table.study.mode.base_to_new and len(table.study.columns) == 1:
-        other = "base" if table.study.columns == ("new",) else "new"
+    notes = []
+    if table.mode.base_to_new and len(table.columns) == 1:
+        other = "base" if table.columns == ("new",) else "new"
         notes.append(f"no run on {other} classes is here")
-    if summary.own_splits:
+    if table.own_splits:
         notes.append(f"* behind a name: {OWN_SPLIT}")
-    for line in summary.lines:
-        whole = summary.complete.get(line.name, ())
+    notes += odd_lines([table])
+    for line in table.lines:
+        whole = table.complete.get(line.name, ())
         if line.members and len(whole) < len(line.members):
             left = ", ".join(name for name in line.members if name not in whole)
             notes.append(
                 f"{line.name}: over {len(whole)} of {len(line.members)} rows, those without a "
                 f"missing run; left out: {left}"
             )
-    logs = sum(run.from_log for run in table.runs)
+    logs = [run for run in table.runs if run["from_log"]]
     if logs:
-        notes.append(f"{logs} of {len(table.runs)} runs by their log.txt, which rounds")
-    notes += [f"{run.folder}: {run.reason}" for run in table.runs if run.from_log and run.reason]
+        notes.append(f"{len(logs)} of {len(table.runs)} runs by their log.txt, which rounds")
+    notes += [f"{run['folder']}: {run['reason']}" for run in logs if run["reason"]]
     notes += [
-        f"not counted, since another run of its cell is newer: {r.folder}" for r in table.spare
+        f"not counted, since another run of its cell is newer: {run['folder']}"
+        for run in table.spare
     ]
-    notes += [f"cost: {line}" for line in cost_lines(table.runs)]
+    notes += [f"cost: {line}" for line in _cost_lines(table.runs)]
     return notes + [f"not there: {line}" for line in table.absent]
+
+
+def _cost_lines(runs: Iterable[Row]) -> list[str]:
+    """Return what the runs of a table cost, a line for each measure that they have left."""
+    lines, found = [], list(runs)
+    for name, (column, shape) in COSTS.items():
+        values = [run[column] for run in found if run[column] is not None]
+        if values:
+            mean, low, high = sum(values) / len(values), min(values), max(values)
+            spread = f" ({low:{shape}} to {high:{shape}})" if high > low else ""
+            number = f"{len(values)} run{'' if len(values) == 1 else 's'}"
+            lines.append(f"{name}: mean {mean:{shape}}{spread}, {number}")
+    return lines

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from runner.results.scores import ROW_ORDER, Line
-from runner.results.stats import Spread
+from runner.results.lines import ROW_ORDER, Line
+from runner.results.tables import Spread
 from runner.show import published_figures
-from runner.show.page import settings
 from runner.show.page.sections import Method, Section
-from runner.show.page.sheets import Entry, Sheet, members, number, spread_entry
+from runner.show.page.sheets import Entry, Sheet, number, spread_entry
 from runner.show.published_figures import AVERAGE, Source
 
 INTERVAL = (
@@ -21,16 +20,11 @@ LEFT_OUT = (
     "and beside averages over fewer datasets than the published."
 )
 ODD = "† the printed H is not that of the printed base and new."
-NO_DEMO = "Demo results have no published figures to stand beside."
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Our number and a published one.
-
-    Attributes:
-        odd: whether the source's H is not that of its base and new.
-    """
+    """Our number and a published one; `odd`: the source's H is not that of its base and new."""
 
     ours: Spread
     published: float
@@ -57,13 +51,13 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> dict[tuple[str, str], Pair]:
-        found = {}
+        found, table = {}, self.method.table
         for line in self.section.lines:
-            if line.name in self.method.summary.own_splits or not self._same_average(line):
+            if line.name in table.own_splits or not self._same_average(line):
                 continue
             row = AVERAGE if line.average else line.name.removeprefix(f"{self.section.joint}/")
             for measure in self.section.measures:
-                cell = self.method.summary.cells.get((line.name, measure))
+                cell = table.cells.get((line.name, measure))
                 value = self.source.values.get((row, measure))
                 if cell and value is not None:
                     odd = measure == "H" and row in self.source.odd
@@ -74,7 +68,8 @@ class Comparison:
         """Whether an average of ours is over as many datasets as the source's."""
         if not line.average or self.section.protocol == "mt":
             return True
-        return set(members(self.method, line.name)) == set(published_rows(self.section.protocol))
+        ours = self.method.table.complete.get(line.name, ())
+        return set(ours) == set(published_rows(self.section.protocol))
 
 
 def published_rows(protocol: str) -> tuple[str, ...]:
@@ -97,17 +92,11 @@ def compare(section: Section) -> list[Comparison]:
 def _sources(section: Section, method: Method) -> list[Source]:
     """Return what is published of a method on the same backbone and split."""
     wanted = published_figures.BACKBONES.get(section.protocol, published_figures.BACKBONE)
-    first = method.table.runs[0]
-    for run in method.table.runs:  # the first of which a log is there
-        if run.config:
-            first = run
-            break
-    read = settings.read(first.config)
-    if settings.backbone(first, read) not in (wanted, ""):
+    runs = method.table.members
+    first = next((run for run in runs if run["backbone"]), runs[0])
+    if first["backbone"] not in (wanted, "") or any(run["split"] != "test" for run in runs):
         return []
-    if any(run.split not in ("test", "") for run in method.table.runs):
-        return []
-    part = settings.joint_part(first, read) if section.protocol == "mt" else ""
+    part = first["part"] if section.protocol == "mt" else ""
     return published_figures.find(
         section.protocol, method.trainer, section.shots, joint=section.joint, part=part
     )
@@ -115,8 +104,6 @@ def _sources(section: Section, method: Method) -> list[Source]:
 
 def comparison_sheets(section: Section, comparisons: Sequence[Comparison]) -> list[Sheet]:
     """Return a table of the averages, and one of every dataset for each method and source."""
-    if not comparisons:
-        return []
     sheets = []
     means = [line for line in section.lines if line.average]
     summed = [
@@ -124,29 +111,27 @@ def comparison_sheets(section: Section, comparisons: Sequence[Comparison]) -> li
         for each in comparisons
         if any((m.name, x) in each.pairs for m in means for x in section.measures)
     ]
-    for line in means:
+    for line in means if summed else ():
         rows = [
             (
                 Entry(each.method.label, kind="name"),
                 Entry(each.source.name, kind="name", note=each.source.origin),
-                *_triples(each, line),
+                *_entries(each, line),
             )
             for each in summed
         ]
-        if rows:
-            sheets.append(
-                _sheet(
-                    section, "Averages beside published ones", ("method", "source"), rows, summed
-                )
-            )
+        notes = [LEFT_OUT] if len(summed) < len(section.methods) else []
+        heads = ("method", "source")
+        sheets.append(_sheet(section, "Averages beside published ones", heads, rows, summed, notes))
     for each in comparisons:
         rows = [
-            (Entry(line.name.removeprefix(f"{section.joint}/"), kind="name"), *_triples(each, line))
+            (Entry(line.name.removeprefix(f"{section.joint}/"), kind="name"), *_entries(each, line))
             for line in section.lines
             if any((line.name, measure) in each.pairs for measure in section.measures)
         ]
         title = f"{each.method.label} beside {each.source.name}"
-        sheets.append(_sheet(section, title, ("dataset",), rows, [each], folded=True))
+        notes = [f"Source: {each.source.origin}."]
+        sheets.append(_sheet(section, title, ("dataset",), rows, [each], notes))
     return sheets
 
 
@@ -156,40 +141,33 @@ def _sheet(
     names: tuple[str, ...],
     rows: Sequence[tuple[Entry, ...]],
     comparisons: Sequence[Comparison],
-    *,
-    folded: bool = False,
+    notes: Sequence[str],
 ) -> Sheet:
-    heads, groups = list(names), [("", len(names))]
-    for measure in section.measures:
-        heads += ["ours", "published", "difference", "within"]
-        groups.append((measure, 4))
-    notes = [INTERVAL]
-    if any(pair.odd for each in comparisons for pair in each.pairs.values()):
-        notes.append(ODD)
-    if not folded and len(comparisons) < len(section.methods):
-        notes.append(LEFT_OUT)
-    if folded:
-        notes.append(f"Source: {comparisons[0].source.origin}.")
-    plain = tuple(groups) if len(section.measures) > 1 else ()
-    return Sheet(title, tuple(heads), tuple(rows), tuple(notes), plain, folded)
+    odd = any(pair.odd for each in comparisons for pair in each.pairs.values())
+    several = len(section.measures) > 1
+    return Sheet(
+        title,
+        (*names, *("ours", "published", "difference", "within") * len(section.measures)),
+        tuple(rows),
+        (INTERVAL, *([ODD] if odd else []), *notes),
+        groups=(("", len(names)), *((m, 4) for m in section.measures)) if several else (),
+        folded=names == ("dataset",),
+    )
 
 
-def _triples(comparison: Comparison, line: Line) -> Iterable[Entry]:
-    """Return ours, published, difference and the verdict for each measure."""
+def _entries(comparison: Comparison, line: Line) -> Iterable[Entry]:
+    """Yield ours, published, difference and the verdict for each measure."""
     for measure in comparison.section.measures:
         pair = comparison.pairs.get((line.name, measure))
         if pair is None:
-            yield from (Entry(""), Entry(""), Entry(""), Entry(""))
+            yield from [Entry("")] * 4
             continue
-        odd = "†" if pair.odd else ""
         yield spread_entry(pair.ours)
+        odd = "†" if pair.odd else ""
         yield Entry(f"{pair.published:.2f}{odd}", kind="number", order=pair.published)
         yield number(pair.difference, "+.2f")
-        yield _verdict(pair)
-
-
-def _verdict(pair: Pair) -> Entry:
-    if pair.within is None:
-        return Entry("one seed")
-    said, kind = ("yes", "within") if pair.within else ("no", "outside")
-    return Entry(f"{said} (± {pair.ours.interval:.2f})", kind=kind)
+        if pair.within is None:
+            yield Entry("one seed")
+        else:
+            said, kind = ("yes", "within") if pair.within else ("no", "outside")
+            yield Entry(f"{said} (± {pair.ours.interval:.2f})", kind=kind)

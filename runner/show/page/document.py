@@ -1,157 +1,167 @@
-"""The whole page: one file, nothing loaded from anywhere."""
+"""The report: what it holds, and its three forms, each a template in this folder."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from runner.results.runs import DONE, Run
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from runner.files.records import mistake_in, tail
+from runner.results import layouts
+from runner.results.groups import rows_of
+from runner.results.reading import Row
+from runner.results.schema import DONE, FAILED
+from runner.results.tables import paired_test
 from runner.show.page import plots
-from runner.show.page.comparison import NO_DEMO, Comparison, compare, comparison_sheets
-from runner.show.page.facts import (
-    Unfinished,
+from runner.show.page.comparison import Comparison, compare, comparison_sheets
+from runner.show.page.sections import Method, Section, make_sections
+from runner.show.page.sheets import (
+    Sheet,
     by_hand_sheet,
     configuration_sheet,
     cost_sheet,
-    unfinished,
+    runs_sheet,
+    section_sheets,
     unfinished_sheet,
 )
-from runner.show.page.sections import Method, Section, make_sections
-from runner.show.page.sheets import Entry, Sheet, section_sheets
-from runner.show.page.tags import Content, Markup, join, tag
+from runner.show.screen import odd_lines
 
 _HERE = Path(__file__).parent
-_WIDE = 60  # letters from which a cell may break
-_MANY = 8  # columns from which spreads stand below their means
-NO_PUBLISHED = "Nothing published stands beside these: no figures for this setting."
+_TAIL = 15  # lines
+_DRAWN = 4  # pairs of one section
+_LATEX = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "†": r"$\dagger$",
+    "[": "{[}",  # behind a line's end it would be its distance
+    "]": "{]}",
+    "*": "{*}",
+}
+
+_DELIMITERS = {  # those that LaTeX leaves free
+    **{"block_start_string": "<%", "block_end_string": "%>"},
+    **{"variable_start_string": "<<", "variable_end_string": ">>"},
+    **{"comment_start_string": "<#", "comment_end_string": "#>"},
+}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a page shows.
+    """What a report shows.
 
     Attributes:
+        runs: one row for each run.
         baseline: label or trainer that the differences are taken to; without one a DePT variant
             stands against its plain method, else every method against zero-shot or the first.
     """
 
     folders: tuple[str, ...]
-    runs: tuple[Run, ...]
+    runs: tuple[Row, ...]
     sections: tuple[Section, ...]
-    comparisons: tuple[tuple[Comparison, ...], ...]
     baseline: str = ""
 
+    @cached_property
+    def comparisons(self) -> list[list[Comparison]]:
+        """Of each section."""
+        return [compare(section) for section in self.sections]
+
+    @cached_property
+    def left(self) -> list[Row]:
+        """The runs without a result, failed ones first."""
+        found = [row for row in self.runs if row["state"] != DONE]
+        return sorted(found, key=lambda row: row["state"] != FAILED)
+
+    @cached_property
+    def last_sheets(self) -> list[Sheet]:
+        """The tables behind all sections."""
+        sheets = [unfinished_sheet(self.left) if self.left else None, by_hand_sheet(self.runs)]
+        sheets.append(configuration_sheet(self.sections) if self.sections else None)
+        return [sheet for sheet in sheets if sheet]
+
+    @cached_property
     def sheets(self) -> list[tuple[str, list[Sheet]]]:
-        """Return the tables by section, as LaTeX and Markdown have them too."""
-        named = [
-            (section.title, [*section_sheets(section), *_more_sheets(section, found)])
-            for section, found in zip(self.sections, self.comparisons, strict=True)
-        ]
-        last = [configuration_sheet(self.sections)] if self.sections else []
-        if by_hand := by_hand_sheet(self.runs):
-            last.insert(0, by_hand)
-        if left := unfinished(self.runs):
-            last.insert(0, unfinished_sheet(left))
-        return [*named, ("Runs", last)]
+        """The tables by section, as LaTeX and Markdown have them."""
+        both = zip(self.sections, self.comparisons, strict=True)
+        named = [(s.title, [*section_sheets(s), *_more_sheets(s, found)]) for s, found in both]
+        return [*named, ("Runs", self.last_sheets)]
 
+    @cached_property
+    def colours(self) -> dict[str, int]:
+        """Label of a method -> number of its colour."""
+        labels = dict.fromkeys(m.label for section in self.sections for m in section.methods)
+        return {label: number for number, label in enumerate(labels)}
 
-def make_report(folders: Sequence[str], runs: Sequence[Run], baseline: str = "") -> Report:
-    """Return what the runs amount to."""
-    sections = tuple(make_sections(runs))
-    comparisons = tuple(tuple(compare(section)) for section in sections)
-    return Report(tuple(folders), tuple(runs), sections, comparisons, baseline)
+    def tails(self) -> Iterator[tuple[str, str]]:
+        """Yield (which run and file, its last lines) of runs without a result."""
+        for row in self.left:
+            lines, source = _last_lines(row)
+            name = f"{row['experiment']} {row['trainer']} {row['dataset']} seed {row['seed']}"
+            if lines:
+                yield f"Last lines: {name} ({source.name})", "\n".join(lines)
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """Yield what the page shows of each section, by the names that its template has."""
+        kinds = [(section.protocol, section.joint, section.demo) for section in self.sections]
+        for place, section in enumerate(self.sections):
+            beside, methods = self.comparisons[place], section.methods
+            siblings = [n for n, kind in enumerate(kinds) if kind == kinds[place]]
+            siblings = siblings if len(siblings) > 1 and siblings[0] == place else []
+            every = [each for n in siblings for each in self.comparisons[n]]
+            found = pairs(section, self.baseline)
+            name = section.averages[0].name
+            yield {
+                "section": section,
+                "odd": odd_lines(method.table for method in methods),
+                "absent": [f"{m.label}: {line}" for m in methods for line in m.table.absent],
+                "labels": [method.label for method in methods],
+                "curve_labels": dict.fromkeys(
+                    method.label for n in siblings for method in self.sections[n].methods
+                ),
+                "curves": plots.curves([self.sections[n] for n in siblings], self.colours, every),
+                "curve_sources": dict.fromkeys(e.source.name for e in plots.first_sources(every)),
+                "sheets": section_sheets(section),
+                "scatter": plots.scatter(section, self.colours, beside),
+                "printed": any({(name, "base"), (name, "new")} <= c.pairs.keys() for c in beside),
+                "pairs": found,
+                "bars": plots.differences(section, found[:_DRAWN]),
+                "drawn": _DRAWN,
+                "tests": [said for pair in found if (said := _tested(section, *pair))],
+                "beside": beside,
+                "more": _more_sheets(section, beside),
+                "behind": [runs_sheet(section, method) for method in methods],
+            }
 
 
 def _more_sheets(section: Section, comparisons: Sequence[Comparison]) -> list[Sheet]:
+    """Return the tables behind the pictures of a section."""
     cost = cost_sheet(section)
     return [*comparison_sheets(section, comparisons), *([cost] if cost else [])]
 
 
-def html_page(report: Report, made: str) -> str:
-    """Return the file's text.
-
-    Args:
-        made: when and by what, for the head of the page.
-    """
-    labels = [method.label for section in report.sections for method in section.methods]
-    colours = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    body = [_head(report, made)]
-    for section, found in zip(report.sections, report.comparisons, strict=True):
-        body.append(_section(report, section, found, colours))
-    body.append(_runs(report))
-    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=f"{policy}; img-src data:"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"Report: {', '.join(report.folders)}"),
-        tag("style", _file("page.css")),
-    )
-    page = tag("html", head, tag("body", body, tag("script", _file("page.js"))), lang="en")
-    return f"<!DOCTYPE html>\n{page}\n"
+def _tested(section: Section, method: Method, base: Method) -> str:
+    """Return a sentence on the paired test over datasets, nothing where there is none."""
+    found = paired_test(method.table, base.table, section.main_measure)
+    if not found:
+        return ""
+    value = "< 0.001" if found[1] < 0.001 else f"= {found[1]:.3f}"
+    return f"{method.label} against {base.label}: p {value}, {found[0]} datasets"
 
 
-def _file(name: str) -> Markup:
-    return Markup((_HERE / name).read_text(encoding="utf-8"))
-
-
-def _head(report: Report, made: str) -> Markup:
-    done = sum(run.state == DONE for run in report.runs)
-    left = len(report.runs) - done
-    links = [(section.key, section.title) for section in report.sections]
-    links.append(("runs", f"Runs without a result ({left}) and configuration"))
-    return tag(
-        "header",
-        tag("h1", "Report"),
-        tag("p", ", ".join(report.folders), class_="lead"),
-        tag("p", f"{done} runs with a result, {left} without. {made}", class_="lead"),
-        tag("nav", tag("ul", [tag("li", tag("a", name, href=f"#{key}")) for key, name in links])),
-    )
-
-
-def _section(
-    report: Report, section: Section, comparisons: Sequence[Comparison], colours: plots.Colours
-) -> Markup:
-    parts: list[Content] = [tag("h2", section.title)]
-    if absent := _absent(section):
-        parts.append(absent)
-    parts.append(_over_shots(report, section, colours))
-    parts.append(_sheets(section_sheets(section)))
-    if section.protocol == "b2n":
-        parts += [tag("h3", "Base against new"), plots.scatter(section, colours, comparisons)]
-    bars = [plots.differences(section, *pair) for pair in pairs(section, report.baseline)]
-    if any(bars):
-        parts.append(tag("h3", f"Difference in {section.main_measure}, percentage points"))
-        parts.append(tag("div", bars, class_="bars"))
-    if not comparisons:
-        parts.append(tag("p", NO_DEMO if section.demo else NO_PUBLISHED, class_="note"))
-    parts.append(_sheets(_more_sheets(section, comparisons)))
-    return tag("section", parts, id=section.key)
-
-
-def _over_shots(report: Report, section: Section, colours: plots.Colours) -> Markup:
-    """Return curves over the shots that this section and others of its kind have, at the first."""
-    siblings = [s for s in report.sections if _kind(s) == _kind(section)]
-    if len(siblings) < 2 or section is not siblings[0]:
-        return Markup()
-    every = [each for found in report.comparisons for each in found if each.section in siblings]
-    title = f"{section.main_measure[0].upper()}{section.main_measure[1:]} over shots"
-    return join(tag("h3", title), plots.curves(siblings, colours, every))
-
-
-def _sheets(sheets: Sequence[Sheet]) -> Markup:
-    """Return tables below each other; what several say below them stands below the first."""
-    said: set[str] = set()
-    made = []
-    for sheet in sheets:
-        new = tuple(note for note in sheet.notes if note not in said)
-        said |= set() if sheet.folded else set(new)
-        made.append(_sheet(sheet if sheet.folded else replace(sheet, notes=new)))
-    return join(made)
-
-
-def _kind(section: Section) -> tuple[str, str, bool]:
-    return section.protocol, section.joint, section.demo
+def make_report(folders: Sequence[str], runs: pd.DataFrame, baseline: str = "") -> Report:
+    """Return what a table of runs amounts to."""
+    once = tuple(rows_of(runs.drop_duplicates("folder")))
+    return Report(tuple(folders), once, tuple(make_sections(runs)), baseline)
 
 
 def pairs(section: Section, baseline: str = "") -> list[tuple[Method, Method]]:
@@ -169,78 +179,55 @@ def pairs(section: Section, baseline: str = "") -> list[tuple[Method, Method]]:
     return plain or [(method, methods[0]) for method in methods[1:]]
 
 
-def _absent(section: Section) -> Markup:
-    """Return which cells are empty, and why."""
-    lines = [
-        f"{method.label}: {line}" for method in section.methods for line in method.table.absent
-    ]
-    if not lines:
-        return Markup()
-    head = f"{len(lines)} {'entry is' if len(lines) == 1 else 'entries are'} not there"
-    return tag(
-        "details",
-        tag("summary", head, class_="outside"),
-        tag("ul", [tag("li", line) for line in lines], class_="note"),
+def _last_lines(row: Row) -> tuple[Sequence[str], Path]:
+    folder = Path(row["folder"])
+    files = [folder / "exceptions.txt", *([Path(row["config"])] if row["config"] else [])]
+    if place := layouts.place(folder.parts):
+        console = place.console(folder)
+        if said := mistake_in(console):
+            return said, console
+        files.insert(0, console)
+    return next(((lines, path) for path in files if (lines := tail(path, _TAIL))), ((), folder))
+
+
+def printable(text: object) -> str:
+    """Return a text without what a file of text may not hold: control characters, bytes of a
+    path that are no UTF-8."""
+    letters = str(text)
+    if letters.isprintable():
+        return letters
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+                   for c in letters)  # fmt: skip
+
+
+def latex_text(text: str) -> str:
+    """Return a text with what LaTeX reads as a command written out; one line."""
+    return "".join(_LATEX.get(letter, letter) for letter in printable(" ".join(text.split())))
+
+
+def markdown_text(text: str) -> str:
+    """Return a text of which nothing is read as a mark; one line."""
+    marked = re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", printable(" ".join(text.split())))
+    return marked.replace("&", "&amp;")
+
+
+def render(report: Report, template: str, *, made: str = "") -> str:
+    """Return a form of the report: `page.html`, `tables.tex` or `tables.md`.
+
+    Args:
+        made: when and by what, for the head of the page.
+    """
+    options: dict[str, Any] = _DELIMITERS if template.endswith(".tex") else {}
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=template.endswith(".html"),
+        finalize=lambda value: value if isinstance(value, Markup | int) else printable(value),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
     )
-
-
-def _runs(report: Report) -> Markup:
-    left = unfinished(report.runs)
-    parts: list[Content] = [tag("h2", "Runs")]
-    if left:
-        parts += [_sheet(unfinished_sheet(left)), [_tail(each) for each in left]]
-    else:
-        parts.append(tag("p", "No failed, running or unfinished run."))
-    if by_hand := by_hand_sheet(report.runs):
-        parts.append(_sheet(by_hand))
-    if report.sections:
-        parts.append(_sheet(configuration_sheet(report.sections)))
-    return tag("section", parts, id="runs")
-
-
-def _tail(each: Unfinished) -> Markup:
-    if not each.lines:
-        return Markup()
-    name = f"{each.run.experiment} {each.run.trainer} {each.run.dataset} seed {each.run.seed}"
-    summary = tag("summary", f"Last lines: {name} ({each.source.name if each.source else ''})")
-    return tag("details", summary, tag("pre", "\n".join(each.lines)))
-
-
-def _sheet(sheet: Sheet) -> Markup:
-    kinds = [any(row[place].kind == "number" for row in sheet.rows) for place in _places(sheet)]
-    heads = [
-        tag("th", head, scope="col", class_="number" if kind else "")
-        for head, kind in zip(sheet.heads, kinds, strict=True)
-    ]
-    groups = [tag("th", text, colspan=span) for text, span in sheet.groups]
-    table = tag(
-        "table",
-        tag("thead", tag("tr", groups, class_="groups") if groups else "", tag("tr", heads)),
-        tag("tbody", [tag("tr", [_cell(entry) for entry in row]) for row in sheet.rows]),
-        class_="wide" if len(sheet.heads) > _MANY else "",
-    )
-    notes = [tag("p", note, class_="note") for note in sheet.notes]
-    content = join(tag("div", table, class_="scroll"), notes)
-    if sheet.folded:
-        return tag("details", tag("summary", sheet.title), content)
-    return join(tag("h3", sheet.title), content)
-
-
-def _places(sheet: Sheet) -> range:
-    return range(len(sheet.heads))
-
-
-def _cell(entry: Entry) -> Markup:
-    words = [entry.kind, "best" if entry.best else ""]
-    words.append("long" if len(entry.text) > _WIDE else "")
-    order = None if entry.order is None else repr(entry.order)
-    numeric = entry.kind == "number"
-    return tag(
-        "td",
-        entry.text,
-        tag("span", f" ± {entry.spread}", class_="spread") if entry.spread else "",
-        tag("span", f" [{entry.note}]", class_="lack") if entry.note and numeric else "",
-        class_=" ".join(word for word in words if word),
-        data_order=order,
-        title="" if numeric else entry.note,
-    )
+    environment.filters |= {"tex": latex_text, "md": markdown_text}
+    environment.globals["file"] = lambda name: Markup((_HERE / name).read_text(encoding="utf-8"))
+    text = environment.get_template(template).render(report=report, made=made)
+    return f"{text.rstrip()}\n"

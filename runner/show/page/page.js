@@ -24,3 +24,13 @@ for (const head of document.querySelectorAll("thead tr:last-child th")) {
     body.append(...[...body.rows].sort(compare));
   });
 }
+// A link into a part that is folded opens it.
+const unfold = () => {
+  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target && target.tagName === "DETAILS") {
+    target.open = true;
+    target.scrollIntoView();
+  }
+};
+addEventListener("hashchange", unfold);
+unfold();

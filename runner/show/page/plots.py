@@ -1,175 +1,202 @@
-"""The pictures of a report: base against new, accuracy over shots, differences to a baseline."""
+"""The pictures of a report: base against new, accuracy over shots, differences to a baseline. They
+are matplotlib's SVG inside the page, whose style sheet gives them their colours."""
 
-import math
+import io
+import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from runner.results.scores import Line
-from runner.results.stats import Spread
-from runner.show.page import svg
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from runner.results.lines import Line
+from runner.results.tables import Spread, harmonic_mean
 from runner.show.page.comparison import Comparison
 from runner.show.page.sections import Method, Section
-from runner.show.page.svg import Scale
-from runner.show.page.tags import Markup, join, tag
+from runner.show.picture import MARKERS
 
 Colours = Mapping[str, int]
 """Label of a method -> number of its colour, the same all over the page."""
-Point = tuple[float, float]
+_SERIES = 8
+# matplotlib draws in these; the page's variables take their places.
+_INK, _FAINT, _RULE, _PAPER = "#010101", "#020202", "#030303", "#040404"
+_VARIABLES = {_INK: "ink", _FAINT: "faint", _RULE: "rule", _PAPER: "paper"} | {
+    f"#0a0a0{number}": f"k{number}" for number in range(_SERIES)
+}
+_STYLE: dict[Any, Any] = {
+    **{"svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 11},
+    **{"text.color": _INK, "axes.edgecolor": _FAINT, "axes.labelcolor": _FAINT},
+    **{"xtick.color": _FAINT, "ytick.color": _FAINT, "axes.facecolor": "none"},
+    **{"figure.facecolor": "none", "xtick.major.size": 0, "ytick.major.size": 0},
+}
+_DRAWN = itertools.count()
+
+
+def colour(number: int) -> str:
+    """Return what stands for the colour of a series."""
+    return f"#0a0a0{number % _SERIES}"
+
+
+def _axes(width: int, height: int, edges: tuple[int, int, int, int]) -> tuple[Figure, Any]:
+    """Return a figure and its axes, all in pixels; edges: left, right, bottom, top."""
+    left, right, bottom, top = edges
+    figure = Figure(figsize=(width / 72, height / 72))
+    inner = (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
+    return figure, figure.add_axes(inner)
+
+
+def _inline(figure: Figure, label: str, tips: Mapping[str, str]) -> Markup:
+    """Return a figure as part of a page.
+
+    Args:
+        tips: what is said over an artist, by the gid that it was given.
+    """
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    text = buffer.getvalue()
+    text = text[text.index(">", text.index("<svg")) + 1 :]
+    text = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<(style|clipPath).*?</defs>", "", text,
+                  flags=re.DOTALL)  # fmt: skip
+    text = re.sub(r' clip-path="[^"]*"', "", text)
+    mark = f"d{next(_DRAWN)}-"
+    text = re.sub(r'(id="|href="#)(m[0-9a-f]{10})"', rf'\1{mark}\2"', text)
+    text = re.sub(
+        r'<g id="([^"]*)">',
+        lambda found: f"<g><title>{escape(tips[found[1]])}</title>" if found[1] in tips else "<g>",
+        text,
+    )
+    text = re.sub(r' id="(?!d\d+-)[^"]*"', "", text)
+    for placeholder, name in _VARIABLES.items():
+        text = text.replace(placeholder, f"var(--{name})")
+    head = (
+        f'<svg role="img" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px">'
+    )
+    return Markup(f"{head}<title>{escape(label)}</title>{text}")
 
 
 def scatter(section: Section, colours: Colours, comparisons: Sequence[Comparison]) -> Markup:
     """Return base against new of the averages, with lines of equal H; nothing without any."""
-    lines = [line for line in section.lines if line.average] or section.lines[:1]
-    name = lines[0].name
+    name = section.averages[0].name
     ours = {
         method.label: (base, new)
         for method in section.methods
-        if (base := method.summary.cells.get((name, "base")))
-        and (new := method.summary.cells.get((name, "new")))
+        if (base := method.table.cells.get((name, "base")))
+        and (new := method.table.cells.get((name, "new")))
     }
-    if not ours:
+    if not ours or section.protocol != "b2n":
         return Markup()
-    printed = [
-        (each, each.pairs[name, "base"].published, each.pairs[name, "new"].published)
-        for each in comparisons
-        if (name, "base") in each.pairs and (name, "new") in each.pairs
-    ]
-    width, height = 520, 400
-    bases = [b.mean + s * b.std for b, _ in ours.values() for s in (-1, 1)]
-    news = [n.mean + s * n.std for _, n in ours.values() for s in (-1, 1)]
-    x = Scale(*svg.bounds([*bases, *(base for _, base, _ in printed)]), 48, width - 40)
-    y = Scale(*svg.bounds([*news, *(new for _, _, new in printed)]), height - 44, 14)
-    parts = [_equal_h(x, y), svg.frame(x, y, svg.ticks(x.low, x.high), svg.ticks(y.low, y.high))]
-    for each, *place in printed:
-        mine = ours[each.method.label]
-        there = x(place[0]), y(place[1])
-        parts.append(svg.line(x(mine[0].mean), y(mine[1].mean), *there, "link"))
-        label = f"{each.source.name}, published: base {place[0]:.2f}, new {place[1]:.2f}"
-        parts.append(svg.mark(colours[each.method.label], *there, hollow=True, label=label))
-    for label, (b, n) in ours.items():
-        parts += _cross(x, y, b, n, colours[label])
-        words = f"{label}: base {b.mean:.2f} ± {b.std:.2f}, new {n.mean:.2f} ± {n.std:.2f}"
-        parts.append(svg.mark(colours[label], x(b.mean), y(n.mean), label=words))
-    parts.append(svg.text((x.start + x.end) / 2, height - 6, "base classes, %", class_="axis"))
-    parts.append(_upright(13, (y.start + y.end) / 2, "new classes, %"))
-    what = "Average over datasets" if lines[0].average else name
-    note = f"{what}; lines through equal H; bars: standard deviation over seeds."
-    note += " Hollow: published." if printed else ""
-    return _figure(
-        svg.drawing(width, height, *parts, label="Base against new"),
-        svg.legend([(colours[label], label) for label in ours]),
-        note,
-    )
+    tips: dict[str, str] = {}
+    with matplotlib.rc_context(_STYLE):
+        figure, axis = _axes(520, 400, (48, 40, 44, 14))
+        for each in comparisons:
+            if (name, "base") in each.pairs and (name, "new") in each.pairs:
+                b, n = (each.pairs[name, column].published for column in ("base", "new"))
+                base, new = ours[each.method.label]
+                axis.plot([base.mean, b], [new.mean, n], color=_FAINT, linewidth=0.8)
+                said = f"{each.source.name}, published: base {b:.2f}, new {n:.2f}"
+                _mark(axis, tips, colours[each.method.label], b, n, said, hollow=True)
+        for label, (base, new) in ours.items():
+            number = colours[label]
+            bars = {"xerr": base.std, "yerr": new.std} if base.count > 1 else {}
+            axis.errorbar(base.mean, new.mean, **bars, color=colour(number), elinewidth=1.2)
+            said = f"{label}: base {_said(base)}, new {_said(new)}"
+            _mark(axis, tips, number, base.mean, new.mean, said)
+        axis.margins(0.08)
+        _equal_h(axis)
+        _plain(axis, "both")
+        axis.set(xlabel="base classes, %", ylabel="new classes, %")
+        return _inline(figure, "Base against new", tips)
 
 
-def _equal_h(x: Scale, y: Scale) -> Markup:
-    """Return curves on which the harmonic mean is the same."""
-    corners = [2 / (1 / max(b, 1) + 1 / max(n, 1)) for b, n in ((x.low, y.low), (x.high, y.high))]
-    parts = []
-    for value in svg.ticks(corners[0], corners[1], 5):
-        points: list[Point] = []
-        for step in range(61):
-            base = x.low + (x.high - x.low) * step / 60
-            if 2 * base > value and base > 0:
-                new = value * base / (2 * base - value)
-                if y.low <= new <= y.high:
-                    points.append((x(base), y(new)))
-        if len(points) > 1:
-            parts.append(svg.path(points, "equal"))
-            end_x, end_y = points[-1]
-            parts.append(svg.text(end_x + 3, end_y + 3, f"H {value:g}", anchor="start",
-                                  class_="faint"))  # fmt: skip
-    return join(parts)
+def _mark(
+    axis: Any, tips: dict[str, str], number: int, x: float, y: float, said: str, **how: bool
+) -> None:
+    gid = f"tip{len(tips)}"
+    tips[gid] = said
+    face = _PAPER if how.get("hollow") else colour(number)
+    edge = colour(number) if how.get("hollow") else _PAPER
+    marker = MARKERS[(number + number // _SERIES) % len(MARKERS)]
+    axis.plot([x], [y], marker, markersize=8, mfc=face, mec=edge, gid=gid)
 
 
-def _cross(x: Scale, y: Scale, base: Spread, new: Spread, number: int) -> list[Markup]:
-    """Return the bars of the standard deviations."""
-    class_ = f"bar {svg.colour(number)}"
-    middle = x(base.mean), y(new.mean)
-    return [
-        svg.line(x(base.mean - base.std), middle[1], x(base.mean + base.std), middle[1], class_),
-        svg.line(middle[0], y(new.mean - new.std), middle[0], y(new.mean + new.std), class_),
-    ]
+def _said(cell: Spread) -> str:
+    return f"{cell.mean:.2f} ± {cell.std:.2f}"
+
+
+def _equal_h(axis: Any) -> None:
+    """Draw curves on which the harmonic mean is the same."""
+    x, y = map(np.array, (axis.get_xlim(), axis.get_ylim()))
+    base, new = np.meshgrid(np.linspace(x[0], x[1], 60), np.linspace(y[0], y[1], 60))
+    lines = axis.contour(base, new, harmonic_mean(base, new), 5, colors=_FAINT, linewidths=0.7,
+                         linestyles="dotted")  # fmt: skip
+    axis.clabel(lines, fmt="H %g", fontsize=9)
+    axis.set(xlim=x, ylim=y)
 
 
 def curves(
     sections: Sequence[Section], colours: Colours, comparisons: Sequence[Comparison]
-) -> Markup:
-    """Return a panel for each dataset, accuracy over shots, of sections that differ in shots."""
-    names = dict.fromkeys(line.name for section in sections for line in section.lines)
-    averages = {line.name for section in sections for line in section.lines if line.average}
-    order = [n for n in names if n in averages] + [n for n in names if n not in averages]
-    labels = dict.fromkeys(method.label for section in sections for method in section.methods)
-    panels = [_panel(sections, name, colours, comparisons) for name in order]
-    note = "Bands: standard deviation over seeds."
-    if sources := dict.fromkeys(each.source.name for each in _first_sources(comparisons)):
-        note += f" Dashed: published, {', '.join(sources)}."
-    legend = svg.legend([(colours[label], label) for label in labels])
-    return _figure(tag("div", panels, class_="panels"), legend, note)
+) -> list[Markup]:
+    """Return a panel for each average and dataset, accuracy over shots, of sections that differ in
+    shots."""
+    lines = {line.name: line for section in sections for line in section.lines}
+    order = sorted(lines.values(), key=lambda line: not line.average)
+    with matplotlib.rc_context(_STYLE):
+        return [_panel(sections, line.name, colours, comparisons) for line in order]
 
 
 def _panel(
-    sections: Sequence[Section],
-    name: str,
-    colours: Colours,
-    comparisons: Sequence[Comparison],
+    sections: Sequence[Section], name: str, colours: Colours, comparisons: Sequence[Comparison]
 ) -> Markup:
     ours: dict[str, list[tuple[int, Spread]]] = {}
     for section in sections:
         for method in section.methods:
-            if cell := method.summary.cells.get((name, section.main_measure)):
+            if cell := method.table.cells.get((name, section.main_measure)):
                 ours.setdefault(method.label, []).append((section.shots, cell))
     printed: dict[str, list[tuple[int, float]]] = {}
-    for each in _first_sources(comparisons):
+    for each in first_sources(comparisons):
         if pair := each.pairs.get((name, each.section.main_measure)):
             point = (each.section.shots, pair.published)
             printed.setdefault(each.method.label, []).append(point)
-    if not ours:
-        return Markup()
-    values = [c.mean + s * c.std for points in ours.values() for _, c in points for s in (-1, 1)]
-    values += [value for points in printed.values() for _, value in points]
-    width, height = 300, 210
-    shots = sorted({section.shots for section in sections})
-    places = [math.log2(k) if k else -1.0 for k in shots]
-    x = Scale(min(places) - 0.25, max(places) + 0.25, 36, width - 8)
-    y = Scale(*svg.bounds(values), height - 38, 26)
-    at = dict(zip(shots, map(x, places), strict=True))
-    parts: list[Markup] = [svg.text(x.start, 15, name, anchor="start", class_="name")]
-    parts.append(svg.frame(x, y, (), svg.ticks(y.low, y.high, 5)))
-    parts += [svg.text(at[k], y.start + 16, str(k), class_="tick") for k in shots]
-    parts.append(svg.text((x.start + x.end) / 2, height - 5, "shots per class", class_="tick"))
-    for label, found in printed.items():
-        class_ = f"dashed {svg.colour(colours[label])}"
-        parts.append(svg.path([(at[k], y(value)) for k, value in found], class_))
+    figure, axis = _axes(300, 210, (36, 8, 38, 26))
+    tips: dict[str, str] = {}
+    # of several methods that one source prints, the first has its colour
+    for label, found in {
+        tuple(points): (label, points) for label, points in reversed(printed.items())
+    }.values():
+        axis.plot(*zip(*found, strict=True), "--", color=colour(colours[label]), linewidth=1.2)
     for label, points in ours.items():
-        parts.append(_curve(label, points, colours[label], at, y))
-    return svg.drawing(width, height, *parts, label=f"{name}: accuracy over shots")
+        shots = [number for number, _ in points]
+        means = np.array([cell.mean for _, cell in points])
+        stds = np.array([cell.std for _, cell in points])
+        number = colours[label]
+        gid = f"tip{len(tips)}"
+        tips[gid] = "\n".join(f"{label}, {k} shots: {_said(cell)}" for k, cell in points)
+        if stds.any() and len(ours) <= _SERIES:
+            axis.fill_between(shots, means - stds, means + stds, color=colour(number), alpha=0.16)
+        marker = MARKERS[(number + number // _SERIES) % len(MARKERS)]
+        axis.plot(shots, means, marker=marker, color=colour(number), mec=_PAPER, gid=gid)
+    places = sorted({section.shots for section in sections})
+    axis.set_xscale("symlog", base=2, linthresh=1)  # zero shots have a place too
+    axis.set_xticks(places, [str(number) for number in places])
+    axis.minorticks_off()
+    axis.margins(x=0.08)
+    _plain(axis, "y")
+    axis.set_title(name, loc="left", fontsize=12, fontweight="bold")
+    axis.set_xlabel("shots per class")
+    return _inline(figure, f"{name}: accuracy over shots", tips)
 
 
-def _curve(
-    label: str,
-    points: Sequence[tuple[int, Spread]],
-    number: int,
-    at: Mapping[int, float],
-    y: Scale,
-) -> Markup:
-    upper = [(at[shots], y(cell.mean + cell.std)) for shots, cell in points]
-    lower = [(at[shots], y(cell.mean - cell.std)) for shots, cell in points]
-    middle = [(at[shots], y(cell.mean)) for shots, cell in points]
-    colour = svg.colour(number)
-    marks = [
-        svg.mark(
-            number,
-            at[shots],
-            y(cell.mean),
-            label=f"{label}, {shots} shots: {cell.mean:.2f} ± {cell.std:.2f}",
-        )
-        for shots, cell in points
-    ]
-    band = svg.path([*upper, *reversed(lower)], f"band {colour}", closed=True)
-    return join(band, svg.path(middle, f"curve {colour}"), marks)
+def _plain(axis: Any, grid: str) -> None:
+    axis.grid(axis=grid, color=_RULE, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
 
 
-def _first_sources(comparisons: Iterable[Comparison]) -> list[Comparison]:
+def first_sources(comparisons: Iterable[Comparison]) -> list[Comparison]:
     """Return the first source of each method in each section."""
     found: dict[tuple[str, str], Comparison] = {}
     for each in comparisons:
@@ -177,58 +204,58 @@ def _first_sources(comparisons: Iterable[Comparison]) -> list[Comparison]:
     return list(found.values())
 
 
-def differences(section: Section, method: Method, baseline: Method) -> Markup:
+def differences(section: Section, pairs: Sequence[tuple[Method, Method]]) -> Markup:
     """Return the papers' bars: by how much a method is above a baseline, per dataset, the largest
-    gain on top, averages below; nothing where they have no dataset in common."""
-    measure = section.main_measure
-    found = [
-        (line, method.summary.cells[line.name, measure].mean - other.mean)
-        for line in section.lines
-        if (other := baseline.summary.cells.get((line.name, measure)))
-        and (line.name, measure) in method.summary.cells
-        and _same_rows(line, method, baseline)
-    ]
-    if not found:
+    gain on top, averages below; of pairs below each other. Nothing where none has a dataset in
+    common."""
+    drawn = [(*pair, gains) for pair in pairs if (gains := _gains(section, *pair))]
+    if not drawn:
         return Markup()
-    found.sort(key=lambda each: (each[0].average, -each[1]))
-    width, height = 440, 34 + 21 * len(found)
-    values = [value for _, value in found]
-    low, high = min([0.0, *values]), max([0.0, *values])
-    high = max(high, low + 1)
-    x = Scale(low, high, 140 + (44 if low < 0 else 0), width - 48)
-    parts = [svg.line(x(0), 24, x(0), height - 4, "zero")]
-    title = f"{method.label} against {baseline.label}"
-    parts.append(svg.text(2, 14, title, anchor="start", class_="name"))
-    for place, (line, value) in enumerate(found):
-        parts += _bar(x, 28 + 21 * place, line, value)
-    label = f"{title}: difference in {measure}, percentage points"
-    return svg.drawing(width, height, *parts, label=label)
+    height = sum(34 + 21 * len(gains) for *_, gains in drawn)
+    every = [value for *_, gains in drawn for _, value in gains]
+    low, high = min([0.0, *every]), max([0.0, *every])
+    room = 0.22 * max(high - low, 1.0)
+    left, right = low - room * (low < 0), max(high, low + 1) + room
+    pixel = (right - left) / 292  # between the edges
+    with matplotlib.rc_context(_STYLE):
+        figure, axis = _axes(440, height, (140, 8, 0, 0))
+        axis.set(xlim=(left, right), ylim=(height, 0))
+        axis.axis("off")
+        top = 0
+        for method, base, gains in drawn:
+            title = f"{method.label} against {base.label}"
+            axis.text(left - 138 * pixel, top + 14, title, fontweight="bold")
+            places = [top + 39 + 21 * number for number in range(len(gains))]
+            values = [value for _, value in gains]
+            fills = [colour(0 if value >= 0 else 1) for value in values]
+            for bar, (line, _) in zip(
+                axis.barh(places, values, 14, color=fills), gains, strict=True
+            ):
+                bar.set_alpha(0.6 if line.average else 1)
+            for place, (line, value) in zip(places, gains, strict=True):
+                axis.text(left - 6 * pixel, place + 4, line.name, ha="right", color=_FAINT)
+                end, side = (4, "left") if value >= 0 else (-4, "right")
+                axis.text(value + end * pixel, place + 4, f"{value:+.2f}", ha=side)
+            axis.plot([0, 0], [places[0] - 12, places[-1] + 12], color=_INK, linewidth=0.8)
+            top += 34 + 21 * len(gains)
+        what = f"difference in {section.main_measure}, percentage points"
+        names = ", ".join(f"{method.label} against {base.label}" for method, base, _ in drawn)
+        return _inline(figure, f"{names}: {what}", {})
+
+
+def _gains(section: Section, method: Method, base: Method) -> list[tuple[Line, float]]:
+    found = [
+        (line, mine.mean - other.mean)
+        for line in section.lines
+        if (other := base.table.cells.get((line.name, section.main_measure)))
+        and (mine := method.table.cells.get((line.name, section.main_measure)))
+        and _same_rows(line, method, base)
+    ]
+    return sorted(found, key=lambda each: (each[0].average, -each[1]))
 
 
 def _same_rows(line: Line, method: Method, baseline: Method) -> bool:
     if not line.average:
         return True
-    own, other = (each.summary.complete.get(line.name, ()) for each in (method, baseline))
+    own, other = (each.table.complete.get(line.name, ()) for each in (method, baseline))
     return set(own) == set(other)
-
-
-def _bar(x: Scale, top: float, line: Line, value: float) -> list[Markup]:
-    left, right = sorted((x(0), x(value)))
-    kind = "gain" if value >= 0 else "loss"
-    mean = " mean" if line.average else ""
-    rect = tag("rect", x=left, y=top, width=right - left, height=14.0, class_=f"{kind}{mean}")
-    side = (right + 4, "start") if value >= 0 else (left - 4, "end")
-    return [
-        rect,
-        svg.text(134, top + 11, line.name, anchor="end", class_="tick"),
-        svg.text(side[0], top + 11, f"{value:+.2f}", anchor=side[1], class_="tick"),
-    ]
-
-
-def _upright(x: float, y: float, words: str) -> Markup:
-    turned = f"rotate(-90 {x:g} {y:g})"
-    return tag("text", words, x=x, y=y, text_anchor="middle", class_="axis", transform=turned)
-
-
-def _figure(drawing: Markup, legend: Markup, note: str) -> Markup:
-    return tag("figure", legend, drawing, tag("figcaption", note))

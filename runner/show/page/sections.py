@@ -1,17 +1,17 @@
 """From runs to the sections of a report: a protocol at a number of shots, and its methods."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+
+import pandas as pd
 
 from runner.plan import demo
 from runner.results import layouts
-from runner.results.groups import Table, make_tables
-from runner.results.runs import Run
-from runner.results.scores import Line, merge
-from runner.results.stats import Summary
+from runner.results.groups import make_tables
+from runner.results.lines import Line, merge
+from runner.results.tables import Table
 
 TITLES = {
     "b2n": "Base to new",
@@ -21,6 +21,8 @@ TITLES = {
     "mt": "Several datasets together",
 }
 _UNTRAINED = "Zeroshot"
+Found = dict[tuple[bool, int, str, int], list[Table]]
+"""(of the demo, number of the protocol, joint dataset, shots) -> tables"""
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,15 @@ class Method:
 
     Attributes:
         label: tells it apart from the others of its section.
-        summary: the numbers, of the lines that belong to the section.
-        cfgs: the YAML files that its runs name.
+        table: its numbers, of the lines that belong to the section.
     """
 
     label: str
     table: Table
-    summary: Summary
-    cfgs: tuple[str, ...]
 
     @property
     def trainer(self) -> str:
-        return self.table.study.trainer
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """All its runs, also those that gave way to a newer one of the same cell."""
-        return (*self.table.runs, *self.table.spare)
+        return self.table.trainer
 
 
 @dataclass(frozen=True)
@@ -68,12 +62,16 @@ class Section:
     @cached_property
     def lines(self) -> list[Line]:
         """The columns of its tables: datasets or tasks, and averages."""
-        return merge([method.summary.lines for method in self.methods])
+        return merge([method.table.lines for method in self.methods])
 
-    @property
+    @cached_property
+    def averages(self) -> list[Line]:
+        """What stands for a whole method: averages, else the first line."""
+        return [line for line in self.lines if line.average] or self.lines[:1]
+
+    @cached_property
     def measures(self) -> tuple[str, ...]:
-        longest = max((method.summary.measures for method in self.methods), key=len)
-        return tuple(longest)
+        return max((method.table.measures for method in self.methods), key=len)
 
     @property
     def main_measure(self) -> str:
@@ -87,126 +85,99 @@ class Section:
 
     @property
     def key(self) -> str:
-        """A name for links within the page and labels in LaTeX."""
+        """A name for links within the page."""
         words = [self.protocol, str(self.shots), self.joint, "demo" if self.demo else ""]
         joined = "-".join(word for word in words if word)
         return "".join(letter if letter.isalnum() else "-" for letter in joined)
 
+    def name(self, line: Line) -> str:
+        """Return what a table calls a line, with a star where a split is not a published one."""
+        own = any(line.name in method.table.own_splits for method in self.methods)
+        return f"{line.name.removeprefix(f'{self.joint}/')}{'*' if own else ''}"
 
-def make_sections(runs: Sequence[Run]) -> list[Section]:
+
+def make_sections(runs: pd.DataFrame) -> list[Section]:
     """Return the sections in the order of protocols, runs of the demo behind the others."""
-    found: dict[tuple[bool, int, str, int], list[tuple[Table, Summary]]] = defaultdict(list)
+    found: Found = defaultdict(list)
     order = list(TITLES)
-    every = {(run.experiment, run.trainer, run.folder): run.cfg for run in runs}
-    for is_demo in (False, True):
-        chosen = [run for run in runs if _of_demo(run) == is_demo]
-        for joint, part in _by_joint(chosen).items():
-            for table in make_tables(_with_one_yaml(part)):
-                if len({run.shots for run in table.runs}) > 1:
-                    continue  # the table by shots, whose columns are tables of their own
-                for protocol, summary in _views(table, joint):
-                    place = (is_demo, order.index(protocol), joint, table.runs[0].shots)
-                    found[place].append((table, summary))
+    of_demo = runs["dataset"].isin([*demo.DATASETS, *demo.VARIANTS, demo.JOINT])
+    joint = runs["dataset"].isin(runs["dataset"][runs.duplicated("folder")]) & (
+        runs["mode"] == "fs"
+    )
+    parts = _with_one_yaml(runs).groupby([of_demo, runs["dataset"].where(joint, "")])
+    for key, part in parts:
+        is_demo, name = bool(key[0]), str(key[1])
+        for table in make_tables(part):
+            if len({run["shots"] for run in table.members}) > 1:
+                continue  # the table by shots, whose columns are tables of their own
+            for protocol, view in _views(table, name):
+                place = (is_demo, order.index(protocol), name, table.members[0]["shots"])
+                found[place].append(view)
     _spread_zero_shot(found)
     return [
-        Section(order[place], shots, _labelled(members, every), joint, is_demo)
-        for (is_demo, place, joint, shots), members in sorted(found.items(), key=lambda f: f[0])
+        Section(order[place], shots, _labelled(tables), name, is_demo)
+        for (is_demo, place, name, shots), tables in sorted(found.items(), key=lambda f: f[0])
     ]
 
 
-def _of_demo(run: Run) -> bool:
-    return run.dataset in (*demo.DATASETS, *demo.VARIANTS, demo.JOINT)
-
-
-def _by_joint(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """Return the runs by joint dataset: those on all classes of one; others at no name."""
-    joint = {run.dataset for run in runs if len(run.tasks) > 1}
-    parts: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        parts[run.dataset if run.mode == "fs" and run.dataset in joint else ""].append(run)
-    return parts
-
-
-def _with_one_yaml(runs: Sequence[Run]) -> list[Run]:
+def _with_one_yaml(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with one name of a YAML for an experiment of this runner that has several,
-    each for other datasets: configs.py has such settings, and they are one method."""
-    groups: dict[tuple[object, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-
-    def place(run: Run) -> tuple[object, ...]:
-        mode = "xd" if run.mode == "dg" else run.mode
-        return run.experiment, run.trainer, run.shots, mode
-
-    for run in runs:
-        if run.layout == layouts.RUNNER:
-            groups[place(run)][run.cfg].add(run.dataset)
-    joined = {}
-    for key, by_cfg in groups.items():
-        disjoint = sum(map(len, by_cfg.values())) == len(set().union(*by_cfg.values()))
-        if len(by_cfg) > 1 and disjoint:
-            joined[key] = "+".join(sorted(by_cfg))
-    return [
-        replace(run, cfg=joined.get(place(run), run.cfg)) if run.layout == layouts.RUNNER else run
-        for run in runs
-    ]
+    each for other datasets: configs.py has such settings, and they are one method. Their own names
+    stand in a column `yaml`."""
+    mode = runs["mode"].replace("dg", "xd")
+    method = [runs["layout"], runs["experiment"], runs["trainer"], runs["shots"], mode]
+    pairs = runs.assign(pair=runs["cfg"] + "\n" + runs["dataset"]).groupby(method)
+    disjoint = pairs["pair"].transform("nunique") == pairs["dataset"].transform("nunique")
+    joined = pairs["cfg"].transform(lambda names: "+".join(sorted(set(names))))
+    one = disjoint & (runs["layout"] == layouts.RUNNER)
+    return runs.assign(yaml=runs["cfg"], cfg=runs["cfg"].mask(one, joined))
 
 
-def _views(table: Table, joint: str) -> Iterable[tuple[str, Summary]]:
-    """Yield the protocols that a table belongs to, and its numbers there."""
-    mode, summary = table.study.mode.name, table.summary
-    if not table.study.mode.transfer:
-        yield ("mt" if joint else mode), summary
+def _views(table: Table, joint: str) -> Iterable[tuple[str, Table]]:
+    """Yield the protocols that a table belongs to, and its lines there."""
+    mode = table.mode.name
+    if not table.mode.transfer:
+        yield ("mt" if joint else mode), table
         return
     for protocol in ("xd", "dg"):
-        lines = tuple(line for line in summary.lines if line.section in ("source", protocol))
+        lines = tuple(line for line in table.lines if line.section in ("source", protocol))
         if any(line.section == protocol and not line.average for line in lines):
-            yield protocol, replace(summary, lines=lines)
-    if all(line.section == "source" or line.average for line in summary.lines):
-        yield mode, replace(summary, lines=tuple(x for x in summary.lines if not x.average))
+            yield protocol, replace(table, lines=lines)
+    if all(line.section == "source" or line.average for line in table.lines):
+        yield mode, replace(table, lines=tuple(x for x in table.lines if not x.average))
 
 
-def _spread_zero_shot(
-    found: dict[tuple[bool, int, str, int], list[tuple[Table, Summary]]],
-) -> None:
+def _spread_zero_shot(found: Found) -> None:
     """Put methods without training beside the others at every number of shots."""
-    for place, members in list(found.items()):
-        free = [member for member in members if member[0].study.trainer.startswith(_UNTRAINED)]
+    for place, tables in list(found.items()):
+        free = [table for table in tables if table.trainer.startswith(_UNTRAINED)]
         others = [
-            other
+            rows
             for other, rows in found.items()
             if other[:3] == place[:3]
             and other != place
-            and any(not row[0].study.trainer.startswith(_UNTRAINED) for row in rows)
+            and any(not row.trainer.startswith(_UNTRAINED) for row in rows)
         ]
-        for other in others:
-            found[other] += [member for member in free if member not in found[other]]
-        if others and len(free) == len(members):
+        for rows in others:
+            rows += [table for table in free if table not in rows]
+        if others and len(free) == len(tables):
             del found[place]
 
 
-def _place(table: Table, label: str) -> tuple[bool, str]:
-    """Order of methods: those without training first, a plain one before its variants."""
-    return not table.study.trainer.startswith(_UNTRAINED), label
-
-
-def _labelled(
-    members: Sequence[tuple[Table, Summary]], cfgs: Mapping[tuple[str, str, Path], str]
-) -> tuple[Method, ...]:
-    """Return the methods by the shortest names that tell them apart."""
+def _labelled(tables: Sequence[Table]) -> tuple[Method, ...]:
+    """Return the methods by the shortest names that tell them apart: those without training first,
+    a plain one before its variants."""
     names: list[Callable[[Table], str]] = [
         lambda table: table.experiment,
-        lambda table: table.study.trainer,
-        lambda table: f"{table.experiment} {table.study.trainer}",
-        lambda table: f"{table.study.trainer} {table.runs[0].cfg}",
-        lambda table: f"{table.experiment} {table.study.trainer} {table.runs[0].cfg}",
-        lambda table: table.study.label,
+        lambda table: table.trainer,
+        lambda table: f"{table.experiment} {table.trainer}",
+        lambda table: f"{table.trainer} {table.members[0]['cfg']}",
+        lambda table: f"{table.experiment} {table.trainer} {table.members[0]['cfg']}",
+        lambda table: table.label,
     ]
     for name in names:
-        labels = [name(table) for table, _ in members]
+        labels = [name(table) for table in tables]
         if len(set(labels)) == len(labels) and all(labels):
             break
-    methods = []
-    named = sorted(zip(labels, members, strict=True), key=lambda each: _place(each[1][0], each[0]))
-    for label, (table, summary) in named:
-        used = {cfgs[run.experiment, run.trainer, run.folder] for run in table.runs}
-        methods.append(Method(label, table, summary, tuple(sorted(used))))
-    return tuple(methods)
+    methods = [Method(label, table) for label, table in zip(labels, tables, strict=True)]
+    return tuple(sorted(methods, key=lambda m: (not m.trainer.startswith(_UNTRAINED), m.label)))

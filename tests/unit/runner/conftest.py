@@ -1,5 +1,7 @@
 import pytest
+from markupsafe import Markup
 
+from runner.show.page import plots
 from tests.support.fake_slurm import FakeCluster
 from tests.unit.runner.lab import Lab
 
@@ -17,3 +19,11 @@ def cluster(lab, tmp_path):
     lab.env |= made.environment
     yield made
     made.stop()
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """A report without its drawings, which take most of its time."""
+    for name in ("scatter", "differences"):
+        monkeypatch.setattr(plots, name, lambda *args: Markup())
+    monkeypatch.setattr(plots, "curves", lambda *args: [])

@@ -4,8 +4,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from runner.show.page.document import html_page, make_report
-from runner.show.report_command import gather
+from runner.results import load_runs
+from runner.show.page.document import make_report, render
 from tests.unit.runner.folders import result, run_folder
 
 VOID = ("meta", "br")
@@ -68,7 +68,7 @@ def every_protocol(root: Path) -> Path:
 
 
 def report_of(*folders: Path, baseline=""):
-    return make_report([str(folder) for folder in folders], gather(folders), baseline)
+    return make_report([str(folder) for folder in folders], load_runs(*folders), baseline)
 
 
 class Page(HTMLParser):
@@ -100,9 +100,11 @@ class Page(HTMLParser):
         self.loads += [
             value for name, value in attrs if name in ("src", "srcset", "data", "action")
         ]
-        if tag in ("link", "image", "use"):
+        if tag in ("link", "image"):
             self.loads.append(tag)
-        self.ids += [found["id"]] if "id" in found else []
+        if tag == "use" and not found["xlink:href"].startswith("#"):
+            self.loads.append(tag)
+        self.ids += [found["id"]] if "id" in found and "defs" not in self.open else []
         self.links += [found["href"]] if "href" in found else []
         if tag not in VOID:
             self.open.append(tag)
@@ -133,7 +135,11 @@ class Page(HTMLParser):
 
 
 def page_of(*folders: Path, baseline="") -> Page:
-    return Page(html_page(report_of(*folders, baseline=baseline), "now"))
+    return Page(html_of(*folders, baseline=baseline))
+
+
+def html_of(*folders: Path, baseline="") -> str:
+    return render(report_of(*folders, baseline=baseline), "page.html")
 
 
 def numbers(cell: str) -> tuple[str, str]:

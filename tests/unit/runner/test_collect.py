@@ -6,8 +6,7 @@ import os
 import pytest
 
 from runner.errors import UserError
-from runner.results.collect import collect
-from tests.unit.runner.folders import log, result, run_folder
+from tests.unit.runner.folders import collect, log, result, run_folder
 
 
 def only(folder):
@@ -36,8 +35,8 @@ def test_folders_of_the_runner(tmp_path, path, mode, subset):
     assert (run.shots, run.seed, run.state, run.accuracy) == (16, 1, "done", 80.04)
     assert (run.error_rate, run.macro_f1, run.val_accuracy) == (20.0, 79.5, 71.5)
     assert (run.trainable_parameters, run.epochs, run.num_test) == (2048, 10, 1000)
-    assert (run.seconds["train"], run.peak_memory_mb, run.key) == (50.0, 900.0, "k")
-    assert (run.versions, run.commit, run.config) == ({"python": "3.11"}, "abc", None)
+    assert (run.seconds_train, run.peak_memory_mb, run.key) == (50.0, 900.0, "k")
+    assert (run.versions, run.commit, run.config) == ("python=3.11", "abc", "")
 
 
 SCRIPTS = [
@@ -110,7 +109,11 @@ def test_folders_of_the_shell_scripts(tmp_path, path, expected):
     assert (run.layout, run.experiment, run.state, run.from_log) == (
         *("scripts", "output", "done", True),
     )
-    assert (run.accuracy, run.num_test, run.config) == (81.5, 1000, tmp_path / path / "log.txt")
+    assert (run.accuracy, run.num_test, run.config) == (
+        81.5,
+        1000,
+        str(tmp_path / path / "log.txt"),
+    )
     assert collect(tmp_path / path) == [run]  # the run's own folder will do
 
 
@@ -172,7 +175,7 @@ def test_the_newest_log_that_ended(tmp_path):
     for age, path in ((3, folder / "log.txt"), (2, newer), (1, newest)):
         os.utime(path, (1e9 - age, 1e9 - age))
     run = only(tmp_path)
-    assert (run.accuracy, run.config) == (66.0, newer)
+    assert (run.accuracy, run.config) == (66.0, str(newer))
 
 
 def test_the_validation_behind_training_is_not_the_test(tmp_path):
@@ -195,7 +198,7 @@ def test_a_bare_log_of_lines_that_the_published_tally_reads(tmp_path):
 def test_metrics_of_tasks(tmp_path):
     tasks = [{"name": "t", "dataset": "dtd", "metric": 60.0}]
     result(run_folder(tmp_path, "train_all", dataset="general10"), 60.0, tasks=tasks)
-    assert [(task.dataset, task.metric) for task in only(tmp_path).tasks] == [("dtd", 60.0)]
+    assert (only(tmp_path).task_dataset, only(tmp_path).accuracy) == ("dtd", 60.0)
 
 
 def console_of(root, *, step="train_base", text=""):
@@ -231,7 +234,7 @@ def test_a_run_that_failed_before_it_had_a_folder(tmp_path):
     console_of(tmp_path / "coop", text="# started now\nerror: no folder data/dtd\n")
     run = only(tmp_path)
     assert (run.experiment, run.state, run.dataset, run.seed) == ("coop", "failed", "dtd", 1)
-    assert run.folder == run_folder(tmp_path / "coop", "train_base")
+    assert run.folder == str(run_folder(tmp_path / "coop", "train_base"))
 
 
 def test_a_log_of_a_run_that_this_runner_started_is_no_result(tmp_path):
@@ -253,7 +256,7 @@ def test_links_foreign_files_and_circles_do_not_stop_it(tmp_path):
     (outputs / "result.json").write_text("[1, 2]")
     (outputs / ".hidden/train_base/CoOp/dtd/shots16/vit_b16/seed9").mkdir(parents=True)
     run = only(outputs)
-    assert (run.experiment, run.folder) == ("coop", run_folder(outputs / "coop", "train_base"))
+    assert (run.experiment, run.folder) == ("coop", str(run_folder(outputs / "coop", "train_base")))
 
 
 def test_a_folder_counts_once_by_its_own_name(tmp_path):
@@ -294,3 +297,36 @@ def test_what_holds_no_run_is_refused_in_one_line(tmp_path):
             collect(tmp_path / name)
         assert len(error.value.problems) == 1
         assert error.value.problems[0].startswith(f"{tmp_path / name}: {said}")
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), -1, True, "9"])
+def test_a_cost_that_is_no_number_is_not_known(tmp_path, value):
+    result(run_folder(tmp_path), peak_memory_mb=value, epochs=value, seconds={"train": value})
+    run = only(tmp_path)
+    assert (run.state, run.peak_memory_mb, run.epochs, run.seconds_train) == (
+        *("done", None, None, None),
+    )
+
+
+def test_the_persons_word_on_the_mode_wins_over_the_guess(tmp_path):
+    for dataset in ("imagenet", "dtd", "imagenetv2"):
+        log(run_folder(tmp_path, dataset=dataset), 70.0)  # all trained, it seems: few-shot
+    assert {run.mode for run in collect(tmp_path)} == {"fs"}
+    found = {run.dataset: run.mode for run in collect(tmp_path, mode="xd")}
+    assert found == {"imagenet": "xd", "dtd": "xd", "imagenetv2": "dg"}
+    result(run_folder(tmp_path, "train_base"))  # whose folder says it
+    assert "b2n" in {run.mode for run in collect(tmp_path, mode="xd")}
+
+
+def test_the_settings_of_a_log(tmp_path):
+    folder = result(run_folder(tmp_path, cfg="rn50_ep50"))
+    assert only(tmp_path).backbone == "RN50"  # by the YAML's name
+    head = "** Arguments **\nopts: ['DATASET.NUM_SHOTS', '4', 'A.B', '7']\n** Config **\n"
+    tree = (
+        "MODEL:\n  BACKBONE:\n    NAME: a/b/x.pt\n  NAME: no\nTRAINER:\n  COCOOP:\n    PREC: fp32\n"
+    )
+    (folder / "log.txt").write_text(f"{head}{tree}  COOP:\n    PREC: amp\n")
+    run = only(tmp_path)
+    assert (run.settings, run.backbone, run.precision) == ("A.B 7", "x.pt", "amp")
+    (folder / "log.txt").write_bytes(b"\xff\x00 nothing\n** Config **\n  : :\n      x\n")
+    assert (only(tmp_path).settings, only(tmp_path).precision) == ("", "")

@@ -6,19 +6,18 @@ import json
 import pytest
 
 from runner.files.records import RunResult, TaskResult, read_result
-from runner.plan.modes import MODES
-from runner.results.scores import Line
-from runner.results.stats import summarise
 from runner.show.picture import write_picture
-from runner.show.screen import OWN_SPLIT, ranking_csv, render
+from runner.show.published_csv import ranking_csv
+from runner.show.screen import OWN_SPLIT, render
+from tests.unit.runner.folders import body, table_of
 
 FOOTNOTE = f"* behind a name: {OWN_SPLIT}."
-LINES = (Line("dtd"), Line("eurosat"), Line("average", average=True, members=("dtd", "eurosat")))
+LINES = body("dtd", "eurosat")
 
 
 def summary(label="coop", own=("dtd",), scores=None):
     every = {(d, c, 1): 50.0 for d in ("dtd", "eurosat") for c in ("base", "new")}
-    return summarise(label, LINES, ("base", "new"), [1], scores or every, own)
+    return table_of(scores or every, LINES, own=own, label=label)
 
 
 def names(text, rows):
@@ -38,18 +37,18 @@ def test_a_run_on_an_own_split_is_starred_on_screen_and_nowhere_in_the_csv(lab):
 
 
 def test_without_an_own_split_nothing_is_starred():
-    text = render(MODES["b2n"], [summary(own=())])
+    text = render([summary(own=())])
     assert "*" not in text
 
 
 def test_an_average_without_the_starred_row_is_not_starred():
     scores = {("eurosat", c, 1): 50.0 for c in ("base", "new")} | {("dtd", "base", 1): 50.0}
-    text = render(MODES["b2n"], [summary(scores=scores)])
+    text = render([summary(scores=scores)])
     assert names(text, 3) == ["dtd*", "eurosat", "average"]
 
 
 def test_of_several_experiments_the_one_with_the_own_split_is_starred():
-    text = render(MODES["b2n"], [summary("old"), summary("new", own=())])
+    text = render([summary("old"), summary("new", own=())])
     rows = [line.split()[:2] for line in text.splitlines()[2:4]]
     assert rows[0] == ["dtd*", "old*"] and rows[1][0] == "new"
     assert FOOTNOTE in text
@@ -57,17 +56,16 @@ def test_of_several_experiments_the_one_with_the_own_split_is_starred():
 
 def test_a_ranking_stars_the_experiment_and_its_csv_does_not():
     summaries = [summary(f"m{i}", own=("dtd",) if i == 1 else ()) for i in range(5)]
-    text = render(MODES["b2n"], summaries)
+    text = render(summaries)
     assert names(text, 5) == ["m0", "m1*", "m2", "m3", "m4"] and FOOTNOTE in text
     assert "*" not in ranking_csv(summaries)
 
 
-@pytest.mark.parametrize("number", [1, 5])
-def test_the_picture_is_drawn_again_with_the_mark(tmp_path, number):
+def test_the_picture_is_drawn_again_with_the_mark(tmp_path):
     path = tmp_path / "b2n.png"
-    write_picture(path, MODES["b2n"], [summary(f"m{i}", own=()) for i in range(number)])
+    write_picture(path, [summary(f"m{i}", own=()) for i in range(5)])
     plain = path.read_bytes()
-    write_picture(path, MODES["b2n"], [summary(f"m{i}") for i in range(number)])
+    write_picture(path, [summary(f"m{i}") for i in range(5)])
     assert path.read_bytes() != plain
 
 

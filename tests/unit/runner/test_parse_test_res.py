@@ -69,11 +69,22 @@ def test_an_evaluation_needs_test_log(tmp_path, capsys):
     assert main([str(tmp_path), "--test-log"]) == 0
 
 
-def test_only_log_txt_is_read_and_hidden_folders_are_passed_over(seeds, capsys):
+def test_log_txt_counts_where_it_has_ended_and_hidden_folders_are_passed_over(seeds, capsys):
     (seeds / "seed1/log.txt-2026-01-01-00-00-00").write_text("Finish training\n* accuracy: 1.0%\n")
     (seeds / ".cache").mkdir()
     assert main([str(seeds)]) == 0
     assert "1.00%" not in capsys.readouterr().out.replace("81.00%", "")
+
+
+def test_a_finished_log_behind_a_crashed_one_is_found(seeds, capsys):
+    crashed = seeds / "seed1"
+    (crashed / "log.txt").rename(crashed / "log.txt-2026-01-01-00-00-00")
+    (crashed / "log.txt-2026-02-01-00-00-00").write_text("epoch [1/5]\n")  # crashed again
+    (crashed / "log.txt").write_text("* accuracy: 11.0%\nTraceback (most recent call last):\n")
+    assert main([str(seeds)]) == 0
+    out = capsys.readouterr().out
+    assert f"file: {crashed}/log.txt-2026-01-01-00-00-00. accuracy: 81.00%. " in out
+    assert "* accuracy: 82.00% +- 0.82%" in out
 
 
 def test_several_experiments(seeds, capsys):

@@ -3,8 +3,7 @@
 import pytest
 
 from runner.__main__ import main
-from runner.results.collect import collect
-from runner.show.report_command import gather
+from runner.results import load_runs
 from tests.unit.runner.folders import run_folder
 from tests.unit.runner.report_pages import Page, base_to_new, every_protocol
 
@@ -25,14 +24,14 @@ def test_the_files_are_written(tmp_path, capsys, monkeypatch):
 
 def test_a_run_below_two_folders_counts_once(tmp_path):
     base_to_new(tmp_path / "outputs/coop")
-    runs = gather([tmp_path / "outputs", tmp_path / "outputs/coop"])
-    assert len(runs) == len(collect(tmp_path / "outputs"))
+    runs = load_runs(tmp_path / "outputs", tmp_path / "outputs/coop")
+    assert len(runs) == len(load_runs(tmp_path / "outputs"))
 
 
 def test_experiments_of_one_name_are_told_apart_by_their_folders(tmp_path):
     for name in ("old", "new"):
         base_to_new(tmp_path / name / "coop")
-    names = {run.experiment for run in gather([tmp_path / "old", tmp_path / "new"])}
+    names = set(load_runs(tmp_path / "old", tmp_path / "new")["experiment"])
     assert names == {"old/coop", "new/coop"}
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from runner.show.page import comparison, settings
+from runner.show.page import comparison
 from runner.show.page.comparison import compare, published_rows
-from runner.show.page.document import html_page
 from runner.show.published_figures import find
-from tests.unit.runner.report_pages import base_to_new, page_of, report_of, run
+from tests.unit.runner.report_pages import base_to_new, html_of, page_of, report_of, run
 
 ELEVEN = published_rows("b2n")
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def sources(folder):
@@ -33,7 +33,7 @@ def test_every_source_of_a_method_stands_beside_it(tmp_path):
 
 def test_names_break_where_a_table_is_wide(tmp_path):
     base_to_new(tmp_path / "coop", datasets=ELEVEN)
-    page = html_page(report_of(tmp_path), "now")
+    page = html_of(tmp_path)
     assert '<td class="name" title="' in page
     assert ".wide td.name { white-space: normal; overflow-wrap: anywhere;" in page
 
@@ -108,14 +108,3 @@ def test_an_h_that_does_not_fit_is_marked(tmp_path):
     words = page_of(tmp_path).words
     assert "38.31†" in words
     assert comparison.ODD in words
-
-
-def test_settings_of_a_log(tmp_path):
-    folder = run(tmp_path, 80.0)
-    head = settings.read(folder / "log.txt")
-    assert head.options == "OPTIM.MAX_EPOCH 7"
-    assert head.values["MODEL.BACKBONE.NAME"] == "ViT-B/16"
-    assert head.values["TRAINER.MTCOOP.TASK_CSC"] == "True"
-    (folder / "log.txt").write_bytes(b"\xff\x00 nothing\n** Config **\n  : :\n      x\n")
-    assert settings.read(folder / "log.txt").options == ""
-    assert settings.read(None).values == {}

@@ -5,15 +5,15 @@ import re
 
 import pytest
 
-from runner.results.collect import collect
+from runner.results import load_runs
 from runner.results.groups import make_tables
-from runner.show.page.document import html_page, pairs
-from runner.show.page.tags import tag
+from runner.show.page.document import pairs
 from tests.unit.runner.folders import log, result, run_folder
 from tests.unit.runner.report_pages import (
     Page,
     base_to_new,
     every_protocol,
+    html_of,
     numbers,
     page_of,
     report_of,
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(folder):
-    return html_page(report_of(folder), "now")
+    return html_of(folder)
 
 
 def test_the_page_is_well_formed_and_loads_nothing(text):
@@ -55,8 +55,8 @@ def test_there_is_a_section_for_every_protocol(folder):
 def test_numbers_are_those_of_the_tally(folder, text):
     """Every mean and spread of the tally's tables stands in the page, under its dataset."""
     page, sections, checked = Page(text), report_of(folder).sections, 0
-    for table in make_tables(collect(folder)):
-        if len({each.shots for each in table.runs}) > 1:
+    for table in make_tables(load_runs(folder)):
+        if len({each["shots"] for each in table.runs}) > 1:
             continue
         for section in sections:
             for method in section.methods:
@@ -69,8 +69,8 @@ def test_numbers_are_those_of_the_tally(folder, text):
                         for rows in tables_with(page, heads)
                         if method.label in rows
                     ]
-                    for line in method.summary.lines:
-                        cell = table.summary.cells.get((line.name, measure))
+                    for line in method.table.lines:
+                        cell = table.cells.get((line.name, measure))
                         if cell is None:
                             continue
                         std = f"{cell.std:.2f}" if cell.count > 1 else ""
@@ -89,6 +89,7 @@ def tables_with(page, heads):
     ]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_h_is_that_of_the_averages_and_the_mean_of_h_stands_beside_it(tmp_path):
     base_to_new(tmp_path / "coop", seeds=(1,))
     page = page_of(tmp_path)
@@ -100,11 +101,12 @@ def test_h_is_that_of_the_averages_and_the_mean_of_h_stands_beside_it(tmp_path):
     assert "of the two averages (the published convention)" in page.words
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_best_of_each_column_is_marked_only_among_several(tmp_path):
     base_to_new(tmp_path / "coop")
-    assert "best" not in cells(html_page(report_of(tmp_path), "now"))
+    assert "best" not in cells(html_of(tmp_path))
     base_to_new(tmp_path / "coop_dept", "CoOpDePT", gain=2)
-    text = html_page(report_of(tmp_path), "now")
+    text = html_of(tmp_path)
     assert cells(text).count("best") == 4 + 3 * 3  # averages with mean of H; three measures
     best = re.findall(r"<tr><td class=\"name\">(\w+)</td><td class=\"number best\"", text)
     assert set(best) == {"coop_dept"}
@@ -114,12 +116,13 @@ def cells(text):
     return " ".join(re.findall(r'<td class="([^"]*)"', text)).split()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_is_not_whole_is_said_and_never_best(tmp_path):
     base_to_new(tmp_path / "coop")
     base_to_new(tmp_path / "maple", "MaPLe", gain=5)
     missing = run_folder(tmp_path / "maple", "train_base", dataset="dtd", seed=2, trainer="MaPLe")
     (missing / "result.json").unlink()
-    text = html_page(report_of(tmp_path), "now")
+    text = html_of(tmp_path)
     row = Page(text).table("method", "dtd", "eurosat", "average")["maple"]
     assert "[2 of 3 seeds]" in row[0]
     assert "[over 1 of 2]" in row[2]
@@ -127,6 +130,7 @@ def test_what_is_not_whole_is_said_and_never_best(tmp_path):
     assert "maple: dtd base seed 2: missing" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_dataset_that_only_one_method_has_is_missing_in_the_other(tmp_path):
     base_to_new(tmp_path / "coop", datasets=("dtd", "eurosat"))
     base_to_new(tmp_path / "maple", "MaPLe", datasets=("dtd",))
@@ -156,6 +160,7 @@ def test_a_failed_run_is_shown_with_its_last_lines(text):
     assert "seed 4: failed: ValueError: too deep & wide" in page.words
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_costs(tmp_path):
     base_to_new(tmp_path / "coop", datasets=("dtd",), seeds=(1,))
     result(run_folder(tmp_path / "coop", "train_base"), 80.0, peak_memory_mb=1100.0)
@@ -174,6 +179,7 @@ def test_configuration(text):
     assert "commit abc" in page.words
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_split_that_is_not_published_is_marked_and_stands_beside_nothing(tmp_path):
     base_to_new(tmp_path / "coop")
     more = {"split_note": "made by prepare", "subsample_classes": "new"}
@@ -207,8 +213,8 @@ def test_one_experiment_with_a_yaml_for_some_datasets_is_one_method(tmp_path):
     run(tmp_path / "coop", 60.0, "train_all", dataset="imagenet", shots=4, cfg="ep50")
     (section,) = report_of(tmp_path).sections
     (method,) = section.methods
-    assert method.cfgs == ("ep100", "ep50")
-    assert method.summary.cells["average", "accuracy"].mean == 65.0
+    assert {run["yaml"] for run in method.table.runs} == {"ep100", "ep50"}
+    assert method.table.cells["average", "accuracy"].mean == 65.0
     run(tmp_path / "coop", 61.0, "train_all", dataset="dtd", shots=4, cfg="ep50")
     (section,) = report_of(tmp_path).sections
     assert [method.label for method in section.methods] == ["CoOp ep100", "CoOp ep50"]
@@ -222,16 +228,18 @@ def test_zero_shot_stands_beside_the_others_at_every_number_of_shots(tmp_path):
     assert labels == [["zsclip", "coop"], ["zsclip", "coop"]]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_demo_results_are_apart_and_have_no_published_figures(tmp_path):
     base_to_new(tmp_path / "coop")
     base_to_new(tmp_path / "demo/coop", datasets=("demo_shapes",))
     report = report_of(tmp_path)
     assert [section.title for section in report.sections][1] == "Base to new, 16 shots (demo)"
-    assert report.comparisons[1] == ()
-    words = Page(html_page(report, "now")).words
+    assert report.comparisons[1] == []
+    words = page_of(tmp_path).words
     assert "Demo results have no published figures to stand beside." in words
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_scripts_and_runs_by_hand(tmp_path):
     for trainer in ("MaPLe", "IVLP"):
         for step in ("train_base", "test_new"):
@@ -242,7 +250,19 @@ def test_scripts_and_runs_by_hand(tmp_path):
     assert page.table("experiment", "run", "accuracy", "folder")["mine"][1] == "33.25"
 
 
-def test_attributes_and_text_of_an_element_are_escaped():
-    assert tag("a", "<", href='"&') == '<a href="&quot;&amp;">&lt;</a>'
-    assert tag("p", [tag("b", "x"), "&"]) == "<p><b>x</b>&amp;</p>"
-    assert tag("meta", name="x") == '<meta name="x">'
+def test_the_runs_behind_a_number_are_a_click_away(text):
+    page = Page(text)
+    assert "runs-b2n-16-0" in page.ids
+    assert text.count('<a href="#runs-b2n-16-0">80.74</a>') == 1
+    rows = next(r for r in page.tables if r[0][:4] == ["dataset", "classes", "seed", "accuracy"])
+    assert ["dtd", "base", "1", "80.37"] in [row[:4] for row in rows]
+    assert "The same for all: precision amp" not in page.words  # no provenance is stated
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_paired_test_stands_below_the_differences(tmp_path):
+    base_to_new(tmp_path / "coop", datasets=("dtd", "eurosat", "food101"))
+    base_to_new(tmp_path / "coop_dept", "CoOpDePT", gain=1, datasets=("dtd", "eurosat", "food101"))
+    folder = run_folder(tmp_path / "coop_dept", "train_base", "dtd", trainer="CoOpDePT")
+    result(folder, 90.0, trainer="CoOpDePT")
+    assert re.search(r"coop_dept against coop: p = 0\.\d{3}, 3 datasets", page_of(tmp_path).words)

@@ -4,14 +4,28 @@ import re
 
 import pytest
 
+from runner.show.page.document import Report, latex_text, markdown_text, render
 from runner.show.page.sheets import Entry, Sheet
-from runner.show.page.texts import latex, latex_text, markdown, markdown_text
 from tests.unit.runner.report_pages import every_protocol, numbers, report_of
+
+
+def latex(sheets):
+    return render(holding(sheets), "tables.tex")
+
+
+def markdown(sheets):
+    return render(holding(sheets), "tables.md")
+
+
+def holding(sheets):
+    report = Report((), (), ())
+    report.__dict__["sheets"] = sheets
+    return report
 
 
 @pytest.fixture(scope="module")
 def sheets(tmp_path_factory):
-    return report_of(every_protocol(tmp_path_factory.mktemp("texts"))).sheets()
+    return report_of(every_protocol(tmp_path_factory.mktemp("texts"))).sheets
 
 
 def expected(sheets):

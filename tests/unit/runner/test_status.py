@@ -32,6 +32,13 @@ def test_finished_runs_are_counted_with_their_accuracy(lab, status):
     assert code == 0
     assert re.fullmatch(r"coop: 4 done, of 4; last progress \d+ s ago", head)
     assert accuracy == "  accuracy so far: base 71.04 (2), new 61.04 (2)"
+    for content in ("", "[]", '{"runs": 3}', '{"runs": {"x"'):  # a broken plan
+        (lab.path / "outputs/coop/console/planned.json").write_text(content)
+        assert status("outputs")[1][0].startswith("coop: 4 done, of 4")
+    past = time.time() - 7200
+    for path in lab.path.glob("outputs/**/*"):
+        os.utime(path, (past, past))
+    assert status("outputs")[1][0].endswith("last progress 2 h 0 min ago")
 
 
 def test_a_run_at_work_is_named_with_place_holder_and_last_line(lab, status):
@@ -68,7 +75,7 @@ def test_a_failed_run_is_named_with_its_reason_and_its_test_is_missing(lab, stat
 
 
 def test_each_point_of_a_grid_is_an_experiment(lab, status):
-    lab.run(*WORDS, "--grid", "OPTIM.LR=0.1,0.2")
+    lab.run(*WORDS[:3], "dtd", *WORDS[4:], "--grid", "OPTIM.LR=0.1,0.2")
     _, lines = status("outputs")
     assert [line.split(":")[0] for line in lines[::2]] == ["coop/LR0.1", "coop/LR0.2"]
 
@@ -78,21 +85,6 @@ def test_modes_are_told_apart_in_the_accuracy(lab, status):
     _, (head, accuracy) = status("outputs")
     assert head.startswith("coop: 4 done, of 4")
     assert accuracy == "  accuracy so far: base 71.04 (1), new 61.04 (1), xd 61.04 (2)"
-
-
-def test_the_age_is_that_of_the_newest_file(lab, status):
-    lab.run(*WORDS)
-    past = time.time() - 7200
-    for path in lab.path.glob("outputs/**/*"):
-        os.utime(path, (past, past))
-    assert status("outputs")[1][0].endswith("last progress 2 h 0 min ago")
-
-
-@pytest.mark.parametrize("content", ["", "[]", '{"runs": 3}', '{"runs": {"x"'])
-def test_a_broken_plan_only_leaves_out_what_has_not_begun(lab, status, content):
-    lab.run(*WORDS)
-    (lab.path / "outputs/coop/console/planned.json").write_text(content)
-    assert status("outputs")[1][0].startswith("coop: 4 done, of 4")
 
 
 def test_a_folder_without_runs_is_one_line(lab, capsys, monkeypatch):

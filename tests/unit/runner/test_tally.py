@@ -2,11 +2,11 @@
 
 import pytest
 
-from runner.plan.modes import MODES
-from runner.results.scores import Line
-from runner.results.stats import harmonic_mean, summarise
-from runner.show.published_csv import accuracy_csv, base_to_new_csv, shots_csv
-from runner.show.screen import ranking_csv, render
+from runner.results.lines import Line
+from runner.results.tables import harmonic_mean
+from runner.show.published_csv import accuracy_csv, base_to_new_csv, ranking_csv, shots_csv
+from runner.show.screen import render
+from tests.unit.runner.folders import body, table_of
 
 # Printed by the published tally (Koorye/DePT, utils/result_parser.py).
 PUBLISHED = """\
@@ -29,10 +29,6 @@ average_dg,62.9,63.3,63.7,63.3
 """
 
 
-def body(*rows, average="average"):
-    return [*map(Line, rows), Line(average, average=True, members=rows)]
-
-
 def published_scores():
     starts = {"imagenet": (73.3, 65.7), "caltech101": (76.3, 70.7), "dtd": (70.3, 60.7)}
     return {
@@ -44,19 +40,19 @@ def published_scores():
 
 
 def test_the_published_example():
-    assert base_to_new_csv(
-        body("imagenet", "caltech101", "dtd"), [1, 2, 3], published_scores()
-    ) == (PUBLISHED)
+    lines = body("imagenet", "caltech101", "dtd")
+    assert base_to_new_csv(table_of(published_scores(), lines, seeds=(1, 2, 3))) == PUBLISHED
 
 
 def test_each_seed_is_rounded_to_one_decimal_first():
     scores = {place: value + 0.0449 for place, value in published_scores().items()}
-    assert base_to_new_csv(body("imagenet", "caltech101", "dtd"), [1, 2, 3], scores) == PUBLISHED
+    lines = body("imagenet", "caltech101", "dtd")
+    assert base_to_new_csv(table_of(scores, lines, seeds=(1, 2, 3))) == PUBLISHED
 
 
 def test_columns_carry_the_real_seed_numbers():
     scores = {("dtd", "base", 7): 50.0, ("dtd", "new", 7): 50.0}
-    header, row, average = base_to_new_csv(body("dtd"), [7], scores).splitlines()
+    header, row, average = base_to_new_csv(table_of(scores, body("dtd"), seeds=[7])).splitlines()
     assert header == "dataset,base_acc_seed7,new_acc_seed7,H_seed7,base_acc,new_acc,H"
     assert row == "dtd,50.0,50.0,50.0,50.0,50.0,50.0" and average == row.replace("dtd", "average")
 
@@ -64,18 +60,23 @@ def test_columns_carry_the_real_seed_numbers():
 def test_a_missing_run_leaves_its_fields_empty_and_the_row_out_of_the_average():
     scores = published_scores()
     del scores["dtd", "new", 2]
-    lines = base_to_new_csv(body("imagenet", "dtd"), [1, 2, 3], scores).splitlines()
+    table = table_of(scores, body("imagenet", "dtd"), seeds=(1, 2, 3))
+    lines = base_to_new_csv(table).splitlines()
     assert lines[2] == "dtd,70.3,60.7,65.15,70.6,,,70.9,62.1,66.21,70.6,,"
     assert lines[3] == lines[1].replace("imagenet", "average")
 
 
 def test_nothing_complete_gives_an_empty_average():
-    assert base_to_new_csv(body("dtd"), [1], {}).splitlines()[1:] == ["dtd,,,,,,", "average,,,,,,"]
+    assert base_to_new_csv(table_of({}, body("dtd"))).splitlines()[1:] == [
+        "dtd,,,,,,",
+        "average,,,,,,",
+    ]
 
 
 def test_what_has_no_new_classes_is_averaged_over_base():
     scores = {("dtd", "base", seed): 70.0 + seed for seed in (1, 2)}
-    lines = base_to_new_csv(body("dtd"), [1, 2], scores, columns=["base"]).splitlines()
+    table = table_of(scores, body("dtd"), seeds=(1, 2), columns=["base"])
+    lines = base_to_new_csv(table).splitlines()
     assert lines[1:] == ["dtd,71.0,,,72.0,,,71.5,,", "average,71.0,,,72.0,,,71.5,,"]
 
 
@@ -92,15 +93,17 @@ def test_the_published_example_of_cross_dataset():
         *body("caltech101", "dtd", average="average_xd"),
         *body("imagenetv2", "imagenet_r", average="average_dg"),
     ]
-    assert accuracy_csv(lines, "accuracy", [1, 2, 3], scores) == PUBLISHED_XD
-    none = [*lines[:4], Line("average_dg", average=True)]
-    assert accuracy_csv(none, "accuracy", [1, 2, 3], scores).endswith("\naverage_dg,,,,\n")
+    how = {"columns": ["accuracy"], "seeds": (1, 2, 3), "mode": "xd"}
+    assert accuracy_csv(table_of(scores, lines, **how), "accuracy") == PUBLISHED_XD
+    none = table_of(scores, [*lines[:4], Line("average_dg", average=True)], **how)
+    assert accuracy_csv(none, "accuracy").endswith("\naverage_dg,,,,\n")
 
 
 def test_tasks_have_a_column_and_two_decimals():
     scores = {("general10/dtd", "accuracy", 1): 61.256, ("general10/a, b", "accuracy", 1): 70.0}
     lines = body("general10/dtd", "general10/a, b", average="general10/average")
-    assert accuracy_csv([*lines, Line("plant6")], "accuracy", [1], scores).splitlines() == [
+    table = table_of(scores, [*lines, Line("plant6")], columns=["accuracy"], mode="mt")
+    assert accuracy_csv(table, "accuracy").splitlines() == [
         "dataset,task,acc_seed1,acc",
         "general10,dtd,61.26,61.26",
         'general10,"a, b",70.0,70.0',
@@ -112,7 +115,8 @@ def test_tasks_have_a_column_and_two_decimals():
 def test_shots_are_columns_of_means_over_seeds():
     scores = {("dtd", f"{k} shots", seed): 50.0 + k + seed for k in (2, 4) for seed in (1, 2)}
     del scores["dtd", "4 shots", 2]
-    text = shots_csv(body("dtd"), ["2 shots", "4 shots"], [1, 2], scores)
+    columns = ["2 shots", "4 shots"]
+    text = shots_csv(table_of(scores, body("dtd"), columns=columns, seeds=(1, 2), mode="fs"))
     assert text == "dataset,shots2,shots4\ndtd,53.5,\naverage,,\n"
 
 
@@ -124,7 +128,7 @@ def test_harmonic_mean(base, new, expected):
 def test_spread_is_the_population_deviation_over_seeds():
     scores = {("dtd", "base", s): v for s, v in ((1, 70.0), (2, 72.0), (3, 77.0))}
     scores |= {("dtd", "new", s): 60.0 for s in (1, 2, 3)}
-    summary = summarise("coop", body("dtd"), ("base", "new"), [1, 2, 3], scores)
+    summary = table_of(scores, body("dtd"), seeds=[1, 2, 3])
     cell = summary.cells["dtd", "base"]
     assert cell.mean == pytest.approx(73.0)
     assert cell.std == pytest.approx(2.943920, abs=1e-6)  # sqrt((9 + 1 + 16) / 3)
@@ -135,8 +139,7 @@ def test_spread_is_the_population_deviation_over_seeds():
 def test_the_table_marks_what_is_not_whole():
     scores = {("dtd", "base", s): 70.0 + s for s in (1, 2)} | {("dtd", "new", 1): 60.0}
     scores |= {("eurosat", c, s): 50.0 for c in ("base", "new") for s in (1, 2)}
-    summary = summarise("coop", body("dtd", "eurosat"), ("base", "new"), [1, 2], scores)
-    text = render(MODES["b2n"], [summary])
+    text = render([table_of(scores, body("dtd", "eurosat"), seeds=[1, 2])])
     assert "71.50 ± 0.50" in text and "60.00*" in text
     assert "coop: average over 1 of 2 datasets" in text
 
@@ -144,13 +147,13 @@ def test_the_table_marks_what_is_not_whole():
 def measured(label, base, new=None):
     scores = {("dtd", "base", 1): base} | ({} if new is None else {("dtd", "new", 1): new})
     columns = ("base",) if new is None else ("base", "new")
-    return summarise(label, body("dtd"), columns, [1], scores)
+    return table_of(scores, body("dtd"), columns=columns, label=label)
 
 
 def test_many_experiments_are_one_table_sorted_by_h():
     summaries = [measured(f"m{i}", 60.0, 50.0 + i) for i in range(5)]
     summaries.insert(2, measured("probe", 90.0))
-    text = render(MODES["b2n"], summaries)
+    text = render(summaries)
     rows = [line.split() for line in text.splitlines()[2:8]]
     assert [row[0] for row in rows] == ["m4", "m3", "m2", "m1", "m0", "probe"]
     assert rows[0][1:] == ["60.00", "54.00", "56.84"] and rows[-1][1:] == ["90.00", "-", "-"]
@@ -161,10 +164,10 @@ def test_an_average_over_fewer_rows_than_others_is_said():
     both = {("dtd", c, 1): 50.0 for c in ("base", "new")}
     more = both | {("eurosat", c, 1): 50.0 for c in ("base", "new")}
     summaries = [
-        summarise("coop", body("dtd", "eurosat"), ("base", "new"), [1], more),
-        summarise("joint", body("dtd"), ("base", "new"), [1], both),
+        table_of(more, body("dtd", "eurosat")),
+        table_of(both, body("dtd"), label="joint"),
     ]
-    text = render(MODES["b2n"], summaries)
+    text = render(summaries)
     assert "joint: average over 1 of the 2 rows of others." in text
     assert [line.split()[0] for line in text.splitlines()[2:7]] == [
         *("dtd", "joint", "eurosat", "average", "joint")

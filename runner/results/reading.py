@@ -1,0 +1,235 @@
+"""One run: what its folder's path and its files say, as a row of the table."""
+
+import ast
+import contextlib
+import functools
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.files.consoles import in_use
+from runner.files.logs import Log, logs_of, read_ended_log
+from runner.files.records import (
+    RunResult,
+    mistake_in,
+    number,
+    read_record,
+    result_of,
+    tail,
+)
+from runner.results import layouts
+from runner.results.layouts import Place
+from runner.results.schema import DONE, FAILED, MISSING, RUNNING, from_record
+
+Row = dict[str, Any]
+"""A run by column; `tasks` and `record` stand beside the columns until the table is made."""
+
+_HEAD = 1 << 16  # bytes of a log in which its configuration stands
+_OF_THE_PROTOCOL = ("DATASET.NUM_SHOTS", "DATASET.SUBSAMPLE_CLASSES")  # words the runner adds
+_BROKEN = re.compile(r"Traceback |error:|(\w+\.)*\w*(Error|Exception|Interrupt)\b|Killed\b")
+_NODES = {"SOFTCPT": "MTCOOP", "SOFTCPTHARD": "MTCOOPH", "CLIPADAPTER": "CLIP_ADAPTER"}
+_CFGS = (("vit_b16", "ViT-B/16"), ("rn50_", "RN50"), ("vit_b32", "ViT-B/32"))
+
+
+def read_run(
+    path: str, place: Place | None, experiment: str, *, settings: bool, names: set[str]
+) -> Row:
+    """Return the run in a folder.
+
+    Args:
+        place: what its path says, None for one by hand.
+        settings: whether to read the configuration at the head of its log.
+        names: of what lies in the folder.
+    """
+    record = read_record(path) if "result.json" in names else {}
+    result = result_of(record) if record else None
+    if place is None:
+        row = _by_hand(Path(path), record)
+        return _with_record(row, record, result) if result else row
+    row = placed(path, place, experiment)
+    logs = _logs(path, names)
+    row["config"] = logs[0] if logs else None
+    if result:
+        row["trained"] = _trained(path, place, names)
+        row = _with_record(row, record, result)
+    else:
+        log = read_ended_log(Path(path)) if logs else None
+        row["trained"] = bool(log and log.trained) or _trained(path, place, names)
+        if place.tests_only:
+            row["trained"] = False
+        console = place.console(Path(path))
+        started = "result.json" not in names and console.exists()
+        if log and log.accuracy is not None and not started:
+            row = _with_log(row, log, cut="result.json" in names)
+        else:
+            row = without_result(row, console)
+    if settings:
+        _add_settings(row)
+    return row
+
+
+def _logs(path: str, names: set[str]) -> list[str]:
+    """Return the logs in a folder, the newest first."""
+    found = [name for name in names if name.startswith("log.txt")]
+    if len(found) == 1:
+        return [f"{path}/{found[0]}"]
+    return list(map(str, logs_of(Path(path)))) if found else []
+
+
+def placed(path: str, place: Place, experiment: str) -> Row:
+    """Return a run of which only the path is known."""
+    return {
+        **{"experiment": experiment, "layout": place.layout, "mode": place.mode},
+        **{"trainer": place.trainer, "cfg": place.cfg, "dataset": place.dataset},
+        **{"shots": place.shots, "seed": place.seed, "subset": place.subset, "split": "test"},
+        **{"folder": path, "state": MISSING, "config": None, "trained": None, "from_log": False},
+    }
+
+
+def row_of_result(folder: Path, result: RunResult, row: Row) -> Row:
+    """Return a row of a run whose result the runner has found: what it holds, and what its
+    result.json says beside."""
+    record = {} if result.from_log else read_record(folder)
+    return {**_with_record(row, record, result), "from_log": result.from_log}
+
+
+def _trained(path: str, place: Place, names: set[str]) -> bool | None:
+    if place.tests_only is not None:
+        return not place.tests_only
+    folders = [name for name in names if "." not in name]
+    return True if any(Path(path).glob("*/model*.pth.tar*") if folders else ()) else None
+
+
+def _by_hand(path: Path, record: Mapping[str, Any]) -> Row:
+    """Return a run that no layout names, by its result.json and the head of its log."""
+    log = read_ended_log(path)
+    head = log.head if log else {}
+    shots, seed = number(record.get("shots")), number(record.get("seed"))
+    return {
+        **{"experiment": path.parent.name, "layout": layouts.OTHER, "mode": ""},
+        "trainer": str(record.get("trainer") or ""),
+        "cfg": Path(head.get("config_file", "")).stem,
+        "dataset": Path(head.get("dataset_config_file", "")).stem or str(record.get("dataset", "")),
+        **{"shots": int(shots or 0), "seed": -1 if seed is None else int(seed)},
+        "subset": str(record.get("subsample_classes") or "all"),
+        **{"split": "test", "folder": str(path), "state": MISSING, "from_log": False},
+        "reason": "result.json holds no accuracy",
+        "trained": log.trained if log else None,
+        "config": str(log.path) if log else None,
+    }
+
+
+def _with_record(row: Row, record: Mapping[str, Any], result: RunResult) -> Row:
+    """Return the run with what its result.json says; its provenance comes with each task."""
+    stated = {"record": record, **from_record(record)}
+    if stated.get("subset") not in ("base", "new", "all"):
+        stated["subset"] = row["subset"]
+    row |= stated
+    row |= {
+        **{"state": DONE, "reason": "", "overall": result.accuracy, "tasks": result.tasks},
+        **{"split_note": result.split_note, "split": stated.get("split") or "test"},
+        "precision": stated.get("precision") or str(record.get("precision") or ""),
+    }
+    if row["trained"] and row.get("epochs") and row.get("seconds_train") is not None:
+        row["seconds_per_epoch"] = row["seconds_train"] / row["epochs"]
+    if row.get("num_test") and row.get("seconds_test"):
+        row["test_images_per_second"] = row["num_test"] / row["seconds_test"]
+    return row
+
+
+def _with_log(row: Row, log: Log, *, cut: bool) -> Row:
+    """Return the run with what its log says, rounded as it prints; `cut`: beside a result.json that
+    is not whole."""
+    subset, epochs = log.head.get("SUBSAMPLE_CLASSES"), log.head.get("MAX_EPOCH", "")
+    return row | {
+        "state": DONE,
+        "reason": "result.json is not whole; the accuracy is that of log.txt" if cut else "",
+        "from_log": True,
+        "subset": subset if subset in ("base", "new", "all") else row["subset"],
+        "overall": log.accuracy,
+        "error_rate": log.values.get("error"),
+        "macro_f1": log.values.get("macro_f1"),
+        "tasks": tuple(log.tasks),
+        "num_test": int(log.values["total"]) if "total" in log.values else None,
+        "epochs": int(epochs) if epochs.isdigit() else None,
+        "config": str(log.path),
+    }
+
+
+def without_result(row: Row, console: Path) -> Row:
+    """Return the run with its state, and why there is no result."""
+    folder, state = Path(row["folder"]), MISSING
+    exceptions = folder / "exceptions.txt"
+    if in_use(console):
+        return row | {"state": RUNNING, "reason": "still running"}
+    lines = tail(exceptions, 40) or tail(console, 40)
+    if exceptions.exists() or any(map(_BROKEN.match, lines)):
+        said = mistake_in(console) or lines[-1:] or ["exceptions.txt is empty"]
+        state, reason = FAILED, said[0].strip()
+    elif (folder / "result.json").exists():
+        reason = "result.json is not whole"
+    elif console.exists():
+        reason = "stopped before its end"
+    else:
+        reason = "log.txt has no end" if row["config"] else "no result.json or log.txt"
+    return row | {"state": state, "reason": reason}
+
+
+def _add_settings(row: Row) -> None:
+    """Add what the head of the log says of the configuration, where result.json does not."""
+    text = ""
+    with contextlib.suppress(OSError), open(row["config"] or os.devnull, "rb") as file:
+        text = file.read(_HEAD).decode(errors="replace")
+    opts = re.search(r"^opts: (.*)$", text, re.MULTILINE)
+    row["settings"] = _options(opts[1].strip()) if opts else ""
+    tree = text.partition("** Config **")[2].partition("\nCollecting")[0]
+    plain = row["trainer"].removesuffix("DePT").upper()
+    node = _NODES.get(plain, plain)
+    name = _value(tree, "MODEL", "BACKBONE", "NAME")
+    guess = next((found for start, found in _CFGS if f"{row['cfg']}_".startswith(start)), "")
+    row["log_backbone"] = (os.path.basename(name) if name.count("/") > 1 else name) or guess
+    row["log_precision"] = _value(tree, "TRAINER", node, "PREC")
+    row["part"] = _joint_part(tree, node)
+
+
+@functools.lru_cache(maxsize=4096)
+def _options(text: str) -> str:
+    """Return KEY VALUE words beside the YAML files, without those that the protocol adds."""
+    try:
+        words = [str(word) for word in ast.literal_eval(text)]
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text
+    pairs = zip(words[::2], words[1::2], strict=False)
+    return " ".join(f"{key} {value}" for key, value in pairs if key not in _OF_THE_PROTOCOL)
+
+
+def _value(tree: str, *keys: str) -> str:
+    """Return the value at a path of keys in a configuration as yacs prints it, else nothing."""
+    start, end = 0, len(tree)
+    for depth, key in enumerate(keys):
+        if depth:  # the block ends where a line is indented no further than its key
+            block = re.compile(rf"\n {{0,{2 * depth - 2}}}\S").search(tree, start)
+            end = min(end, block.start() + 1 if block else end)
+        words = f"\n{'  ' * depth}{key}:"
+        start = tree.find(words, max(0, start - 1), end)
+        if start < 0:
+            return ""
+        start += len(words)
+    return tree[start : tree.find("\n", start)].strip()
+
+
+def _joint_part(tree: str, node: str) -> str:
+    """Return which variant of a trainer for joint datasets it is; empty for other trainers."""
+    if not node.startswith("MTCOOP"):
+        return ""
+    flags = {key: _value(tree, "TRAINER", node, key) for key in ("CSC", "CLASS_CSC", "TASK_CSC")}
+    on = {key: value == "True" for key, value in flags.items()}
+    if node == "MTCOOP" and flags["CSC"]:
+        class_part = ("CS" if on["CLASS_CSC"] else "CA") if on["CSC"] else "NA"
+        return f"{class_part}{'TS' if on['TASK_CSC'] else 'TA'}"
+    if node == "MTCOOPH" and flags["CSC"]:
+        both = (flags["CSC"], _value(tree, "TRAINER", node, "TSC"))
+        return "shared" if both == ("False", "False") else "by class or task"
+    return ""

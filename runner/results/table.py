@@ -1,0 +1,266 @@
+"""Find the runs below output folders, whoever laid them out, and make one table of them."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from runner.errors import UserError
+from runner.files.records import read_record
+from runner.files.writing import closed_place, may_not_be_read, shown
+from runner.results import layouts
+from runner.results.layouts import Place
+from runner.results.lines import VARIANTS
+from runner.results.reading import Row, placed, read_run, without_result
+from runner.results.schema import DTYPES, columns, from_record
+
+_DEEPEST = 5  # parts between the folder that holds `console` and the folder of a run
+_SEED = re.compile(r"seed(\d+)")
+
+
+def load_runs(
+    *folders: str | Path,
+    mode: str = "",
+    settings: bool = True,
+    unreadable: list[Path] | None = None,
+) -> pd.DataFrame:
+    """Return a row for every run below `folders` and each of its tasks, also of failed runs, in the
+    order of where they lie; columns.csv beside this file says what the
+    columns are. Links are
+    followed; what lies twice counts once. An experiment's name that runs of two folders have is
+    told apart by the folder's.
+
+    Args:
+        mode: `xd`, `dg` or `fs`: what runs follow whose folders do not say it.
+        settings: whether to read configurations from the logs too: `settings`, `part`, and
+            `backbone` and `precision` of older runs.
+        unreadable: takes the folders that could not be looked into.
+
+    Raises:
+        UserError: no such folder, one that may not be read, or no run in it.
+    """
+    found: dict[str, tuple[int, Row]] = {}
+    paths = [Path(folder).expanduser() for folder in folders]
+    for place, folder in enumerate(paths):
+        for row in _collect(folder, mode, settings, unreadable):
+            name = row["folder"]
+            found.setdefault(os.path.realpath(name) if len(paths) > 1 else name, (place, row))
+    homes: dict[str, set[int]] = {}
+    for place, row in found.values():
+        homes.setdefault(row["experiment"], set()).add(place)
+    names = [folder.resolve().name for folder in paths]
+    if len(set(names)) < len(names):
+        names = [shown(folder.resolve()) for folder in paths]
+    twice = {name for name, places in homes.items() if len(places) > 1}
+    for place, row in found.values():
+        if row["experiment"] in twice:
+            row["experiment"] = f"{names[place]}/{row['experiment']}"
+    return as_table(row for _, row in found.values())
+
+
+def as_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return the table of runs that were read, each task a row, with typed columns."""
+    expanded = [each for row in rows for each in _by_task(row)]
+    known = set().union(*expanded)
+    made = {}
+    for column in columns():
+        name, empty = column["column"], "" if column["kind"] == "text" else None
+        values: list[Any] = [empty] * len(expanded)
+        if name in known:
+            values = [empty if (value := row.get(name)) is None else value for row in expanded]
+        made[name] = pd.Series(values, dtype=DTYPES[column["kind"]])
+    return pd.DataFrame(made)
+
+
+def _by_task(row: Row) -> Iterator[Row]:
+    """Yield a run's rows, with the columns that follow from others."""
+    row["method"] = row["trainer"].removesuffix("DePT")
+    row["dept"] = row["method"] != row["trainer"]
+    row["accuracy"] = row.get("overall")
+    row["stated"] = bool(row.get("record", {}).get("provenance"))
+    for name in ("backbone", "precision"):  # where result.json does not state them
+        row[name] = row.get(name) or row.get(f"log_{name}")
+    tasks = row.get("tasks", ())
+    for place, task in enumerate(tasks):
+        stated = from_record({"provenance": row.get("record", {}).get("provenance")}, place)
+        own = {"task": task.name, "task_dataset": task.dataset, "accuracy": task.metric}
+        yield row | stated | own | {"split_note": task.split_note}
+    if not tasks:
+        yield row
+
+
+def _collect(folder: Path, mode: str, settings: bool, unreadable: list[Path] | None) -> list[Row]:
+    try:
+        if not folder.is_dir():
+            what = "a file" if folder.exists() else "no such folder"
+            raise UserError(f"{folder}: {what}; give the folder of runs")
+    except PermissionError as error:
+        raise UserError(may_not_be_read(closed_place(folder.absolute()))) from error
+    closed = [] if unreadable is None else unreadable
+    top = folder.absolute()
+    consoles = [path / "console" for path in top.parents[:_DEEPEST]]  # of what lies in a step
+    rows: list[Row] = []
+    experiments: dict[str, str] = {}  # by the folder of seeds
+    for path, place, names in _walk(top, closed, consoles):
+        above = os.path.dirname(path)
+        if above not in experiments:
+            root = place.root(Path(path)) if place else None
+            experiments[above] = _experiment(root, top) if root else os.path.basename(above)
+        try:
+            row = read_run(path, place, experiments[above], settings=settings, names=names)
+        except PermissionError as error:  # it can be listed, but not looked into
+            closed.append(_closed(error, Path(path)))
+            continue
+        row["written"] = _written(row, place, names)
+        rows.append(row)
+    if top not in closed:
+        rows += _only_consoles({row["folder"] for row in rows}, consoles, top, closed)
+    closed[:] = dict.fromkeys(closed)
+    if not rows and closed:
+        raise UserError([may_not_be_read(path) for path in closed])
+    if not rows:
+        raise UserError(f"{folder}: no run below it; looked for {layouts.LOOKED_FOR}")
+    _add_modes(rows, mode)
+    return sorted(rows, key=lambda row: _natural(row["folder"]))
+
+
+def _closed(error: PermissionError, path: Path) -> Path:
+    return closed_place(Path(error.filename).parent if error.filename else path)
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Order for names with numbers in them: seed2 before seed10."""
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", text)]
+
+
+def _walk(
+    top: Path, unreadable: list[Path], consoles: list[Path]
+) -> Iterator[tuple[str, Place | None, set[str]]]:
+    """Yield folders of runs with the names in them, those by links last; below such a folder
+    nothing is looked for. Folders of console files go to `consoles`."""
+    seen: set[tuple[int, int]] | None = None  # asked for from the first link on
+    visited: list[str] = []
+    waiting, links = [str(top)], list[str]()
+    above: dict[str, Place] = {}  # by the folder of seeds
+    while waiting or links:
+        if not waiting and seen is None:
+            seen = set(map(_identity, visited))
+        path = waiting.pop() if waiting else links.pop(0)
+        try:
+            if seen is not None and (identity := _identity(path)) in seen:
+                continue
+            entries = list(os.scandir(path))
+        except OSError:
+            unreadable.append(Path(path))
+            continue
+        if seen is None:
+            visited.append(path)
+        else:
+            seen.add(identity)
+        names = {entry.name for entry in entries}
+        found = _place(path, names, above)
+        if found or ("result.json" in names and "trainer" in read_record(path)):
+            yield path, found, names
+            continue
+        if os.path.basename(path) == "console":
+            consoles.append(Path(path))
+        for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+            if not entry.name.startswith(".") and _is_folder(entry):
+                (links if entry.is_symlink() else waiting).append(entry.path)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
+    """Return what a folder's path says if it is a run's; siblings differ in their seeds alone."""
+    parent, name = os.path.split(path)
+    if seed := _SEED.fullmatch(name):
+        if parent not in above and (found := layouts.place(Path(path).parts)):
+            above[parent] = found
+        return above[parent].of_seed(int(seed[1])) if parent in above else None
+    if names & {"result.json", "log.txt"}:
+        return layouts.zero_shot_place(Path(path).parts)
+    return None
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _written(row: Row, place: Place | None, names: set[str]) -> float | None:
+    """Return when a run has last said anything."""
+    paths = [f"{row['folder']}/result.json"] if "result.json" in names else []
+    paths += [row["config"]] if row["config"] else []
+    if place and place.layout == layouts.RUNNER:
+        paths.append(layouts.console_of(row["folder"], place.depth))
+    return max(map(_modified, paths), default=0.0) or None
+
+
+def _modified(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _experiment(root: Path, top: Path) -> str:
+    """Return the name of the folder that holds a layout, with what lies between it and `top`."""
+    below = root.relative_to(top).parts if root.is_relative_to(top) else ()
+    if below:
+        return "/".join(below)
+    return "/".join(root.parts[-2:]) if root.name.startswith("weights-") else root.name
+
+
+def _only_consoles(
+    known: set[str], consoles: Sequence[Path], top: Path, closed: list[Path]
+) -> list[Row]:
+    """Return the runs of this runner that ended before they had a folder."""
+    made = []
+    for console in sorted(path for folder in consoles for path in folder.glob("*.txt")):
+        if not (found := layouts.console_place(console.name)):
+            continue
+        place, below = found
+        root = console.parent.parent
+        folder = root.joinpath(*below)
+        if str(folder) in known or not folder.is_relative_to(top):
+            continue
+        row = placed(str(folder), place, _experiment(root, top))
+        try:
+            made.append({**without_result(row, console), "written": _modified(str(console))})
+        except PermissionError as error:
+            closed.append(_closed(error, folder))
+    return made
+
+
+def _add_modes(rows: Sequence[Row], wanted: str) -> None:
+    """Set the modes that only runs beside a run tell, or the person who asks: those of folders
+    without a step, and of the trainings on the source of the scripts' evaluations."""
+
+    def table(row: Row) -> tuple[Any, ...]:
+        return tuple(row[name] for name in ("layout", "experiment", "trainer", "cfg", "shots"))
+
+    evaluated = {table(row) for row in rows if row["mode"] in ("xd", "dg")}
+    few_shot = {
+        table(row)
+        for row in rows
+        if row["mode"] == "" and row["trained"] and row["dataset"] not in layouts.SOURCES
+    }
+    for row in rows:
+        source = row["dataset"] in layouts.SOURCES
+        if row["mode"] == "b2n" and row["subset"] == "all":  # KgCoOp's xd_train.sh
+            row["mode"] = "fs"
+        elif row["mode"] == "fs" and row["layout"] == layouts.SCRIPTS and source:
+            crossed = table(row) in evaluated or "cross_datasets" in row["cfg"]
+            row["mode"] = "xd" if crossed or wanted in ("xd", "dg") else "fs"
+        elif not row["mode"] and row["layout"] != layouts.OTHER:
+            shared = wanted == "fs" or (table(row) in few_shot and wanted not in ("xd", "dg"))
+            row["mode"] = "fs" if shared else "dg" if row["dataset"] in VARIANTS else "xd"
