@@ -20,7 +20,7 @@ from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
 from runner.plan.arguments import AUTO, Arguments
-from runner.plan.job_folders import Standing, Survey, note_plan, survey
+from runner.plan.job_folders import Standing, Survey, note_plan
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.show.mail import Letter
 
@@ -117,10 +117,6 @@ def _launch(
             outcome = scheduler.run(to_run)
         finally:
             progress.close()
-    found, names = survey(jobs), {job.name for job in to_run}
-    late = outcome.count_in({name: found[name] for name in found if name in names})
-    if late:
-        print(f"done meanwhile by another runner: {', '.join(late)}")
     code = stop.exit_code if outcome.stopped else _exit_code(outcome)
     outcome.results = {**done, **outcome.results}
     return outcome, code

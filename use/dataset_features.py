@@ -119,7 +119,7 @@ def draw_tsne(features: SplitFeatures, path: Path, title: str, *, seed: int = 0)
     Raises:
         UserError: there are fewer than 4 pictures.
     """
-    from sklearn.manifold import TSNE  # type: ignore[import-untyped]
+    from sklearn.manifold import TSNE
 
     from use.drawing import figure, save
 

@@ -21,7 +21,6 @@ from runner.launch.interface import (
 from runner.launch.job_order import followers, priorities
 from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
-from runner.plan.job_folders import Standing, Survey
 from runner.plan.jobs import Job
 
 USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
@@ -52,23 +51,6 @@ class Outcome:
     blocked: list[Job] = field(default_factory=list)
     hopeless: list[Job] = field(default_factory=list)
     stopped: bool = False
-
-    def count_in(self, found: Survey) -> list[str]:
-        """Take in what a later survey has found done: it is no failure any more.
-
-        Returns:
-            the names of those jobs, which another runner has run.
-        """
-        done = {
-            name: result
-            for name, (standing, result) in found.items()
-            if standing is Standing.DONE and result and name not in self.results
-        }
-        self.results |= done
-        self.failures = [each for each in self.failures if each.job.name not in done]
-        self.blocked = [job for job in self.blocked if job.name not in done]
-        self.hopeless = [job for job in self.hopeless if job.name not in done]
-        return list(done)
 
 
 class Watcher(Protocol):

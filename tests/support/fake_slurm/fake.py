@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-TICK = 0.02
+TICK = 0.04
 REQUEUE_DELAY = 0.3  # 121 s on a real cluster
 KILL_WAIT = 3.0
 OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
