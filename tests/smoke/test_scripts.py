@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.script_run import SHELLS, check_calls, copy_scripts, script_paths
+from tests.support.script_run import check_calls, copy_scripts, in_turn, script_paths
 
 SRC = "vit_b16_c2_ep20_batch4_4+4ctx"
 MAPLE = "vit_b16_c2_ep5_batch4_2ctx"
@@ -200,8 +200,7 @@ def checkout(tmp_path_factory):
     return copy_scripts(tmp_path_factory.mktemp("checkout"))
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("command, expected", CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize("shell, command, expected", in_turn(CASES), ids=[c[0] for c in CASES])
 def test_commands(checkout, command, expected, shell):
     check_calls(checkout, command, expected, shell=shell)
 

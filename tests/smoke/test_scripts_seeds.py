@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.script_run import SHELLS, check_calls, copy_scripts, run_script, script_paths
+from tests.support.script_run import check_calls, copy_scripts, in_turn, run_script, script_paths
 
 SEEDS = (1, 2, 3)
 KGCOOP = "vit_b16_ep100_ctxv1"
@@ -193,8 +193,7 @@ def checkout(tmp_path):
     return copy_scripts(tmp_path)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("command, expected", CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize("shell, command, expected", in_turn(CASES), ids=[c[0] for c in CASES])
 def test_commands(checkout, command, expected, shell):
     check_calls(checkout, command, expected, shell=shell)
 
@@ -204,8 +203,10 @@ def test_every_script_that_loops_has_a_case():
     assert looping == {command.split()[0] for command, _ in CASES}
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("folder", ["repo", "repo/scripts", "repo/scripts/maple", "elsewhere"])
+@pytest.mark.parametrize(
+    "shell, folder",
+    in_turn([("repo",), ("repo/scripts",), ("repo/scripts/maple",), ("elsewhere",)]),
+)
 def test_scripts_run_from_any_folder(checkout, shell, folder):
     for command, expected in CASES[:1] + CASES[4:5]:
         check_calls(checkout, command, expected, cwd=folder, shell=shell)

@@ -10,6 +10,12 @@ REPO = Path(__file__).resolve().parents[2]
 SHELLS = ["dash" if shutil.which("dash") else "sh", "bash"]  # dash: what `sh` is on Debian
 
 
+def in_turn(cases):
+    """Shell and case: each case in one of the shells, the next in the other. All scripts are lines
+    on the same functions, which test_scripts_rules.py runs in both."""
+    return [(SHELLS[place % len(SHELLS)], *case) for place, case in enumerate(cases)]
+
+
 def script_paths() -> set[str]:
     """Every script that is called by hand, relative to the repository."""
     shared = {"scripts/common.sh"}  # read by all others
