@@ -6,7 +6,7 @@
 Random weights lie in each format: OpenAI's TorchScript archive (half and float32 mixed), a state
 dict of torch.save and one of safetensors (float32). A child process loads each by `clip.load` on
 the CPU; its peak of resident memory, which its parent reads when it ends, less that of a child that
-only imports, is set against the size of the model. Peaks are counted with pages of mapped files.
+only imports (torchvision too, which the image transform needs), is set against the size of the model. Peaks are counted with pages of mapped files.
 Prints a table and, with `--json FILE`, writes it.
 """
 
@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1 << 20
-IMPORTS = "import clip, torch; torch.set_num_threads(1)"
+IMPORTS = "import clip, torch, torchvision.transforms; torch.set_num_threads(1)"
 FILES = {
     "archive": "archive.pt",
     "state dict": "state_dict.pt",
