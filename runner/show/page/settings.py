@@ -39,7 +39,10 @@ class Settings:
     def node(self, trainer: str) -> str:
         """Return the node of the configuration that holds a trainer's own values."""
         plain = trainer.removesuffix("DePT").upper()
-        node = {"SOFTCPT": "MTCOOP", "SOFTCPTHARD": "MTCOOPH", "CLIPADAPTER": "CLIP_ADAPTER"}
+        node = {
+            **{"SOFTCPT": "MTCOOP", "SOFTCPTHARD": "MTCOOPH", "CLIPADAPTER": "CLIP_ADAPTER"},
+            **{"MMA": "MMADAPTER", "MMRLPP": "MMRLpp", "TCP": "COOP"},
+        }
         return f"TRAINER.{node.get(plain, plain)}"
 
 
