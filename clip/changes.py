@@ -198,12 +198,14 @@ def deep_prompts(
 def merged(change: TowerChange, blocks: nn.ModuleList) -> TowerChange:
     """The same change with its linear parts folded into copies of the frozen weights, for tests:
     they then cost nothing."""
-    if not any(block.parts for block in change.blocks.values()):
+    if not len(blocks) or not any(block.parts for block in change.blocks.values()):
         return change
-    folded = {
-        i: _fold(block, blocks[i]) if i < len(blocks) and block.parts else block
-        for i, block in change.blocks.items()
-    }
+    device = next(blocks.parameters()).device.type
+    with torch.autocast(device, enabled=False):  # a product in half would round the update
+        folded = {
+            i: _fold(block, blocks[i]) if i < len(blocks) and block.parts else block
+            for i, block in change.blocks.items()
+        }
     return replace(change, blocks=folded)
 
 

@@ -62,7 +62,8 @@ class MMRLModel(PromptModel):
     def teacher_text(self) -> Tensor:
         """w0 [C, D]; made when a loss first needs it."""
         if self._teacher is None:
-            self._teacher = encode_texts(self.clip, self.texts)
+            with torch.autocast(self.clip.logit_scale.device.type, enabled=False):
+                self._teacher = encode_texts(self.clip, self.texts)
         return self._teacher
 
     def text_prompts(self) -> TextPrompts:
@@ -91,8 +92,7 @@ class MMRLModel(PromptModel):
         z, z_r = self.both_logits(features)
         scored, label, weight = features.columns, batch.label, self.options.REG_WEIGHT
         by_class, by_tokens = (self.classification_loss(x, label, scored) for x in (z, z_r))
-        with torch.no_grad():
-            image = self.clip.encode_image(batch.image)
+        image = self.clip.encode_image(batch.image)
         pairs = {"image": (features.image, image), "text": (features.text, self.teacher_text())}
         others = {
             f"loss_reg_{name}": weight * (1 - F.cosine_similarity(own, frozen).mean())

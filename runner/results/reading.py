@@ -29,7 +29,11 @@ Row = dict[str, Any]
 _HEAD = 1 << 16  # bytes of a log in which its configuration stands
 _OF_THE_PROTOCOL = ("DATASET.NUM_SHOTS", "DATASET.SUBSAMPLE_CLASSES")  # words the runner adds
 _BROKEN = re.compile(r"Traceback |error:|(\w+\.)*\w*(Error|Exception|Interrupt)\b|Killed\b")
-_NODES = {"SOFTCPT": "MTCOOP", "SOFTCPTHARD": "MTCOOPH", "CLIPADAPTER": "CLIP_ADAPTER"}
+_NODES = {
+    **{"SOFTCPT": "MTCOOP", "SOFTCPTHARD": "MTCOOPH", "CLIPADAPTER": "CLIP_ADAPTER"},
+    **{"MMA": "MMADAPTER", "MMRLPP": "MMRLpp", "TCP": "COOP", "TASKRES": "TaskRes"},
+    "COPROMPT": "CoPrompt",
+}
 _CFGS = (("vit_b16", "ViT-B/16"), ("rn50_", "RN50"), ("vit_b32", "ViT-B/32"))
 
 

@@ -204,12 +204,15 @@ def test_status_commands_say_how_far_the_runs_are(line, tmp_path):
 
 
 def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
-    """docs/add_a_method.md by the letter: the file, the entry, then the runner runs both."""
+    """docs/add_a_method.md by the letter: the files, the entry, then the runner runs the first and
+    the tests that every method gets both."""
     page = (command.PROJECT / "docs" / "add_a_method.md").read_text(encoding="utf-8")
-    method, entry = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    method, second, entry = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     (target,) = re.findall(r"The file: `(.*?)`", page)
     copy = command.copy_project(tmp_path / "copy")
     (copy / target).write_text(method)
+    (copy / "trainers/scaled.py").write_text(second)
+    entry += entry.replace("anchored", "scaled").replace("Anchored", "Scaled")
     configs = (copy / "configs.py").read_text(encoding="utf-8")
     extended = configs.replace("\n\ndef experiments", f"{entry}\n\ndef experiments")
     (copy / "configs.py").write_text(extended)
@@ -228,6 +231,7 @@ def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
     shutil.copytree(command.PROJECT / "tests", copy / "tests")
     shutil.copy(command.PROJECT / "pyproject.toml", copy)
     (line,) = [c for c in commands(command.PROJECT / "docs" / "add_a_method.md") if "pytest" in c]
+    line = line.replace("Anchored", "'Anchored or Scaled'")
     words = [sys.executable, *shlex.split(line)[1:], "-p", "no:cacheprovider"]
     done = subprocess.run(
         words, cwd=copy, env=command.environment(), capture_output=True, text=True

@@ -135,6 +135,15 @@ def test_merged_parts_give_the_same_features(make, tower, model):
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_merging_under_autocast_does_not_round_the_update(model):
+    torch.manual_seed(5)
+    change, _ = low_rank()
+    exact = merged(change, model.blocks("text")).blocks[1].weights
+    with torch.autocast("cpu", torch.bfloat16):
+        under = merged(change, model.blocks("text")).blocks[1].weights
+    assert all(torch.equal(under[name][0], weight) for name, (weight, _) in exact.items())
+
+
 def test_a_part_that_cannot_be_folded_keeps_its_projection_unmerged(model):
     parts = {"q": LowRank(WIDTH, WIDTH), "v": lambda x, output: output, "o": Scaled(WIDTH)}
     change = TowerChange({1: BlockChange(parts=parts)})

@@ -21,12 +21,15 @@ def build(name, precision, weights, monkeypatch):
 
 @pytest.mark.parametrize("precision", ["fp16", "amp", "bf16"])
 @pytest.mark.parametrize("name", trained_methods())
-def test_losses_stay_near_those_of_float32(name, precision, tiny_vit, monkeypatch, batch):
-    exact = build(name, "fp32", tiny_vit, monkeypatch)
-    rough = build(name, precision, tiny_vit, monkeypatch)
+def test_losses_stay_near_those_of_float32(name, precision, deep_vit, monkeypatch, batch):
+    exact = build(name, "fp32", deep_vit, monkeypatch)
+    rough = build(name, precision, deep_vit, monkeypatch)
     rough.model.load_state_dict(exact.model.state_dict())
     for _ in range(3):
-        losses = [prompt_run.step(t, batch.image, batch.label)["loss"] for t in (rough, exact)]
+        losses = []
+        for trainer in (rough, exact):
+            torch.manual_seed(4)  # of dropout
+            losses.append(prompt_run.step(trainer, batch.image, batch.label)["loss"])
         torch.testing.assert_close(losses[0].float(), losses[1], rtol=3e-2, atol=3e-2)
 
 
