@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from tests.support import prompt_run
-from tests.unit.trainers.conftest import NAMES, precision_key, trained_methods, yaml_of
+from tests.unit.trainers.conftest import (
+    NAMES,
+    needed_options,
+    precision_key,
+    trained_methods,
+    yaml_of,
+)
 
 pytestmark = [
     pytest.mark.gpu,
@@ -15,6 +21,7 @@ pytestmark = [
 def build(name, precision, weights, monkeypatch):
     key = precision_key(name)
     options = ["USE_CUDA", "True", key, precision, "OPTIM.WARMUP_EPOCH", "-1"]
+    options += needed_options(name)
     cfg = prompt_run.config(name, yaml_of(name), weights, options)
     return prompt_run.build(monkeypatch, cfg, NAMES)
 
