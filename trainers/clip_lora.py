@@ -100,7 +100,7 @@ class CLIPLoRA(IterationTrainer):
         save_published(self.model.lora, self.settings(), Path(directory))
 
     def load_model(self, directory: str, epoch: int | None = None) -> None:
-        if not directory or (Path(directory) / "lora_weights").is_dir():
+        if not directory or any((Path(directory) / f).is_dir() for f in self.checkpoint_folders()):
             super().load_model(directory, epoch)
         else:
             path, state = read_published(Path(directory), self.settings())
