@@ -102,7 +102,8 @@ class CLIPLoRA(IterationTrainer):
 
     def load_model(self, directory: str, epoch: int | None = None) -> None:
         (folder,) = self.checkpoint_folders()
-        if not (Path(directory) / FILE).is_file() or (Path(directory) / folder).is_dir():
+        published = directory and (Path(directory) / FILE).is_file()
+        if not published or (Path(directory) / folder).is_dir():
             super().load_model(directory, epoch)
         else:
             path, state = read_published(Path(directory), self.settings())

@@ -90,7 +90,8 @@ def class_features(classifier: PromptClassifier, image: Picture | None = None) -
             probe), or a head that is no linear layer.
     """
     model = prompt_model(classifier.trainer)
-    if type(model).logits not in (PromptModel.logits, DePTModel.logits):
+    owners = {kind for kind in type(model).__mro__ if "logits" in vars(kind)}
+    if not owners <= {PromptModel, DePTModel}:
         raise _no_matrix(model)
     if model.image_conditioned and image is None:
         raise UserError(
@@ -159,7 +160,7 @@ def _scale(model: PromptModel, features: Features) -> float:
     """
     found, cosines = model.similarity(features), cosine_logits(features.image, features.text, ONE)
     scale = float((found * cosines).sum() / (cosines * cosines).sum())
-    if not torch.allclose(found, scale * cosines, rtol=1e-3, atol=1e-4 * abs(scale)):
+    if not torch.allclose(found, scale * cosines, rtol=1e-4, atol=1e-5 * abs(scale)):
         raise _no_matrix(model)
     return scale
 

@@ -115,7 +115,7 @@ def test_softcpt_scores_other_classes_of_one_of_its_tasks(finished, softcpt, pic
     close(classifier.probabilities(pictures), columns / columns.sum(dim=1, keepdim=True))
 
 
-def test_a_published_checkpoint_is_described_by_hand(finished, pictures, small_vit):
+def test_a_published_checkpoint_is_described_by_hand(finished, pictures, deep_vit):
     trainer, folder = finished("CoOp", "TRAINER.COOP.N_CTX", 4)
     (folder / "run.yaml").unlink()
     described = TrainedRun.describe(
@@ -123,7 +123,7 @@ def test_a_published_checkpoint_is_described_by_hand(finished, pictures, small_v
         trainer="CoOp",
         files=["configs/datasets/oxford_pets.yaml", "configs/trainers/CoOp/vit_b16_ep50.yaml"],
         changes=Changes(
-            backbone=str(small_vit),
+            backbone=str(deep_vit),
             options=["INPUT.SIZE", "(32, 32)", "TRAINER.COOP.N_CTX", "4"],
         ),
     )
@@ -145,11 +145,11 @@ def test_predictions_come_one_by_one_with_the_likeliest_first(finished, pictures
     assert everything.image == "" and sum(everything.probabilities) == pytest.approx(1)
 
 
-def test_a_moved_run_is_found_with_its_weights(finished, pictures, tmp_path, small_vit):
+def test_a_moved_run_is_found_with_its_weights(finished, pictures, tmp_path, deep_vit):
     trainer, folder = finished("MaPLe")
     moved, weights = tmp_path / "moved", tmp_path / "clip.pt"
     shutil.move(folder, moved)
-    shutil.copy(small_vit, weights)
+    shutil.copy(deep_vit, weights)
     run = TrainedRun.read(moved, Changes(backbone=str(weights)))
     close(PromptClassifier.of(run).probabilities(pictures), as_tested(trainer, pictures))
 
@@ -190,8 +190,8 @@ def test_what_does_not_fit_is_one_line(finished, tmp_path, tiny_vit):
     _, folder = finished("MaPLe")
     same_shape = tiny_clip.saved(
         tmp_path / "other.pt",
-        layers=2,
-        text_layers=2,
+        layers=12,
+        text_layers=12,
         vision_width=64,
         text_width=64,
         embed_dim=32,

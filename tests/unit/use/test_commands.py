@@ -82,10 +82,10 @@ def test_a_mistake_with_predictions_is_one_line(words, message, tmp_path, capsys
 def test_words_are_printed_in_every_format(finished, capsys):
     _, folder = finished("MaPLe")
     code, out, _ = called(inside, capsys, "words", folder, "--top-k", 2)
-    assert code == 0 and len(out) == 2 + 4, "a line for each vector of two blocks"
+    assert code == 0 and len(out) == 2 + 2 * 9, "a line for each vector of nine blocks"
     _, out, _ = called(inside, capsys, "words", folder, "--top-k", 2, "--format", "csv")
     rows = list(csv.DictReader(out))
-    assert len(rows) == 8 and {row["block"] for row in rows} == {"0", "1"}
+    assert len(rows) == 36 and {row["block"] for row in rows} == set("012345678")
     _, out, _ = called(inside, capsys, "words", folder, "--top-k", 2, "--format", "json")
     assert [row["word"] for row in json.loads("\n".join(out))] == [row["word"] for row in rows]
 
@@ -114,7 +114,7 @@ def test_attention_is_drawn_of_every_picture(finished, pictures, tmp_path, capsy
         (["words", "{run}"], "VPT learns no context"),
         (["words", "{run}", "--top-k", "0"], "VPT learns no context"),
         (["attention", "{run}", "{run}/gone.png"], "gone.png: no such file or folder"),
-        (["attention", "{run}", "{run}/a.png", "--block", "7"], "--block 7: the image tower has"),
+        (["attention", "{run}", "{run}/a.png", "--block", "12"], "--block 12: the image tower has"),
         (["channels", "{run}/nowhere"], "{run}/nowhere: no such folder"),
     ],
 )

@@ -44,7 +44,8 @@ def test_nearest_is_the_full_sort_of_the_distances():
 
 
 def test_every_prompted_block_has_its_context(make):
-    expected = [("prompt_learner", "all", 0, (2, 64)), ("deep prompts", "all", 1, (2, 64))]
+    deep = [("deep prompts", "all", block, (2, 64)) for block in range(1, 9)]
+    expected = [("prompt_learner", "all", 0, (2, 64)), *deep]
     assert shapes(contexts_of(make("MaPLe").model)) == expected
     ivlp = make("IVLP", "TRAINER.IVLP.N_CTX_TEXT", 2).model
     assert shapes(contexts_of(ivlp)) == expected
@@ -108,9 +109,9 @@ def interpreted(capsys, *words):
     return code, capsys.readouterr()
 
 
-def test_the_published_script_prints_the_published_lines(make, tmp_path, capsys, small_vit):
+def test_the_published_script_prints_the_published_lines(make, tmp_path, capsys, deep_vit):
     path = checkpoint(make("CoOp", "TRAINER.COOP.CTX_INIT", "a photo"), tmp_path)
-    code, printed = interpreted(capsys, path, 2, "--backbone", small_vit)
+    code, printed = interpreted(capsys, path, 2, "--backbone", deep_vit)
     lines = printed.out.splitlines()
     assert code == 0 and lines[:4] == [
         "Return the top-2 matched words",
@@ -122,9 +123,9 @@ def test_the_published_script_prints_the_published_lines(make, tmp_path, capsys,
     assert lines[5].startswith("2: ['photo</w>', ") and len(lines) == 6
 
 
-def test_class_specific_contexts_are_printed_one_after_the_other(make, tmp_path, capsys, small_vit):
+def test_class_specific_contexts_are_printed_one_after_the_other(make, tmp_path, capsys, deep_vit):
     path = checkpoint(make("CoOp", "TRAINER.COOP.CSC", True), tmp_path)
-    _, printed = interpreted(capsys, path, 1, "--backbone", small_vit)
+    _, printed = interpreted(capsys, path, 1, "--backbone", deep_vit)
     assert [line for line in printed.out.splitlines() if line.startswith("Class")] == [
         f"Class {number}" for number in range(5)
     ]
@@ -212,8 +213,8 @@ def test_attention_is_that_of_the_class_token_to_the_patches(name, make, batch, 
     np.testing.assert_allclose(found.flatten(), expected[1:5], rtol=1e-5)
     frozen = class_attention(model, image, prompted=False)
     assert np.allclose(frozen, found) == (name == "CoOp")
-    with pytest.raises(UserError, match="--block 2: the image tower has 2, 0 to 1"):
-        class_attention(model, image, block=2)
+    with pytest.raises(UserError, match="--block 12: the image tower has 12, 0 to 11"):
+        class_attention(model, image, block=12)
 
 
 def test_attention_of_a_resnet_is_its_poolings(make, tmp_path):
