@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lpclip.command import Command, run
+from command_line import Command, run
 
 PUBLISHED_BACKBONE = "RN50"  # what CoOp's script compares with, whatever the prompt was trained on
 

@@ -15,14 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lpclip.command import Command, run
+from command_line import Command, run
 from use.show import FORMATS
 
 
 class PredictCommand(Command):
     """Takes KEY VALUE ... of the config behind the pictures."""
 
-    LISTS = ("images",)  # type: ignore[assignment]
+    LISTS = ("images",)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -67,23 +67,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     bare.add_argument("--dataset-config-file", default="", help="YAML of the dataset")
 
 
-def read_classnames(text: str) -> list[str]:
-    """Names with commas between, or the lines of the file that the text names.
-
-    Raises:
-        UserError: the file is not text.
-    """
-    from dassl.utils.errors import BadFileError
-
-    if not text or not Path(text).is_file():
-        return [name.strip() for name in text.split(",")] if text else []
-    try:
-        lines = Path(text).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise BadFileError(f"--classnames {text}: no text in UTF-8 ({error})") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
 def build_classifier(args: argparse.Namespace) -> Any:
     """The classifier that the flags name.
 
@@ -91,6 +74,7 @@ def build_classifier(args: argparse.Namespace) -> Any:
         UserError: one line for each problem.
     """
     from use.classifier import PromptClassifier
+    from use.classnames import read_classnames
     from use.runs import Changes, TrainedRun
 
     names = read_classnames(args.classnames)

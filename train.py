@@ -13,26 +13,19 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
+
+from command_line import EXIT_INTERRUPTED, EXIT_USER_MISTAKE, Command, mistake_lines
 
 if TYPE_CHECKING:
     from yacs.config import CfgNode  # type: ignore[import-untyped]
 
     from trainers.parts.run_rules import Asked
-
-EXIT_USER_MISTAKE = 2
-EXIT_INTERRUPTED = 130
-
-# What is wrong with a path or a disk is for the user to mend; other system errors are not.
-PATH_ERRORS = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
 OWN_FLAGS = (
@@ -46,34 +39,15 @@ OWN_FLAGS = (
 )
 
 
-class Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line, and lets KEY VALUE options follow a flag that takes a list."""
+class Parser(Command):
+    """Knows train.py's flags that take a list."""
 
     LISTS = ("transforms", "source_domains", "target_domains")
-    KEY = re.compile(r"[A-Z][A-Z0-9_]*(\.[A-Z0-9_]+)+")
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USER_MISTAKE, f"error: {message.removeprefix('argument ')}\n")
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        parsed = super().parse_args(args, namespace)
-        for name in self.LISTS:
-            words = getattr(parsed, name) or []
-            keys = [place for place, word in enumerate(words) if self.KEY.fullmatch(word)]
-            if keys:  # argparse gives a list all words up to the next flag
-                setattr(parsed, name, words[: keys[0]])
-                parsed.opts = [*words[keys[0] :], *parsed.opts]
-        return parsed
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line; needs no torch."""
-    summary, _, examples = (__doc__ or "").partition("\n\n")
-    parser = Parser(
-        description=summary,
-        epilog="examples:\n" + examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(__doc__)
     run = parser.add_argument_group("run")
     run.add_argument("--trainer", default="", help="method, such as CoOp or MaPLeDePT")
     run.add_argument("--config-file", default="", help="YAML of the method")
@@ -196,23 +170,6 @@ def main(args: argparse.Namespace) -> None:
     finally:
         if log is not None:
             log.close()
-
-
-def mistake_lines(error: Exception) -> list[str] | None:
-    """What to tell the user of an error, or None where it is no mistake of theirs."""
-    try:
-        from clip import ClipError
-        from dassl.utils.errors import UserError
-    except Exception:  # what broke the first import breaks this one, and the first is to be shown
-        return None
-    if isinstance(error, UserError):
-        return error.problems
-    if isinstance(error, ClipError):
-        return [str(error)]
-    if isinstance(error, PATH_ERRORS) or (isinstance(error, OSError) and error.errno in FULL_DISK):
-        where = f"{error.filename}: " if error.filename else ""
-        return [f"{where}{error.strerror or error}"]
-    return None
 
 
 def serve(descriptor: int) -> list[str] | None:

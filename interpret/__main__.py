@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lpclip.command import Command, run
+from command_line import Command, run
 
 FORMATS = ("table", "csv", "json")
 

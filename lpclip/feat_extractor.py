@@ -25,7 +25,8 @@ import numpy as np
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lpclip.command import SPLITS, Command, run, save_features
+from command_line import Command, run
+from lpclip.feature_files import SPLITS, save_features
 
 if TYPE_CHECKING:
     from yacs.config import CfgNode

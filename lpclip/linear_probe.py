@@ -26,9 +26,10 @@ import numpy as np
 if __package__ in (None, ""):  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from command_line import Command, run
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
 from dassl.utils.files import atomic_write
-from lpclip.command import SPLITS, Command, load_features, run
+from lpclip.feature_files import SPLITS, load_features
 
 if TYPE_CHECKING:
     from trainers.parts.probe_search import Images, Round

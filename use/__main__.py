@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lpclip.command import Command, run
+from command_line import Command, run
 
 ENDINGS = (".npz", ".safetensors", ".onnx")
 
@@ -131,9 +131,9 @@ def export(args: argparse.Namespace) -> None:
         UserError: a line for each problem.
     """
     from dassl.utils.errors import BadValueError
-    from predict import read_classnames
     from use.class_features import class_features
     from use.classifier import PromptClassifier
+    from use.classnames import read_classnames
     from use.onnx_export import export_onnx, require_packages
     from use.runs import Changes, TrainedRun
 

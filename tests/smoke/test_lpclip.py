@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import train
+from command_line import run
 from lpclip import feat_extractor, linear_probe
-from lpclip.command import run
 from tests.support import command, small_pets
 
 GOLDEN = command.PROJECT / "tests/golden/softcpt"

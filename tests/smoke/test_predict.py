@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import predict
-from lpclip.command import run
+from command_line import run
 from tests.support import command, small_pets, tiny_clip
 from use.predictions import Predictions
 

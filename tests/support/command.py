@@ -31,7 +31,7 @@ def copy_project(folder):
         "use",
     ]:
         shutil.copytree(PROJECT / name, folder / name)
-    for name in ("train.py", "parallel_runner.py", "configs.py"):
+    for name in ("train.py", "command_line.py", "parallel_runner.py", "configs.py"):
         shutil.copy(PROJECT / name, folder)
     return folder
 

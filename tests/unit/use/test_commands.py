@@ -9,7 +9,7 @@ import pytest
 
 import interpret.__main__ as inside
 import use.__main__ as commands
-from lpclip.command import run
+from command_line import run
 from tests.unit.trainers.softcpt_runs import TASKS
 from use.predictions import Predictions
 from use.run_file import write_run_file

@@ -8,8 +8,8 @@ from PIL import Image
 
 import clip
 import interpret_prompt
+from command_line import run
 from dassl.utils.errors import UserError
-from lpclip.command import run
 from tests.support import prompt_run, tiny_clip
 from tests.unit.trainers.conftest import NAMES
 from tests.unit.trainers.softcpt_runs import TASKS

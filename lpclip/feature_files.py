@@ -1,58 +1,18 @@
-"""What both command lines share: a mistake is one line, and the features' files."""
+"""The files of features that one command line writes and the other reads."""
 
 import os
-import sys
 import zipfile
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dassl.utils.errors import BadFileError, MissingFileError
-from train import EXIT_INTERRUPTED, EXIT_USER_MISTAKE, Parser, mistake_lines
 
 SPLITS = ("train", "val", "test")
 # [N, D] float64, and [N], or [N, 1] for one of several tasks.
 ARRAYS = ("feature_list", "label_list")
-
-
-class Command(Parser):
-    """A parser that tells a mistake in one line; its description and examples are a module's
-    docstring."""
-
-    LISTS = ()
-
-    def __init__(self, doc: str | None):
-        summary, _, examples = (doc or "").partition("\n\n")
-        super().__init__(
-            description=summary,
-            epilog="examples:\n" + examples,
-            formatter_class=RawDescriptionHelpFormatter,
-        )
-
-
-def run(
-    main: Callable[[Namespace], None], parser: ArgumentParser, argv: Sequence[str] | None
-) -> int:
-    """Runs a command and returns its exit code: 0 done, 2 a mistake of the user."""
-    args = parser.parse_args(argv)
-    try:
-        main(args)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # who reads the output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:
-        lines = mistake_lines(error)
-        if lines is None:
-            raise
-        for line in lines:
-            print(f"error: {line}", file=sys.stderr)
-        return EXIT_USER_MISTAKE
-    return 0
 
 
 def save_features(path: Path, arrays: Mapping[str, Any]) -> None:
