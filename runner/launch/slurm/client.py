@@ -112,11 +112,6 @@ def squeue(jobs: Iterable[str]) -> dict[str, dict[int, Seen]] | None:
     return found
 
 
-def scancel(job: str, index: int) -> None:
-    """Cancel an element of an array if it has not started."""
-    _ask("scancel", "--state=PENDING", f"{job}_{index}")
-
-
 def max_array_size() -> int:
     """Return how many elements an array may have on this site."""
     done = _ask("scontrol", "show", "config")

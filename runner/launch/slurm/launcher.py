@@ -113,16 +113,6 @@ class SlurmLauncher:
         self._next_look = time.monotonic() + self._interval
         return changes
 
-    def withdraw(self, job: Job) -> bool:
-        if job.name in self._following:
-            _, array, task = self._following[job.name]
-            if array.change(job, task) or len(array.batch.elements[task.element]) > 1:
-                return False  # it has started, or other chains share its element
-            client.scancel(array.job, task.element)
-            del self._following[job.name]
-            return True
-        return self._waiting.pop(job.name, None) is not None
-
     def cancel(self, hurry: Callable[[], bool]) -> None:
         """Leave the queue alone, which runs on without a runner, and say how to end it."""
         numbers = dict.fromkeys(array.job for _, array, _ in self._following.values())
