@@ -175,10 +175,7 @@ def make_slots(
         ]
     cores = count_cores()
     workers = jobs_per_gpu or max(1, min(cores, num_jobs, free_gigabytes()))
-    environment = {
-        "CUDA_VISIBLE_DEVICES": "",
-        "OMP_NUM_THREADS": str(max(1, cores // workers)),
-    }
+    environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(max(1, cores // workers))}
     return [Slot(f"CPU worker {number}", environment, "the CPU") for number in range(workers)]
 
 

@@ -25,7 +25,7 @@ from runner.launch.slurm.run_holder import Holder
 TICK = 0.2
 LOOK_AT_HOLDER = 10.0  # seconds between two looks whether the run is still ours
 GRACE = 20.0  # seconds between SIGTERM and SIGKILL; SLURM's own KillWait is 30 s
-MAX_REQUEUES = 20  # at the time limit: more mean that an epoch does not fit into it
+MAX_RESTARTS = 50  # after which the time limit is the end: an epoch does not fit into it
 AT_TIME_LIMIT = signal.SIGUSR1
 EXIT_ENDED = 128 + signal.SIGTERM
 
@@ -51,13 +51,12 @@ class ElementRun:
             raise UserError(f"{folder} is not there or not whole")
         environment = os.environ
         job = environment.get("SLURM_ARRAY_JOB_ID", "0")
-        restart = int(environment.get("SLURM_RESTART_COUNT") or 0)
+        self._restart = int(environment.get("SLURM_RESTART_COUNT") or 0)
         self._name = f"{job}_{index}"
-        self._index = index
         self._marks = Marks(folder)
         self._marks.refresh()
         node = environment.get("SLURMD_NODENAME") or socket.gethostname()
-        holder = Holder(batch.submitted, restart, self._name, node)
+        holder = Holder(batch.submitted, self._restart, self._name, node)
         chains = batch.elements[index]
         threads = {} if "OMP_NUM_THREADS" in environment else _threads(len(chains))
         self._chains = [ChainRun(chain, self._marks, holder, threads) for chain in chains]
@@ -91,8 +90,8 @@ class ElementRun:
             time.sleep(TICK)
 
     def _requeue(self) -> int:
-        if self._marks.count(f"element-{self._index}.requeued") > MAX_REQUEUES:
-            print(f"requeued {MAX_REQUEUES} times at the time limit; give it a longer --time")
+        if self._restart >= MAX_RESTARTS:
+            print(f"restarted {self._restart} times; give it a longer --time")
             return 1
         print(f"{time.strftime('%F %T')} time limit: requeue {self._name}", flush=True)
         # The plain array id would requeue all elements.

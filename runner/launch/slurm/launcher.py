@@ -1,10 +1,11 @@
 """Run jobs as SLURM arrays. What has been done is told by files; SLURM is asked what waits.
 
 Nothing here needs to stay alive: what is queued runs without the runner, and the same command
-started again finds it by `<results>/slurm.json`.
+started again finds it by `<results>/slurm`.
 """
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,14 +33,10 @@ def check_interval() -> float:
         UserError: the environment names none.
     """
     given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or str(INTERVAL)
-    try:
-        if 0 <= float(given) < float("inf"):
-            return float(given)
-    except ValueError:
-        pass
-    raise UserError(
-        f"PROMPTLAB_SLURM_INTERVAL {given}: must be a number of seconds, such as {INTERVAL:g}"
-    )
+    if not re.fullmatch(r"\d+(\.\d*)?", given):
+        what = f"must be a number of seconds, such as {INTERVAL:g}"
+        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: {what}")
+    return float(given)
 
 
 def scripts(jobs: Sequence[Job], results: Path, options: Options, seconds: Seconds) -> str:
@@ -74,7 +71,7 @@ class SlurmLauncher:
         """
         Args:
             jobs: what will be submitted.
-            results: folder of slurm.json.
+            results: folder that takes what is submitted.
 
         Raises:
             UserError: SLURM's commands are not here.
