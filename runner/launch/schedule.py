@@ -1,7 +1,7 @@
-"""Run jobs over a launcher: dependencies, retries, and what is done by its files."""
+"""Run jobs over a launcher: order, dependencies, retries, and what is done by its files."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ from runner.launch.interface import (
     Launcher,
     refusal,
 )
-from runner.launch.job_order import followers, priorities
 from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
 from runner.plan.jobs import Job
@@ -206,3 +205,29 @@ def _reason(code: int | None) -> str:
     if code is not None and code < 0:
         return f"killed by signal {-code}" if code > -100 else "could not be started"
     return f"exit code {code}"
+
+
+def followers(jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    """Return the jobs that need another one of `jobs`, by the name of that."""
+    names = {job.name for job in jobs}
+    found: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        if job.needs and job.needs.name in names:
+            found[job.needs.name].append(job)
+    return found
+
+
+def priorities(jobs: Sequence[Job], times: Times) -> dict[str, int]:
+    """Return by job name its place in the line: the longest chains of a training and its tests go
+    first, the tests of a chain that has begun before everything new. Chains of which nothing is
+    known stand before the others, in the order of `jobs`."""
+    follow = followers(jobs)
+    following = {job.name for each in follow.values() for job in each}
+    seconds = {job.name: times.seconds(job.argv) for job in jobs}
+
+    def place(job: Job) -> tuple[bool, float]:
+        chain = [seconds[each.name] for each in (job, *follow.get(job.name, ()))]
+        known = [each for each in chain if each is not None]
+        return job.name not in following, -sum(known) if known else -float("inf")
+
+    return {job.name: number for number, job in enumerate(sorted(jobs, key=place))}

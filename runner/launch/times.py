@@ -71,14 +71,13 @@ class Times:
 
     def memory(self, argv: Sequence[str]) -> float | None:
         """Return the most MiB of a GPU that a run will take: as its like has taken, else as the
-        largest of the same trainer and kind, else of the same trainer; None if nothing is known."""
+        largest of the same trainer; None if nothing is known."""
         key = _key(argv)
-        trainer, _, kind = key.split(" ")
-        for begin, end in ((key, ""), (f"{trainer} ", f" {kind}"), (f"{trainer} ", "")):
-            most = _largest(each.peak_memory_mb for each in self._of(begin, end))
-            if most is not None:
-                return most
-        return None
+        own = self._costs.get(key)
+        if own and own.peak_memory_mb is not None:
+            return own.peak_memory_mb
+        alike = self._of(f"{key.split(' ')[0]} ")
+        return _largest(each.peak_memory_mb for each in alike)
 
     def learn(self, argv: Sequence[str], folder: Path, seconds: float | None = None) -> None:
         """Take in what a run that has left its result has cost.

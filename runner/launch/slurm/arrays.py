@@ -153,7 +153,11 @@ class Arrays:
 
 def _read(batches: Path) -> dict[Path, str]:
     """Return the job ids of the arrays by folder."""
-    return {path.parent: path.read_text().strip() for path in batches.glob(f"*/{JOB}")}
+    found = {}
+    for path in batches.glob(f"*/{JOB}"):
+        with contextlib.suppress(FileNotFoundError):  # another runner has just seen its end
+            found[path.parent] = path.read_text().strip()
+    return found
 
 
 def queued_consoles(results: Path) -> dict[Path, str]:

@@ -6,21 +6,23 @@ its console; a process that wakes up on a lost node finds another name there and
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UserError
 from runner.files.consoles import heading, holder_file, lock
 from runner.files.records import read_result
+from runner.files.writing import atomic_write
 from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE
 from runner.launch.processes import Isolated, Process
 from runner.launch.slurm.batch import Marks, Task, read_batch
-from runner.launch.slurm.run_holder import Holder
 
 TICK = 0.2
 LOOK_AT_HOLDER = 10.0  # seconds between two looks whether the run is still ours
@@ -28,6 +30,8 @@ GRACE = 20.0  # seconds between SIGTERM and SIGKILL; SLURM's own KillWait is 30 
 MAX_RESTARTS = 50  # after which the time limit is the end: an epoch does not fit into it
 AT_TIME_LIMIT = signal.SIGUSR1
 EXIT_ENDED = 128 + signal.SIGTERM
+_HOLDER_FILE = "PROMPTLAB_HOLDER_FILE"
+_HOLDER_TOKEN = "PROMPTLAB_HOLDER_TOKEN"
 
 
 def main(folder: str) -> int:
@@ -99,6 +103,54 @@ class ElementRun:
         if done.returncode == 0:
             time.sleep(60)  # SLURM ends this process
         return 1
+
+
+@dataclass(frozen=True)
+class Holder:
+    """One life of one element: a restart of a job is newer than its life before, and a job that
+    was submitted later is newer still."""
+
+    submitted: float
+    restart: int
+    job: str
+    node: str
+
+    @property
+    def token(self) -> str:
+        """What the file says while this one holds the task."""
+        content = {"job": self.job, "restart": self.restart, "node": self.node}
+        return json.dumps({**content, "submitted": self.submitted})
+
+    def environment(self, console: Path) -> dict[str, str]:
+        """Return what tells the command to look before it saves."""
+        return {_HOLDER_FILE: str(holder_file(console)), _HOLDER_TOKEN: self.token}
+
+    def may_take(self, console: Path) -> bool:
+        """Whether nobody newer holds the task."""
+        try:
+            content = json.loads(holder_file(console).read_text(encoding="utf-8"))
+            other = (float(content["submitted"]), int(content["restart"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+        return other <= (self.submitted, self.restart)
+
+    def take(self, console: Path) -> None:
+        """Hold the task from now on."""
+        atomic_write(holder_file(console), self.token)
+
+    def holds(self, console: Path) -> bool:
+        """Whether nobody has taken the task since."""
+        try:
+            return holder_file(console).read_text(encoding="utf-8") == self.token
+        except FileNotFoundError:
+            return False
+        except OSError:  # a file system that does not answer now: it will be asked again
+            return True
+
+    def release(self, console: Path) -> None:
+        """Hold the task no longer; it has ended."""
+        with contextlib.suppress(OSError):
+            holder_file(console).unlink()
 
 
 _Steps = Generator[None, None, int | None]

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.errors import UserError
 from runner.files.writing import shown
 from runner.launch.interface import OTHER_SETTINGS, Change, refusal
-from runner.launch.job_order import followers
+from runner.launch.schedule import followers
 from runner.launch.slurm import client
 from runner.launch.slurm.arrays import BATCHES, Array, Arrays
 from runner.launch.slurm.batch import SCRIPT, Chain, Element, Task, make_batch

@@ -15,17 +15,13 @@ _GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus
 _TIME = ("--time", "-t")
 _GPU_VARIABLES = ("SBATCH_GRES", "SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK")
 _TAKEN = {
-    "--array": "the runner makes the arrays; --max-jobs limits how many elements run at once",
-    "-a": "the runner makes the arrays; --max-jobs limits how many elements run at once",
-    "--clusters": "the runner asks the queue of this cluster alone",
-    "-M": "the runner asks the queue of this cluster alone",
-    "--wrap": "the runner submits a script of its own",
-    "--parsable": "the runner gives it",
-    "--wait": "the runner waits by itself",
-    "-W": "the runner waits by itself",
-    "--chdir": "runs start in the folder of the runner",
-    "-D": "runs start in the folder of the runner",
-    "--test-only": "nothing would be submitted; --dry-run shows the script",
+    ("--array", "-a"): "the runner makes the arrays; --max-jobs limits what runs at once",
+    ("--clusters", "-M"): "the runner asks the queue of this cluster alone",
+    ("--wrap",): "the runner submits a script of its own",
+    ("--parsable",): "the runner gives it",
+    ("--wait", "-W"): "the runner waits by itself",
+    ("--chdir", "-D"): "runs start in the folder of the runner",
+    ("--test-only",): "nothing would be submitted; --dry-run shows the script",
 }
 
 
@@ -51,7 +47,8 @@ def check_words(words: Sequence[str]) -> None:
     """
     problems = [
         f"--slurm-args: {name} cannot be given: {why}"
-        for name, why in _TAKEN.items()
+        for names, why in _TAKEN.items()
+        for name in names
         if _named(words, (name,))
     ]
     if problems:

@@ -12,9 +12,8 @@ from runner.files.consoles import holder_file
 from runner.launch.interface import CANNOT_START
 from runner.launch.slurm import element as slurm_element
 from runner.launch.slurm.batch import Marks, Task, make_batch, read_batch
-from runner.launch.slurm.element import EXIT_ENDED, ElementRun
+from runner.launch.slurm.element import EXIT_ENDED, ElementRun, Holder
 from runner.launch.slurm.options import Options, resources
-from runner.launch.slurm.run_holder import Holder
 from tests.unit.runner.lab import wait_until
 
 

@@ -55,7 +55,7 @@ def test_a_run_without_a_record_takes_the_mean_of_its_dataset_else_of_its_kind(b
     assert book.seconds(words("KgCoOp", "dtd", "test")) == 5
 
 
-def test_memory_without_a_record_is_the_most_of_the_same_trainer_and_kind(book):
+def test_memory_without_a_record_is_the_most_of_the_same_trainer(book):
     assert book.memory(words()) is None
     book.note(words("CoOp", "eurosat"), peak=1000).note(words("CoOp", "imagenet"), peak=9000)
     book.note(words("MaPLe", "dtd"), peak=20000)
