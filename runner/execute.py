@@ -70,7 +70,7 @@ def launch_and_report(
     if to_run:
         require_writable(each for job in to_run for each in (job.folder, job.console.parent))
         note_plan(jobs)
-        known = _times(outputs, jobs, found)
+        known = Times(outputs / times.FILE)
         if arguments.launcher == "slurm":
             options = _slurm_options(arguments)
             launcher: Launcher = SlurmLauncher(to_run, _results(studies), options, known.seconds)
@@ -130,14 +130,10 @@ def _local_launcher(
     gpus = choose_gpus(machine, arguments.gpus)
     free = free_memory(machine, gpus)
 
-    def need(job: Job) -> float | None:
-        peak = known.memory(job.argv)
-        return None if peak is None else need_mb(peak)
+    def need(job: Job) -> float:
+        return need_mb(known.memory(job.argv))
 
-    needs = [each for job in to_run if (each := need(job)) is not None]
-    gpus, lines = with_room(gpus, free, min(needs, default=None))
-    for line in lines:
-        print(line)
+    gpus = with_room(gpus, free, min(map(need, to_run)))
     slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
     fitting = bool(gpus) and arguments.jobs_per_gpu == AUTO
     # A fork of a process that has its threads is safe on Linux alone.
@@ -145,7 +141,7 @@ def _local_launcher(
     launcher = LocalLauncher(
         slots,
         Isolated() if cold else Warm(train_command, slots[0].environment),
-        rooms={f"GPU {gpu}": free.get(gpu) for gpu in gpus} if fitting else None,
+        rooms={f"GPU {gpu}": free.get(gpu, 0.0) for gpu in gpus} if fitting else None,
         need=need,
         limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
     )
@@ -158,17 +154,6 @@ def _slurm_options(arguments: Arguments) -> Options:
 
 def _results(studies: Sequence[Study]) -> Path:
     return studies[0].csv.parent.parent
-
-
-def _times(outputs: Path, jobs: Sequence[Job], found: Survey) -> Times:
-    """Return what runs have cost, those that are done already included."""
-    known = Times(outputs / times.FILE)
-    for job in jobs:
-        standing, result = found[job.name]
-        counted = standing is Standing.DONE and result and not result.from_log
-        if counted and not known.knows(job.argv):
-            known.learn(job.argv, job.folder)
-    return known
 
 
 def _to_run(jobs: Sequence[Job], found: Survey) -> list[Job]:

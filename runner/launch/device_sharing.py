@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from runner.launch.gpus import Slot
 
-Need = Callable[[], float | None]
-"""The MiB that a job takes of its device, as far as it is known by now."""
+Need = Callable[[], float]
+"""The MiB that a job takes of its device; infinite as long as that is not known."""
 
 
 @dataclass(eq=False)
@@ -21,23 +21,21 @@ class Taken:
 
 class Devices:
     """Slots by device. A device that has a room takes as many jobs at once as fit in it, up to the
-    number of its slots; one by one as long as what they need is not known."""
+    number of its slots, and always one."""
 
-    def __init__(
-        self, slots: Sequence[Slot], rooms: Mapping[str, float | None] | None = None
-    ) -> None:
-        """`rooms`: by device, its free MiB, None where that is not known."""
+    def __init__(self, slots: Sequence[Slot], rooms: Mapping[str, float] | None = None) -> None:
+        """`rooms`: free MiB by device."""
         self._free = list(slots)
         self._limits = Counter(slot.device for slot in slots)
         self._taken: dict[str, list[Taken]] = {slot.device: [] for slot in slots}
-        self._rooms = dict(rooms or {})
+        self._rooms = rooms or {}
 
     def take(self, need: Need) -> Taken | None:
         """Take a slot of the device that has the fewest jobs; None if there is none now."""
-        for slot in sorted(self._free, key=lambda slot: len(self._taken[slot.device])):
-            if self._admits(slot.device, need):
+        for slot in sorted(self._free, key=self._rank):
+            beside = self._taken[slot.device]
+            if len(beside) < self._limits[slot.device] and self._fits(slot.device, need):
                 self._free.remove(slot)
-                beside = self._taken[slot.device]
                 taken = Taken(slot, need)
                 beside.append(taken)
                 for each in beside:
@@ -56,17 +54,11 @@ class Devices:
         self._limits[device] = max(1, min(self._limits[device], taken.most - 1))
         return f"{device} takes {self._limits[device]} at a time from now on"
 
-    def _admits(self, device: str, need: Need) -> bool:
+    def _rank(self, slot: Slot) -> tuple[int, float]:
+        return len(self._taken[slot.device]), -self._rooms.get(slot.device, 0.0)
+
+    def _fits(self, device: str, need: Need) -> bool:
         beside = self._taken[device]
-        if len(beside) >= self._limits[device]:
-            return False
-        if device not in self._rooms:
+        if not beside or device not in self._rooms:
             return True
-        room = self._rooms[device]
-        needs = [need(), *(other.need() for other in beside)]
-        known = [each for each in needs if each is not None]
-        if not beside:
-            # What fits nowhere is tried where there is most room; it may have grown meanwhile.
-            widest = max((each for each in self._rooms.values() if each is not None), default=0)
-            return room is None or sum(known) <= room or room >= widest
-        return room is not None and len(known) == len(needs) and sum(known) <= room
+        return need() + sum(other.need() for other in beside) <= self._rooms[device]

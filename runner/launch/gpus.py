@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 import signal
 import subprocess
@@ -128,29 +129,33 @@ def free_memory(machine: Machine, gpus: Sequence[str]) -> dict[str, float]:
     return free
 
 
-def need_mb(peak: float) -> float:
-    """Return the MiB of a GPU to count on for a run whose tensors took `peak`."""
-    return peak * SLACK + CONTEXT_MB
+def need_mb(peak: float | None) -> float:
+    """Return the MiB of a GPU to count on for a run whose tensors took `peak`; infinite where that
+    is not known."""
+    return math.inf if peak is None else peak * SLACK + CONTEXT_MB
 
 
-def with_room(
-    gpus: Sequence[str], free: Mapping[str, float], least: float | None
-) -> tuple[tuple[str, ...], list[str]]:
-    """Return the GPUs that can take a run, and a line for each that others have filled.
+def with_room(gpus: Sequence[str], free: Mapping[str, float], least: float) -> tuple[str, ...]:
+    """Return the GPUs that can take a run, and name each that others have filled.
 
     Args:
-        least: MiB that the smallest of the runs needs; None if that is not known.
+        least: MiB that the smallest of the runs needs; infinite if that is not known.
 
     Raises:
         UserError: none is left.
     """
-    needed = CONTEXT_MB if least is None else least
-    full = [gpu for gpu in gpus if free.get(gpu, needed) < needed]
-    why = "CUDA itself takes" if least is None else "a run has needed"
-    lines = [f"GPU {gpu}: {free[gpu]:.0f} MiB free, {why} about {needed:.0f}" for gpu in full]
+    needed, why = (least, "a run has needed") if least < math.inf else (CONTEXT_MB, "CUDA takes")
+    full = {
+        gpu: f"GPU {gpu}: {free[gpu]:.0f} MiB free, {why} about {needed:.0f}"
+        for gpu in gpus
+        if free.get(gpu, needed) < needed
+    }
     if gpus and len(full) == len(gpus):
-        raise UserError([f"{line}; wait, or name another one with --gpus" for line in lines])
-    return tuple(gpu for gpu in gpus if gpu not in full), [f"{line}; left out" for line in lines]
+        remedy = "wait, or name another one with --gpus"
+        raise UserError([f"{line}; {remedy}" for line in full.values()])
+    for line in full.values():
+        print(f"{line}; left out")
+    return tuple(gpu for gpu in gpus if gpu not in full)
 
 
 def make_slots(
@@ -170,10 +175,7 @@ def make_slots(
         ]
     cores = count_cores()
     workers = jobs_per_gpu or max(1, min(cores, num_jobs, free_gigabytes()))
-    environment = {
-        "CUDA_VISIBLE_DEVICES": "",
-        "OMP_NUM_THREADS": str(max(1, cores // workers)),
-    }
+    environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(max(1, cores // workers))}
     return [Slot(f"CPU worker {number}", environment, "the CPU") for number in range(workers)]
 
 

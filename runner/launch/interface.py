@@ -26,14 +26,14 @@ class Change:
     Attributes:
         exit_code: of one that has ended; negative: killed by that signal, or one of the codes
             above; None: not known.
-        narrow: of one that had company on its device: a call that lets fewer share the device from
-            now on, and says so.
+        narrowed: of one that ran out of memory beside others: that its device takes fewer at a
+            time from now on, in words.
     """
 
     job: Job
     ended: bool = False
     exit_code: int | None = None
-    narrow: Callable[[], str] | None = None
+    narrowed: str = ""
 
 
 class Launcher(Protocol):
@@ -50,9 +50,6 @@ class Launcher(Protocol):
 
     def poll(self) -> list[Change]:
         """Start what can start, and return what has changed since the last poll."""
-
-    def withdraw(self, job: Job) -> bool:
-        """Forget a job that has not started; return whether that was so."""
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         """End everything and return when it has ended, or leave it to itself if `leaves_running`;

@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import re
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +12,17 @@ from typing import BinaryIO
 
 from runner.errors import UserError
 from runner.files.consoles import heading, holder_file, lock
+from runner.files.records import tail
 from runner.launch.device_sharing import Devices, Taken
 from runner.launch.gpus import Slot
 from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE, TIMED_OUT, Change, refusal
 from runner.launch.processes import Isolated, Process
 from runner.plan.jobs import Job
+
+_OUT_OF_MEMORY = re.compile(
+    r"OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|_STATUS_ALLOC_FAILED"
+    r"|^MemoryError|can't allocate memory|Cannot allocate memory"
+)
 
 
 @dataclass(eq=False)
@@ -42,8 +49,8 @@ class LocalLauncher:
         slots: Sequence[Slot],
         starter: Isolated | None = None,
         *,
-        rooms: Mapping[str, float | None] | None = None,
-        need: Callable[[Job], float | None] = lambda job: None,
+        rooms: Mapping[str, float] | None = None,
+        need: Callable[[Job], float] = lambda job: math.inf,
         limit: float = math.inf,
         grace: float = 10.0,
     ):
@@ -51,7 +58,7 @@ class LocalLauncher:
         Args:
             starter: makes the processes, by default isolated ones.
             rooms: free MiB of the devices that take as many jobs at once as fit.
-            need: the MiB that a job takes there, as far as that is known by now.
+            need: the MiB that a job takes there; infinite as long as that is not known.
             limit: seconds after which a job is ended.
             grace: seconds between SIGTERM and SIGKILL.
         """
@@ -61,22 +68,18 @@ class LocalLauncher:
         self._need = need
         self._limit = limit
         self._grace = grace
-        self._waiting: dict[str, Job] = {}
-        self._line: list[tuple[int, int, str]] = []  # also names that wait no more
-        self._count = 0
+        self._line: list[tuple[int, str, Job]] = []
         self._running: list[_Running] = []
 
     def submit(self, job: Job, priority: int) -> None:
-        self._count += 1
-        self._waiting[job.name] = job
-        heapq.heappush(self._line, (priority, self._count, job.name))
+        heapq.heappush(self._line, (priority, job.name, job))
 
     def poll(self) -> list[Change]:
         # Start before looking who has ended: between two polls the caller may put a more urgent
-        # job in, or withdraw one, before a slot that has come free is filled.
+        # job in before a slot that has come free is filled.
         changes = []
-        while (job := self._next()) and (taken := self._devices.take(partial(self._need, job))):
-            del self._waiting[job.name]
+        while self._line and (taken := self._devices.take(partial(self._need, self._line[0][2]))):
+            job = heapq.heappop(self._line)[2]
             try:
                 refused = self._start(job, taken)
             except OSError as error:
@@ -88,21 +91,13 @@ class LocalLauncher:
         self._end_overdue()
         return changes + self._reap()
 
-    def withdraw(self, job: Job) -> bool:
-        return self._waiting.pop(job.name, None) is not None
-
     def cancel(self, hurry: Callable[[], bool]) -> None:
-        self._waiting.clear()
+        self._line.clear()
         try:
             self._end(signal.SIGTERM, time.monotonic() + self._grace, hurry)
             self._end(signal.SIGKILL)
         finally:
             self._starter.close()
-
-    def _next(self) -> Job | None:
-        while self._line and self._line[0][2] not in self._waiting:
-            heapq.heappop(self._line)
-        return self._waiting[self._line[0][2]] if self._line else None
 
     def _end(
         self,
@@ -155,8 +150,17 @@ class LocalLauncher:
         changes = []
         for run in ended:
             code = run.process.exit_code if run.told_at == math.inf else TIMED_OUT
-            narrow = partial(self._devices.narrow, run.taken) if run.taken.most > 1 else None
-            changes.append(Change(run.job, True, code, narrow))
+            crowded = run.taken.most > 1 and _out_of_memory(code, run.job)
+            narrowed = self._devices.narrow(run.taken) if crowded else ""
+            changes.append(Change(run.job, True, code, narrowed))
             run.console.close()
             self._devices.give_back(run.taken)
         return changes
+
+
+def _out_of_memory(exit_code: int | None, job: Job) -> bool:
+    """Whether a run has ended for want of memory: by what it printed, or killed as the kernel kills
+    where memory is out."""
+    if exit_code == -signal.SIGKILL:
+        return True
+    return bool(exit_code) and any(map(_OUT_OF_MEMORY.search, tail(job.console, 60)))

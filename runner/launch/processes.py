@@ -72,20 +72,15 @@ def spawn(
 class _Spawned(Process):
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
-        self._group = self.pid = process.pid
+        self.pid = process.pid
 
     def ended(self) -> bool:
-        # Look without waiting for it where the system can: its number stays its own until then.
-        if hasattr(os, "waitid"):
-            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            gone = os.waitid(os.P_PID, self._group, flags) is not None
-        else:
-            gone = self._process.poll() is not None
-        if gone:
-            # End what the leader has left behind: data loader workers hold memory of the GPU.
-            signal_group(self._group, signal.SIGKILL)
-            self.exit_code = self._process.wait()
-        return gone
+        if self._process.poll() is None:
+            return False
+        # End what the leader has left behind: data loader workers hold memory of the GPU.
+        signal_group(self._process.pid, signal.SIGKILL)
+        self.exit_code = self._process.returncode
+        return True
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:

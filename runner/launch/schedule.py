@@ -1,14 +1,13 @@
-"""Run jobs over a launcher: dependencies, retries, and what is done by its files."""
+"""Run jobs over a launcher: order, dependencies, retries, and what is done by its files."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from runner.files.consoles import in_use
 from runner.files.records import RunResult, read_result, set_aside
-from runner.launch.failure_causes import Refused, out_of_memory
 from runner.launch.interface import (
     DONE_ELSEWHERE,
     OTHER_SETTINGS,
@@ -18,18 +17,19 @@ from runner.launch.interface import (
     Launcher,
     refusal,
 )
-from runner.launch.job_order import followers, priorities
 from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
 from runner.plan.jobs import Job
+
+if TYPE_CHECKING:
+    from runner.show.progress import Progress
 
 USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
 FINAL = (USER_MISTAKE, OTHER_SETTINGS)
 FIRST_PAUSE = 2.0  # seconds before the first retry; each pause is twice the one before
 LONGEST_PAUSE = 60.0
 ELSEWHERE = 0.5  # seconds between two looks at jobs that other processes run
-TICK = 0.05  # longest pause between two looks
-_SHORTEST_TICK = 0.002
+TICK = 0.02  # seconds between two looks at the launcher
 
 
 @dataclass(frozen=True)
@@ -43,36 +43,12 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """How the jobs ended: results by job name, failures, those whose training failed, and those
-    not tried since runs like them were refused."""
+    """How the jobs ended: results by job name, failures, and those whose training failed."""
 
     results: dict[str, RunResult] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     blocked: list[Job] = field(default_factory=list)
-    hopeless: list[Job] = field(default_factory=list)
     stopped: bool = False
-
-
-class Watcher(Protocol):
-    """Who wants to know how it goes."""
-
-    def started(self, job: Job) -> None:
-        """A job runs now."""
-
-    def finished(self, job: Job, result: RunResult, seconds: float | None) -> None:
-        """A job has left its result; `seconds` is None where another runner has run it."""
-
-    def elsewhere(self, job: Job) -> None:
-        """A job waits for another process that runs it."""
-
-    def failed(self, failure: Failure, *, retry: bool) -> None:
-        """A job has ended without a result; `retry`: it will be run again."""
-
-    def tick(self) -> None:
-        """Called many times a second."""
-
-    def stopping(self) -> None:
-        """Running jobs are about to be ended."""
 
 
 class Scheduler:
@@ -81,7 +57,7 @@ class Scheduler:
     def __init__(
         self,
         launcher: Launcher,
-        watcher: Watcher,
+        watcher: "Progress",
         stop: StopRequest,
         times: Times,
         *,
@@ -92,10 +68,9 @@ class Scheduler:
         self._stop = stop
         self._times = times
         self._retries = retries
-        self._refused = Refused()
         self._outcome = Outcome()
         self._tries: Counter[str] = Counter()
-        self._submitted: dict[str, Job] = {}
+        self._submitted: set[str] = set()
         self._begun: dict[str, float] = {}
         self._resting: list[tuple[float, Job]] = []  # from when on it may be tried again
         self._elsewhere: list[Job] = []
@@ -112,7 +87,6 @@ class Scheduler:
         following = {job.name for each in self._followers.values() for job in each}
         for job in jobs:
             _make_way(job, replaced=job.name in following)
-        tick = _SHORTEST_TICK
         try:
             for job in jobs:
                 if job.name not in following:
@@ -120,16 +94,13 @@ class Scheduler:
             while not self._stop.count and (self._submitted or self._resting or self._elsewhere):
                 self._submit_rested()
                 self._look_elsewhere()
-                # A place that has come free is filled by the next poll: at once.
                 changes = self._launcher.poll()
                 for change in changes:
                     self._take(change)
                 self._watcher.tick()
-                # Where one has just ended, the next may end soon as well.
-                ended = any(change.ended for change in changes)
-                tick = _SHORTEST_TICK if ended else min(TICK, tick * 1.2)
-                if not ended:
-                    time.sleep(tick)
+                # A place that has come free is filled by the next poll: at once.
+                if not any(change.ended for change in changes):
+                    time.sleep(TICK)
             self._outcome.stopped = bool(self._stop.count)
         finally:
             self._end()
@@ -147,7 +118,7 @@ class Scheduler:
 
     def _submit(self, job: Job) -> None:
         self._tries[job.name] += 1
-        self._submitted[job.name] = job
+        self._submitted.add(job.name)
         self._launcher.submit(job, self._priority[job.name])
 
     def _submit_rested(self) -> None:
@@ -171,7 +142,7 @@ class Scheduler:
     def _take(self, change: Change) -> None:
         name, now = change.job.name, time.monotonic()
         if change.ended:
-            del self._submitted[name]
+            self._submitted.remove(name)
             self._settle(change, now - self._begun.pop(name, now))
         elif name not in self._begun:
             self._begun[name] = now
@@ -196,8 +167,8 @@ class Scheduler:
     def _fail(self, change: Change) -> None:
         job, code, pause = change.job, change.exit_code, 0.0
         reason = _reason(code)
-        if change.narrow and out_of_memory(code, job.console):
-            reason = f"{reason}, out of memory beside others: {change.narrow()}"
+        if change.narrowed:
+            reason = f"{reason}, out of memory beside others: {change.narrowed}"
             self._tries[job.name] -= 1
             retry = True
         else:
@@ -211,23 +182,6 @@ class Scheduler:
         else:
             self._outcome.failures.append(failure)
             self._outcome.blocked += self._followers.pop(job.name, ())
-        if code == USER_MISTAKE:
-            self._refused.note(job)
-            self._give_up_hopeless()
-
-    def _give_up_hopeless(self) -> None:
-        """Take out of the line what would be refused as well, and the tests that need it."""
-        withdrawn = [
-            job
-            for job in self._submitted.values()
-            if self._refused.covers(job) and self._launcher.withdraw(job)
-        ]
-        for job in withdrawn:
-            del self._submitted[job.name]
-        hopeless = [entry for entry in self._resting if self._refused.covers(entry[1])]
-        self._resting = [entry for entry in self._resting if entry not in hopeless]
-        for job in [*withdrawn, *(job for _, job in hopeless)]:
-            self._outcome.hopeless += [job, *self._followers.pop(job.name, ())]
 
 
 def _make_way(job: Job, *, replaced: bool) -> None:
@@ -251,3 +205,29 @@ def _reason(code: int | None) -> str:
     if code is not None and code < 0:
         return f"killed by signal {-code}" if code > -100 else "could not be started"
     return f"exit code {code}"
+
+
+def followers(jobs: Sequence[Job]) -> dict[str, list[Job]]:
+    """Return the jobs that need another one of `jobs`, by the name of that."""
+    names = {job.name for job in jobs}
+    found: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        if job.needs and job.needs.name in names:
+            found[job.needs.name].append(job)
+    return found
+
+
+def priorities(jobs: Sequence[Job], times: Times) -> dict[str, int]:
+    """Return by job name its place in the line: the longest chains of a training and its tests go
+    first, the tests of a chain that has begun before everything new. Chains of which nothing is
+    known stand before the others, in the order of `jobs`."""
+    follow = followers(jobs)
+    following = {job.name for each in follow.values() for job in each}
+    seconds = {job.name: times.seconds(job.argv) for job in jobs}
+
+    def place(job: Job) -> tuple[bool, float]:
+        chain = [seconds[each.name] for each in (job, *follow.get(job.name, ()))]
+        known = [each for each in chain if each is not None]
+        return job.name not in following, -sum(known) if known else -float("inf")
+
+    return {job.name: number for number, job in enumerate(sorted(jobs, key=place))}

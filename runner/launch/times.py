@@ -1,16 +1,16 @@
 """What runs have cost so far: `times.json` of an output folder, which --fresh leaves alone.
 
-    {"MaPLe dtd train": {"seconds": 71.2, "peak_memory_mb": 2210.4, "device": "NVIDIA H200",
-                         "settings": {"<YAML> <options>": {"seconds": 71.2, ...}}}}
+    {"MaPLe dtd train": {"seconds": 71.2, "peak_memory_mb": 2210.4, "device": "NVIDIA H200"}}
 
 Of several runs the dearest counts: one that was resumed took only the rest of its time. A run on
 another device replaces what was known.
 """
 
 import json
+import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -22,12 +22,11 @@ from runner.files.writing import atomic_write
 
 FILE = "times.json"
 INTERVAL = 2.0  # seconds between two writings: hundreds of short jobs must not wait for the disk
-_CPU = "cpu"
 
 
 @dataclass(frozen=True)
 class _Cost:
-    """What a run has cost; None: not known."""
+    """What a run has cost; None: not known, or not of a GPU."""
 
     seconds: float | None
     peak_memory_mb: float | None
@@ -37,12 +36,8 @@ class _Cost:
     def of(cls, record: Mapping[str, Any]) -> "_Cost":
         """Read what a file says."""
         device = str(record.get("device") or "")
-        device = _CPU if device.startswith(_CPU) else device
-        return cls(number(record.get("seconds")), number(record.get("peak_memory_mb")), device)
-
-    @property
-    def gpu_memory(self) -> float | None:
-        return None if self.device == _CPU else self.peak_memory_mb
+        peak = None if device.startswith("cpu") else number(record.get("peak_memory_mb"))
+        return cls(number(record.get("seconds")), peak, device)
 
     def and_before(self, old: "_Cost | None") -> "_Cost":
         """Return the dearest of both, if they are of one device."""
@@ -52,49 +47,37 @@ class _Cost:
         return _Cost(seconds, _largest([self.peak_memory_mb, old.peak_memory_mb]), self.device)
 
 
-_Costs = dict[str, dict[str, _Cost]]
-"""By `<trainer> <dataset> <kind>`, then by settings, under "" for all settings together."""
-
-
 class Times:
-    """The records of one output folder.
-
-    A run is asked for by its command line, of which trainer, dataset and kind count, and as far as
-    there is a record of them the YAML and the options too.
-    """
+    """The records of one output folder, by trainer, dataset and kind (train or test), which are
+    read from a run's command line."""
 
     def __init__(self, path: Path) -> None:
         """`path`: of the file, which need not be there."""
         self._path = path
         self._costs = _read(path)
-        self._new: list[tuple[str, str, _Cost]] = []
-        self._means: dict[str, float] | None = None
+        self._new: dict[str, _Cost] = {}
         self._written = 0.0
-        self._warned = False
 
     def seconds(self, argv: Sequence[str]) -> float | None:
         """Return how long a run will take: as its like has taken, else as the mean of those of the
         same dataset and kind, else of the same kind; None if nothing is known."""
-        own = self._cost(argv)
-        if own and own.seconds is not None:
-            return own.seconds
-        if self._means is None:
-            self._means = self._mean_seconds()
-        _, dataset, kind = _key(argv).split(" ")
-        return self._means.get(f"{dataset} {kind}", self._means.get(kind))
+        key = _key(argv)
+        _, dataset, kind = key.split(" ")
+        for alike in (self._of(key), self._of("", f" {dataset} {kind}"), self._of("", f" {kind}")):
+            known = [each.seconds for each in alike if each.seconds is not None]
+            if known:
+                return fmean(known)
+        return None
 
     def memory(self, argv: Sequence[str]) -> float | None:
         """Return the most MiB of a GPU that a run will take: as its like has taken, else as the
-        largest of the same trainer and kind, else of the same trainer; None if nothing is known."""
-        own = self._cost(argv)
-        if own and own.gpu_memory is not None:
-            return own.gpu_memory
-        trainer, _, kind = _key(argv).split(" ")
-        alike = {
-            key: each[""] for key, each in self._costs.items() if key.startswith(f"{trainer} ")
-        }
-        same_kind = _largest([alike[key].gpu_memory for key in alike if key.endswith(f" {kind}")])
-        return same_kind or _largest([cost.gpu_memory for cost in alike.values()])
+        largest of the same trainer; None if nothing is known."""
+        key = _key(argv)
+        own = self._costs.get(key)
+        if own and own.peak_memory_mb is not None:
+            return own.peak_memory_mb
+        alike = self._of(f"{key.split(' ')[0]} ")
+        return _largest(each.peak_memory_mb for each in alike)
 
     def learn(self, argv: Sequence[str], folder: Path, seconds: float | None = None) -> None:
         """Take in what a run that has left its result has cost.
@@ -107,86 +90,49 @@ class Times:
         told = content.get("seconds")
         parts = [number(part) for part in told.values()] if isinstance(told, dict) else []
         known = [part for part in parts if part is not None]
-        seconds = sum(known) if known else seconds
-        seconds = None if seconds is None else round(seconds, 3)
-        cost = _Cost.of({**content, "seconds": seconds})
-        entry = (_key(argv), _settings(argv), cost)
-        _add(self._costs, *entry)
-        self._new.append(entry)
-        self._means = None
+        cost = _Cost.of({**content, "seconds": round(sum(known), 3) if known else seconds})
+        key = _key(argv)
+        self._new[key] = cost.and_before(self._new.get(key))
+        self._costs[key] = cost.and_before(self._costs.get(key))
         if time.monotonic() - self._written >= INTERVAL:
             self.save()
-
-    def knows(self, argv: Sequence[str]) -> bool:
-        """Whether there is a record of a run with these very settings."""
-        return _settings(argv) in self._costs.get(_key(argv), {})
 
     def save(self) -> None:
         """Write what is new to the file, beside what other runners have written meanwhile. A file
         that cannot be written is said once, and spoils nothing."""
-        if not self._new:
+        if not self._new or self._written == math.inf:
             return
         self._written = time.monotonic()
         costs = _read(self._path)
-        for entry in self._new:
-            _add(costs, *entry)
-        content = {
-            key: {
-                **asdict(found[""]),
-                "settings": {name: asdict(cost) for name, cost in found.items() if name},
-            }
-            for key, found in costs.items()
-        }
+        costs |= {key: cost.and_before(costs.get(key)) for key, cost in self._new.items()}
+        content = {key: asdict(cost) for key, cost in costs.items()}
         try:
             atomic_write(self._path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+            self._new.clear()
         except UserError as error:
-            if not self._warned:
-                print(f"{error}; the order of later runs will not know it", file=sys.stderr)
-            self._warned = True
-            return
-        self._new.clear()
+            print(f"{error}; the order of later runs will not know it", file=sys.stderr)
+            self._written = math.inf
 
-    def _cost(self, argv: Sequence[str]) -> _Cost | None:
-        found = self._costs.get(_key(argv), {})
-        return found.get(_settings(argv)) or found.get("")
-
-    def _mean_seconds(self) -> dict[str, float]:
-        """The mean by dataset and kind, and by kind."""
-        values: dict[str, list[float]] = {}
-        for key, found in self._costs.items():
-            if (seconds := found[""].seconds) is not None:
-                _, dataset, kind = key.split(" ")
-                values.setdefault(f"{dataset} {kind}", []).append(seconds)
-                values.setdefault(kind, []).append(seconds)
-        return {name: fmean(each) for name, each in values.items()}
+    def _of(self, begin: str, end: str = "") -> list[_Cost]:
+        return [
+            cost for key, cost in self._costs.items() if key.startswith(begin) and key.endswith(end)
+        ]
 
 
-def _read(path: Path) -> _Costs:
+def _read(path: Path) -> dict[str, _Cost]:
     """Return what the file says, nothing if it is not there or not whole."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    costs: _Costs = {}
-    for key, record in content.items() if isinstance(content, dict) else ():
-        if isinstance(record, dict) and key.count(" ") == 2:
-            settings = record.get("settings")
-            more = settings.items() if isinstance(settings, dict) else ()
-            costs[key] = {
-                name: _Cost.of(each)
-                for name, each in [("", record), *more]
-                if isinstance(each, dict)
-            }
-    return costs
+    return {
+        key: _Cost.of(record)
+        for key, record in (content.items() if isinstance(content, dict) else ())
+        if isinstance(record, dict) and key.count(" ") == 2
+    }
 
 
-def _add(costs: _Costs, key: str, settings: str, cost: _Cost) -> None:
-    found = costs.setdefault(key, {})
-    for name in ("", settings):
-        found[name] = cost.and_before(found.get(name))
-
-
-def _largest(values: Sequence[float | None]) -> float | None:
+def _largest(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
@@ -195,12 +141,6 @@ def _key(argv: Sequence[str]) -> str:
     dataset = Path(_after(argv, "--dataset-config-file")).stem
     kind = "test" if "--eval-only" in argv else "train"
     return " ".join(word.replace(" ", "_") for word in (_after(argv, "--trainer"), dataset, kind))
-
-
-def _settings(argv: Sequence[str]) -> str:
-    """The YAML and the options, which stand behind the job key."""
-    options = argv[argv.index("--job-key") + 2 :] if "--job-key" in argv else ()
-    return " ".join([Path(_after(argv, "--config-file")).stem, *options])
 
 
 def _after(argv: Sequence[str], flag: str) -> str:

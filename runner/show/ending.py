@@ -113,12 +113,9 @@ def print_failures(outcome: Outcome) -> None:
     print(f"\n{number} run{'' if number == 1 else 's'} failed:")
     for failure in outcome.failures:
         _print_failure(failure)
-    for reason, jobs in (
-        ("their training failed", outcome.blocked),
-        ("runs like them were refused", outcome.hopeless),
-    ):
-        if jobs:
-            print(f"\nnot run, since {reason}: {', '.join(job.name for job in jobs)}")
+    if outcome.blocked:
+        names = ", ".join(job.name for job in outcome.blocked)
+        print(f"\nnot run, since their training failed: {names}")
     mistakes = dict.fromkeys(
         line
         for failure in outcome.failures

@@ -15,21 +15,19 @@ import smtplib
 import socket
 import ssl
 import sys
-import threading
 import time
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from functools import partial
 
 from runner.errors import UserError
 from runner.output import duration
 
 PREFIX = "PROMPTLAB_SMTP_"
 PORTS = {"starttls": 587, "ssl": 465, "none": 25}
-SILENCE = 15.0  # seconds that the server may take for an answer
-PATIENCE = 45.0  # seconds for all of it
-_LONGEST = 200_000  # characters
+PATIENCE = 15.0  # seconds that the server may take for an answer
 
 
 @dataclass(frozen=True)
@@ -86,18 +84,14 @@ class Letter:
 
     @contextlib.contextmanager
     def copying(self) -> Iterator[None]:
-        """Take a copy of what is printed inside the block; of very much its two ends."""
+        """Take a copy of what is printed inside the block."""
         said = io.StringIO()
         try:
             with contextlib.redirect_stdout(said):
                 yield
         finally:
             print(said.getvalue(), end="", flush=True)
-            text = said.getvalue().strip()
-            half = _LONGEST // 2
-            self.text = (
-                text if len(text) <= _LONGEST else f"{text[:half]}\n\n[...]\n\n{text[-half:]}"
-            )
+            self.text = said.getvalue().strip()
 
 
 @contextlib.contextmanager
@@ -109,14 +103,9 @@ def mail_at_end(mailbox: Mailbox | None, title: str) -> Iterator[Letter]:
     try:
         yield letter
         state = "finished" if not letter.code else "stopped" if letter.code >= 128 else "failed"
-    except KeyboardInterrupt:
-        state = "stopped"
-        raise
-    except UserError as mistake:
-        error = "\n".join(f"error: {line}" for line in mistake.problems)
-        raise
-    except Exception as failure:
-        error = f"{type(failure).__name__}: {failure}"
+    except BaseException as failure:
+        lines = failure.problems if isinstance(failure, UserError) else [repr(failure)]
+        error = "\n".join(f"error: {line}" for line in lines)
         raise
     finally:
         if mailbox:
@@ -132,22 +121,14 @@ def mail_at_end(mailbox: Mailbox | None, title: str) -> Iterator[Letter]:
 
 
 def send(mailbox: Mailbox, subject: str, body: str, *, patience: float = PATIENCE) -> str:
-    """Send a mail and return why it could not be sent, nothing if it was. Takes `patience` seconds
-    at most, whatever the server does."""
-    said = ["no answer in time"]
-
-    def deliver() -> None:
-        try:
-            _deliver(mailbox, subject, body, min(SILENCE, patience))
-            said[0] = ""
-        except Exception as error:  # whatever goes wrong here spoils no run
-            text = " ".join(str(error).split()) or type(error).__name__
-            said[0] = text.replace(mailbox.password, "***") if mailbox.password else text
-
-    thread = threading.Thread(target=deliver, daemon=True)
-    thread.start()
-    thread.join(patience)
-    return said[0]
+    """Send a mail and return why it could not be sent, nothing if it was; `patience`: seconds that
+    the server may take for an answer."""
+    try:
+        _deliver(mailbox, subject, body, patience)
+    except Exception as error:  # whatever goes wrong here spoils no run
+        text = " ".join(str(error).split()) or type(error).__name__
+        return text.replace(mailbox.password, "***") if mailbox.password else text
+    return ""
 
 
 def _deliver(mailbox: Mailbox, subject: str, body: str, timeout: float) -> None:
@@ -159,12 +140,9 @@ def _deliver(mailbox: Mailbox, subject: str, body: str, timeout: float) -> None:
     message["Message-ID"] = make_msgid(domain=socket.gethostname() or "localhost")
     message.set_content(body)
     context = ssl.create_default_context()
-    server: smtplib.SMTP
-    if mailbox.security == "ssl":
-        server = smtplib.SMTP_SSL(mailbox.host, mailbox.port, timeout=timeout, context=context)
-    else:
-        server = smtplib.SMTP(mailbox.host, mailbox.port, timeout=timeout)
-    with server:
+    encrypted = partial(smtplib.SMTP_SSL, context=context)
+    make = encrypted if mailbox.security == "ssl" else smtplib.SMTP
+    with make(mailbox.host, mailbox.port, timeout=timeout) as server:
         if mailbox.security == "starttls":
             server.starttls(context=context)
         if mailbox.user:

@@ -19,7 +19,6 @@ from runner.output import duration
 from runner.plan.jobs import ANY, Job
 
 _SHOWN = 6  # experiments whose accuracy is shown
-_LOOKS = 30.0  # seconds for which a started job's place is looked for
 
 
 class Progress:
@@ -47,7 +46,7 @@ class Progress:
         self._known = {job.name: expected(job) for job in jobs}
         self._running: dict[str, float] = {}
         self._places: dict[str, str] = {}
-        self._seconds: dict[str, list[float]] = {}
+        self._seconds: list[float] = []
         self._failed = 0
         self._accuracies: dict[str, dict[str, list[float]]] = {}
         self._begin = time.monotonic()
@@ -66,23 +65,27 @@ class Progress:
             self._console.show_cursor()  # a runner that is killed could not give it back
 
     def started(self, job: Job) -> None:
+        """A job runs now."""
         self._running[job.name] = time.monotonic()
         self._places.pop(job.name, None)
 
     def finished(self, job: Job, result: RunResult, seconds: float | None) -> None:
+        """A job has left its result; `seconds` is None where another runner has run it."""
         how = "by another runner"
         if seconds is not None:
-            self._seconds.setdefault(job.kind, []).append(seconds)
+            self._seconds.append(seconds)
             how = f"in {duration(seconds)}"
         self._close(job)
         self._count(job, result)
         self._line(f"{job.name}: {result.accuracy:.2f}% {how}")
 
     def elsewhere(self, job: Job) -> None:
+        """A job waits for another process that runs it."""
         self._running.pop(job.name, None)
         self._line(f"{job.name}: already running elsewhere, waiting for it to end")
 
     def failed(self, failure: Failure, *, retry: bool) -> None:
+        """A job has ended without a result; `retry`: it will be run again."""
         self._running.pop(failure.job.name, None)
         if not retry:
             self._failed += 1
@@ -91,12 +94,14 @@ class Progress:
         self._line(f"{failure.job.name}: FAILED, {failure.reason}{again}")
 
     def tick(self) -> None:
+        """Draw the block anew; to be called many times a second."""
         now = time.monotonic()
         if self._live and now - self._last_tick >= 1:
             self._last_tick = now
             self._live.update(self._block(), refresh=True)
 
     def stopping(self) -> None:
+        """Running jobs are about to be ended."""
         self._say(f"stopping {len(self._running)} at work; once more to kill at once")
 
     def close(self) -> None:
@@ -139,26 +144,23 @@ class Progress:
         head = f"{self._numbers()}, about {duration(left)} to go" if left else self._numbers()
         now = time.monotonic()
         working = [
-            f"  {self._place(name, now - since)}{name}, {duration(now - since)}"
+            f"  {self._place(name)}{name}, {duration(now - since)}"
             for name, since in self._running.items()
         ]
         return _text([head, *sorted(working), *self._accuracy_lines()])
 
-    def _place(self, name: str, since: float) -> str:
-        """Return where a job runs, `GPU 0: `, as its console file says once it has begun."""
-        if name not in self._places and name in self._left and since < _LOOKS:
+    def _place(self, name: str) -> str:
+        """Return where a job runs, `GPU 0: `, once its console file says so."""
+        if not self._places.get(name):
             start = last_start(self._left[name].console)
-            if start and start.time > time.time() - since - 2:
-                self._places[name] = f"{start.place}: "
-        return self._places.get(name, "")
+            begun = time.time() - (time.monotonic() - self._running[name])
+            self._places[name] = f"{start.place}: " if start and start.time > begun - 2 else ""
+        return self._places[name]
 
     def _accuracy_lines(self) -> list[str]:
         """A line per experiment; of many those of which something is left to run first."""
-        running = {self._left[name].experiment for name in self._running if name in self._left}
         waiting = {job.experiment for job in self._left.values()}
-        order = sorted(
-            self._accuracies, key=lambda name: (name not in running, name not in waiting)
-        )
+        order = sorted(self._accuracies, key=lambda name: name not in waiting)
         lines = []
         for name in order[:_SHOWN]:
             means = [
@@ -170,20 +172,16 @@ class Progress:
         return [*lines, f"  and {more} more experiments"] if more > 0 else lines
 
     def _time_left(self) -> float:
-        """Estimate from what each run has taken before, else from the mean of its kind so far, else
-        of all. No run that is at work ends before its own time."""
+        """Estimate from what each run has taken before, else from the mean of those so far. No run
+        that is at work ends before its own time."""
         now, remaining = time.monotonic(), []
-        means = {kind: self._mean(kind) for kind in {job.kind for job in self._left.values()}}
-        for name, job in self._left.items():
-            if seconds := self._known[name] or means[job.kind]:
+        mean = fmean(self._seconds) if self._seconds else 0.0
+        for name in self._left:
+            if seconds := self._known[name] or mean:
                 remaining.append(max(0.0, seconds - (now - self._running.get(name, now))))
         if not remaining:
             return 0.0
         return max(sum(remaining) / max(1, min(self._width, len(remaining))), max(remaining))
-
-    def _mean(self, kind: str) -> float:
-        values = self._seconds.get(kind) or [each for one in self._seconds.values() for each in one]
-        return fmean(values) if values else 0.0
 
 
 def _text(lines: Sequence[str]) -> Text:

@@ -28,7 +28,6 @@ ONE = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "--launcher", "slur
 DATASETS = "dtd,eurosat,fgvc_aircraft,food101"
 TWELVE = ("--cfg", "coop", "--datasets", DATASETS, "--seeds", "1", "2", "3")
 FRAGILE = ("--slurm-args", "--partition=fragile")
-ACCOUNTING = bool(os.environ.get("PROMPTLAB_ACCOUNTING"))
 CSV = "results/coop/b2n-CoOp-vit_b16_ep10_bs4_lr35.csv"
 
 
@@ -63,7 +62,7 @@ def squeue(*words):
 
 def array_of(lab):
     """The id of the last array that was submitted."""
-    return json.loads((lab.path / "results/slurm.json").read_text())["arrays"][-1]["job"]
+    return max(lab.path.glob("results/slurm/*/job")).read_text().strip()
 
 
 def starts(lab, step=""):
@@ -117,7 +116,6 @@ def test_a_cancelled_array_fails_and_the_same_command_runs_it_again(lab):
     out, _ = first.communicate(timeout=60)
     assert first.returncode == 1
     assert "SLURM says of it: CANCELLED" in out
-    assert ("CANCELLED by 0" in out) == ACCOUNTING
     (lab.path / "go").touch()
     assert "submitted" in ended(lab.start(*ONE))
 
@@ -236,7 +234,7 @@ def test_a_real_training_goes_on_from_its_last_epoch_with_the_same_numbers(tmp_p
         )
         if name == "slurm":
             wait_until(lambda place=place: [*place.rglob("resume.pth.tar")], 120)
-            array = json.loads((place / "results/demo/slurm.json").read_text())["arrays"][0]["job"]
+            array = next(place.glob("results/demo/slurm/*/job")).read_text().strip()
             subprocess.run(["scontrol", "requeue", f"{array}_0"], check=True)
         out, _ = runner.communicate(timeout=400)
         assert runner.returncode == 0, out

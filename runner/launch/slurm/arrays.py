@@ -1,9 +1,8 @@
-"""The arrays that may still run: `<results>/slurm.json`, by which a later runner finds them, and
-what SLURM and their own files say of them."""
+"""The arrays that may still run, which a later runner finds by their folders in `<results>/slurm`,
+and what SLURM and their own files say of them."""
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,12 +12,11 @@ from runner.files.records import tail
 from runner.files.writing import atomic_write, shown
 from runner.launch.interface import Change
 from runner.launch.slurm import client
-from runner.launch.slurm.batch import Batch, Marks, Task, read_batch
-from runner.launch.slurm.client import AT_WORK, Seen
+from runner.launch.slurm.batch import JOB, Batch, Marks, Task, read_batch
+from runner.launch.slurm.client import AT_WORK, LIVE
 from runner.plan.jobs import Job
 
-FILE_NAME = "slurm.json"
-BATCHES = "slurm"  # the folder beside it that takes what is submitted
+BATCHES = "slurm"  # the folder below the results that takes what is submitted
 CONFIRM = 2  # times that an element must be missing before it is gone
 
 
@@ -37,14 +35,14 @@ class Array:
         self.tasks = {task.console: task for task in batch.tasks()}
         self.told: set[int] = set()
         self._marks = Marks(batch.folder)
-        self._seen: Mapping[int, Seen] = {}
+        self._seen: Mapping[int, str] = {}
         self._missing: dict[int, int] = {}
 
-    def look(self, seen: Mapping[int, Seen]) -> None:
+    def look(self, seen: Mapping[int, str]) -> None:
         """Take in what squeue says."""
         self._seen = seen
         for index in range(len(self.batch.elements)):
-            live = index in seen and seen[index].live
+            live = seen.get(index) in LIVE
             self._missing[index] = 0 if live else self._missing.get(index, 0) + 1
         # After squeue: what is gone there has left its last mark before.
         self._marks.refresh()
@@ -72,15 +70,13 @@ class Array:
         code = self._marks.ended.get(task.number)
         if code is not None or self._lost(task.element):
             return Change(job, True, code)
-        seen = self._seen.get(task.element)
-        running = seen and seen.state in AT_WORK and task.number in self._marks.started
+        at_work = self._seen.get(task.element) in AT_WORK
+        running = at_work and task.number in self._marks.started
         return Change(job) if running else None
 
     def explain(self, task: Task) -> None:
         """Write below the output of a lost task what SLURM says of its end."""
-        seen = self._seen.get(task.element)
-        word = client.explain(self.job, task.element)
-        word = word or (seen.state if seen else "nothing any more")
+        word = self._seen.get(task.element, "nothing any more")
         said = tail(self.batch.folder / f"element-{task.element}.txt", 5)
         said.append(f"SLURM job {self.job}_{task.element} is gone; SLURM says of it: {word}")
         with contextlib.suppress(OSError):
@@ -99,7 +95,6 @@ class Arrays:
 
     def __init__(self, results: Path) -> None:
         self.batches = results / BATCHES
-        self._results = results
         self._arrays: dict[Path, Array] = {}
         self._silent = False
 
@@ -107,11 +102,11 @@ class Arrays:
     def locked(self) -> Iterator[None]:
         """Keep other runners from reading and writing, where the file system has locks."""
         try:
-            self._results.mkdir(parents=True, exist_ok=True)
-            file = (self._results / ".slurm.lock").open("a")
+            self.batches.mkdir(parents=True, exist_ok=True)
+            file = (self.batches / ".lock").open("a")
         except OSError as error:
             why = error.strerror or error
-            raise UserError(f"cannot write {shown(self._results)}: {why}") from error
+            raise UserError(f"cannot write {shown(self.batches)}: {why}") from error
         with file:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -119,7 +114,7 @@ class Arrays:
 
     def look(self) -> bool:
         """Ask SLURM once for all of them; return False if it does not answer."""
-        entries = _read(self._results)
+        entries = _read(self.batches)
         jobs = {array.job for array in self._arrays.values()} | set(entries.values())
         answer = client.squeue(sorted(jobs))
         if answer is None:
@@ -127,23 +122,18 @@ class Arrays:
                 print("squeue does not answer; asking again")
             self._silent = True
             return False
-        self._silent = False
-        new = []
+        self._silent, found = False, []
         for folder, job in entries.items():
-            # Of an earlier runner, or of one beside this one; someone may have deleted it.
+            # Of an earlier runner, or of one beside this one.
             if folder not in self._arrays and (batch := read_batch(folder)):
-                new.append(self._arrays.setdefault(folder, Array(job, batch)))
+                self._arrays[folder] = Array(job, batch)
+                found.append(self._arrays[folder])
         for array in self._arrays.values():
             array.look(answer.get(array.job, {}))
-        for array in new:
-            array.forget_ended()
-        kept = {
-            folder: job
-            for folder, job in entries.items()
-            if folder in self._arrays and not self._arrays[folder].over
-        }
-        if kept != entries:
-            self._write(kept)
+            if array in found:
+                array.forget_ended()
+            if array.over:
+                (array.batch.folder / JOB).unlink(missing_ok=True)
         return True
 
     def find(self, console: Path) -> tuple[Array, Task] | None:
@@ -156,42 +146,24 @@ class Arrays:
 
     def add(self, job: str, batch: Batch) -> Array:
         """Write down an array that was just submitted."""
-        self._write({**_read(self._results), batch.folder: job})
+        atomic_write(batch.folder / JOB, f"{job}\n")
         array = self._arrays[batch.folder] = Array(job, batch, own=True)
         return array
 
-    def _write(self, entries: Mapping[Path, str]) -> None:
-        arrays = [
-            {"job": job, "folder": str(folder.relative_to(self._results))}
-            for folder, job in entries.items()
-        ]
-        content = json.dumps({"format": 1, "arrays": arrays}, indent=1)
-        atomic_write(self._results / FILE_NAME, f"{content}\n")
 
-
-def _read(results: Path) -> dict[Path, str]:
-    """Return the job ids of the arrays by folder.
-
-    Raises:
-        UserError: the file is not whole.
-    """
-    path = results / FILE_NAME
-    try:
-        arrays = json.loads(path.read_text(encoding="utf-8"))["arrays"]
-        return {results / entry["folder"]: str(entry["job"]) for entry in arrays if entry["job"]}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"{shown(path)} cannot be read: it says what is queued; look with `squeue --me`, "
-            "cancel what is there, then delete the file"
-        ) from error
+def _read(batches: Path) -> dict[Path, str]:
+    """Return the job ids of the arrays by folder."""
+    found = {}
+    for path in batches.glob(f"*/{JOB}"):
+        with contextlib.suppress(FileNotFoundError):  # another runner has just seen its end
+            found[path.parent] = path.read_text().strip()
+    return found
 
 
 def queued_consoles(results: Path) -> dict[Path, str]:
     """Return the consoles of all tasks that are still with SLURM, each with its job id; none where
     SLURM does not answer."""
-    entries = _read(results)
+    entries = _read(results / BATCHES)
     answer = client.squeue(entries.values()) or {}
     found: dict[Path, str] = {}
     for folder, job in entries.items():

@@ -3,12 +3,14 @@
 A task is one command. A chain is tasks that run one after the other, the first of which the others
 need. An element of an array takes one chain, or several that run at once. The folder of a batch:
 
-    tasks.jsonl      a line per element: its chains
+    tasks.json       the chains of its elements
     array.sh         what was submitted
+    job              the id that SLURM gave the array, as long as it may still run
     element-<k>.txt  what element k printed, apart from its commands
     marks/           <n>.started, <n>.ended (with the exit code) of task n
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -21,8 +23,9 @@ from typing import Any
 
 from runner.files.writing import atomic_write
 
-TASKS = "tasks.jsonl"
+TASKS = "tasks.json"
 SCRIPT = "array.sh"
+JOB = "job"
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,10 @@ class Task:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Task":
-        """Return the task that a mapping, or a job's attributes, stand for."""
+        """Return the task that a file, or a job's attributes, stand for."""
         console, folder = Path(content["console"]), Path(content["folder"])
-        argv = tuple(map(str, content["argv"]))
-        return cls(argv, console, folder, str(content["key"]))
+        place = (int(content.get(name, 0)) for name in ("element", "number"))
+        return cls(tuple(content["argv"]), console, folder, content["key"], *place)
 
 
 Chain = tuple[Task, ...]
@@ -70,38 +73,33 @@ class Batch:
 
 def make_batch(parent: Path, elements: Sequence[Element]) -> Batch:
     """Write a batch to a new folder below `parent`."""
-    now = time.time()
+    now, numbers = time.time(), itertools.count()
     name = time.strftime("%Y%m%d-%H%M%S-", time.localtime(now)) + secrets.token_hex(3)
-    lines = [
-        json.dumps(
-            {"submitted": now, "chains": [[*map(vars, chain)] for chain in each]}, default=str
-        )
-        for each in elements
-    ]
-    (parent / name / "marks").mkdir(parents=True)
-    atomic_write(parent / name / TASKS, "\n".join(lines) + "\n")
-    return Batch(parent / name, now, _numbered(elements))
-
-
-def read_batch(folder: Path) -> Batch | None:
-    """Read a batch; None if it is not there or not whole."""
-    try:
-        content = [json.loads(line) for line in (folder / TASKS).read_text().splitlines()]
-        elements = [[tuple(map(Task.of, chain)) for chain in line["chains"]] for line in content]
-        return Batch(folder, float(content[0]["submitted"]), _numbered(elements))
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return None
-
-
-def _numbered(elements: Sequence[Sequence[Chain]]) -> tuple[Element, ...]:
-    numbers = itertools.count()
-    return tuple(
+    placed = tuple(
         tuple(
             tuple(replace(task, element=index, number=next(numbers)) for task in chain)
             for chain in element
         )
         for index, element in enumerate(elements)
     )
+    (parent / name / "marks").mkdir(parents=True)
+    content = {"submitted": now, "elements": placed}
+    text = json.dumps(content, default=lambda each: getattr(each, "__dict__", None) or str(each))
+    atomic_write(parent / name / TASKS, f"{text}\n")
+    return Batch(parent / name, now, placed)
+
+
+def read_batch(folder: Path) -> Batch | None:
+    """Read a batch; None if it is not there or not whole."""
+    try:
+        content = json.loads((folder / TASKS).read_text())
+        elements = tuple(
+            tuple(tuple(map(Task.of, chain)) for chain in element)
+            for element in content["elements"]
+        )
+        return Batch(folder, float(content["submitted"]), elements)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 class Marks:
@@ -120,12 +118,11 @@ class Marks:
             return
         for name in names:
             number, _, kind = name.partition(".")
-            if number.isdecimal() and kind == "started":
+            if kind == "started":
                 self.started.add(int(number))
-            elif number.isdecimal() and kind == "ended" and int(number) not in self.ended:
-                code = self._read(name)
-                if code is not None:
-                    self.ended[int(number)] = code
+            elif kind == "ended" and int(number) not in self.ended:
+                with contextlib.suppress(OSError, ValueError):
+                    self.ended[int(number)] = int((self._folder / name).read_text())
 
     def start(self, number: int, note: str) -> None:
         """Tell that a task has started."""
@@ -136,15 +133,3 @@ class Marks:
         """Tell how a task has ended."""
         atomic_write(self._folder / f"{number}.ended", f"{code}\n")
         self.ended[number] = code
-
-    def count(self, name: str) -> int:
-        """Count up and return how often this was called for `name`, over all restarts."""
-        number = (self._read(name) or 0) + 1
-        atomic_write(self._folder / name, f"{number}\n")
-        return number
-
-    def _read(self, name: str) -> int | None:
-        try:
-            return int((self._folder / name).read_text())
-        except (OSError, ValueError):
-            return None

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UserError
@@ -36,18 +35,6 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from runner.launch.slurm.element import main; "
     "sys.exit(main(sys.argv[2]))"
 )
-
-
-@dataclass(frozen=True)
-class Seen:
-    """An element of an array as squeue shows it: `state` is SLURM's word."""
-
-    state: str
-
-    @property
-    def live(self) -> bool:
-        """Whether it waits, runs or will run again."""
-        return self.state in LIVE
 
 
 def array_script(folder: Path, resources: Mapping[str, str]) -> str:
@@ -95,10 +82,10 @@ def sbatch(words: Sequence[str], resources: Mapping[str, str]) -> str:
     return done.stdout.strip().splitlines()[-1].partition(";")[0].strip()
 
 
-def squeue(jobs: Iterable[str]) -> dict[str, dict[int, Seen]] | None:
-    """Return what SLURM knows of arrays: by job id the elements; one that it has forgotten is not
-    there. None: SLURM cannot be asked now."""
-    found: dict[str, dict[int, Seen]] = {job: {} for job in jobs}
+def squeue(jobs: Iterable[str]) -> dict[str, dict[int, str]] | None:
+    """Return the states of the elements of arrays in SLURM's words, by job id and index; what it
+    has forgotten is not there. None: SLURM cannot be asked now."""
+    found: dict[str, dict[int, str]] = {job: {} for job in jobs}
     if not found:
         return {}
     done = _ask("squeue", "-h", "-r", "--states=all", "-o", "%i|%T", "-j", ",".join(found))
@@ -108,13 +95,8 @@ def squeue(jobs: Iterable[str]) -> dict[str, dict[int, Seen]] | None:
         element, _, state = line.strip().partition("|")
         job, _, index = element.partition("_")
         if job in found and index.isdecimal():
-            found[job][int(index)] = Seen(state)
+            found[job][int(index)] = state
     return found
-
-
-def scancel(job: str, index: int) -> None:
-    """Cancel an element of an array if it has not started."""
-    _ask("scancel", "--state=PENDING", f"{job}_{index}")
 
 
 def max_array_size() -> int:
@@ -122,13 +104,6 @@ def max_array_size() -> int:
     done = _ask("scontrol", "show", "config")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE) if done else None
     return max(1, int(found[1])) if found else DEFAULT_MAX_ARRAY
-
-
-def explain(job: str, index: int) -> str:
-    """Return how sacct says an element ended; empty where there is no accounting."""
-    done = _ask("sacct", "-n", "-X", "-P", "-o", "State,ExitCode", "-j", f"{job}_{index}")
-    lines = done.stdout.split("\n") if done and not done.returncode else []
-    return next((line.replace("|", ", exit code ") for line in reversed(lines) if line), "")
 
 
 def require_client() -> None:

@@ -6,28 +6,32 @@ its console; a process that wakes up on a lost node finds another name there and
 """
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UserError
 from runner.files.consoles import heading, holder_file, lock
 from runner.files.records import read_result
+from runner.files.writing import atomic_write
 from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE
 from runner.launch.processes import Isolated, Process
 from runner.launch.slurm.batch import Marks, Task, read_batch
-from runner.launch.slurm.run_holder import Holder
 
 TICK = 0.2
 LOOK_AT_HOLDER = 10.0  # seconds between two looks whether the run is still ours
 GRACE = 20.0  # seconds between SIGTERM and SIGKILL; SLURM's own KillWait is 30 s
-MAX_REQUEUES = 20  # at the time limit: more mean that an epoch does not fit into it
+MAX_RESTARTS = 50  # after which the time limit is the end: an epoch does not fit into it
 AT_TIME_LIMIT = signal.SIGUSR1
 EXIT_ENDED = 128 + signal.SIGTERM
+_HOLDER_FILE = "PROMPTLAB_HOLDER_FILE"
+_HOLDER_TOKEN = "PROMPTLAB_HOLDER_TOKEN"
 
 
 def main(folder: str) -> int:
@@ -51,13 +55,12 @@ class ElementRun:
             raise UserError(f"{folder} is not there or not whole")
         environment = os.environ
         job = environment.get("SLURM_ARRAY_JOB_ID", "0")
-        restart = int(environment.get("SLURM_RESTART_COUNT") or 0)
+        self._restart = int(environment.get("SLURM_RESTART_COUNT") or 0)
         self._name = f"{job}_{index}"
-        self._index = index
         self._marks = Marks(folder)
         self._marks.refresh()
         node = environment.get("SLURMD_NODENAME") or socket.gethostname()
-        holder = Holder(batch.submitted, restart, self._name, node)
+        holder = Holder(batch.submitted, self._restart, self._name, node)
         chains = batch.elements[index]
         threads = {} if "OMP_NUM_THREADS" in environment else _threads(len(chains))
         self._chains = [ChainRun(chain, self._marks, holder, threads) for chain in chains]
@@ -91,8 +94,8 @@ class ElementRun:
             time.sleep(TICK)
 
     def _requeue(self) -> int:
-        if self._marks.count(f"element-{self._index}.requeued") > MAX_REQUEUES:
-            print(f"requeued {MAX_REQUEUES} times at the time limit; give it a longer --time")
+        if self._restart >= MAX_RESTARTS:
+            print(f"restarted {self._restart} times; give it a longer --time")
             return 1
         print(f"{time.strftime('%F %T')} time limit: requeue {self._name}", flush=True)
         # The plain array id would requeue all elements.
@@ -100,6 +103,54 @@ class ElementRun:
         if done.returncode == 0:
             time.sleep(60)  # SLURM ends this process
         return 1
+
+
+@dataclass(frozen=True)
+class Holder:
+    """One life of one element: a restart of a job is newer than its life before, and a job that
+    was submitted later is newer still."""
+
+    submitted: float
+    restart: int
+    job: str
+    node: str
+
+    @property
+    def token(self) -> str:
+        """What the file says while this one holds the task."""
+        content = {"job": self.job, "restart": self.restart, "node": self.node}
+        return json.dumps({**content, "submitted": self.submitted})
+
+    def environment(self, console: Path) -> dict[str, str]:
+        """Return what tells the command to look before it saves."""
+        return {_HOLDER_FILE: str(holder_file(console)), _HOLDER_TOKEN: self.token}
+
+    def may_take(self, console: Path) -> bool:
+        """Whether nobody newer holds the task."""
+        try:
+            content = json.loads(holder_file(console).read_text(encoding="utf-8"))
+            other = (float(content["submitted"]), int(content["restart"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+        return other <= (self.submitted, self.restart)
+
+    def take(self, console: Path) -> None:
+        """Hold the task from now on."""
+        atomic_write(holder_file(console), self.token)
+
+    def holds(self, console: Path) -> bool:
+        """Whether nobody has taken the task since."""
+        try:
+            return holder_file(console).read_text(encoding="utf-8") == self.token
+        except FileNotFoundError:
+            return False
+        except OSError:  # a file system that does not answer now: it will be asked again
+            return True
+
+    def release(self, console: Path) -> None:
+        """Hold the task no longer; it has ended."""
+        with contextlib.suppress(OSError):
+            holder_file(console).unlink()
 
 
 _Steps = Generator[None, None, int | None]

@@ -1,10 +1,11 @@
 """Run jobs as SLURM arrays. What has been done is told by files; SLURM is asked what waits.
 
 Nothing here needs to stay alive: what is queued runs without the runner, and the same command
-started again finds it by `<results>/slurm.json`.
+started again finds it by `<results>/slurm`.
 """
 
 import os
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from runner.errors import UserError
 from runner.files.writing import shown
 from runner.launch.interface import OTHER_SETTINGS, Change, refusal
-from runner.launch.job_order import followers
+from runner.launch.schedule import followers
 from runner.launch.slurm import client
 from runner.launch.slurm.arrays import BATCHES, Array, Arrays
 from runner.launch.slurm.batch import SCRIPT, Chain, Element, Task, make_batch
@@ -32,14 +33,10 @@ def check_interval() -> float:
         UserError: the environment names none.
     """
     given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or str(INTERVAL)
-    try:
-        if 0 <= float(given) < float("inf"):
-            return float(given)
-    except ValueError:
-        pass
-    raise UserError(
-        f"PROMPTLAB_SLURM_INTERVAL {given}: must be a number of seconds, such as {INTERVAL:g}"
-    )
+    if not re.fullmatch(r"\d+(\.\d*)?", given):
+        what = f"must be a number of seconds, such as {INTERVAL:g}"
+        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: {what}")
+    return float(given)
 
 
 def scripts(jobs: Sequence[Job], results: Path, options: Options, seconds: Seconds) -> str:
@@ -74,7 +71,7 @@ class SlurmLauncher:
         """
         Args:
             jobs: what will be submitted.
-            results: folder of slurm.json.
+            results: folder that takes what is submitted.
 
         Raises:
             UserError: SLURM's commands are not here.
@@ -112,16 +109,6 @@ class SlurmLauncher:
                         array.explain(task)
         self._next_look = time.monotonic() + self._interval
         return changes
-
-    def withdraw(self, job: Job) -> bool:
-        if job.name in self._following:
-            _, array, task = self._following[job.name]
-            if array.change(job, task) or len(array.batch.elements[task.element]) > 1:
-                return False  # it has started, or other chains share its element
-            client.scancel(array.job, task.element)
-            del self._following[job.name]
-            return True
-        return self._waiting.pop(job.name, None) is not None
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         """Leave the queue alone, which runs on without a runner, and say how to end it."""

@@ -15,10 +15,7 @@ _GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus
 _TIME = ("--time", "-t")
 _GPU_VARIABLES = ("SBATCH_GRES", "SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK")
 _TAKEN = {
-    (
-        "--array",
-        "-a",
-    ): "the runner makes the arrays; --max-jobs limits how many elements run at once",
+    ("--array", "-a"): "the runner makes the arrays; --max-jobs limits what runs at once",
     ("--clusters", "-M"): "the runner asks the queue of this cluster alone",
     ("--wrap",): "the runner submits a script of its own",
     ("--parsable",): "the runner gives it",

@@ -1,5 +1,7 @@
 """Which slot takes the next command."""
 
+import math
+
 from runner.launch.device_sharing import Devices
 from runner.launch.gpus import Slot
 
@@ -33,7 +35,7 @@ def test_without_a_record_one_runs_on_each_until_the_first_has_ended():
     shared = Devices(slots("a", "b", each=8), {"a": 100.0, "b": 100.0})
 
     def need():
-        return 30.0 if known else None
+        return 30.0 if known else math.inf
 
     first = [shared.take(need) for _ in range(3)]
     assert [bool(each) for each in first] == [True, True, False]
@@ -43,7 +45,7 @@ def test_without_a_record_one_runs_on_each_until_the_first_has_ended():
 
 
 def test_a_device_whose_memory_is_not_known_takes_one_at_a_time():
-    shared = Devices(slots("a", each=8), {"a": None})
+    shared = Devices(slots("a", each=8), {"a": 0.0})
     assert devices(shared, 1, 1) == ["a", None]
 
 
@@ -54,22 +56,22 @@ def test_what_fits_nowhere_is_tried_alone_where_there_is_most_room():
 
 def test_a_device_that_ran_out_of_memory_takes_one_fewer_down_to_one():
     shared = Devices(slots("a", each=4))
-    taken = [shared.take(needs(None)) for _ in range(4)]
+    taken = [shared.take(needs(math.inf)) for _ in range(4)]
     assert [each.most for each in taken] == [4, 4, 4, 4]
     # All four ran out at once: that is one lesson, not four.
     assert {shared.narrow(each) for each in taken} == {"a takes 3 at a time from now on"}
     for each in taken:
         shared.give_back(each)
-    taken = [shared.take(needs(None)) for _ in range(4)]
+    taken = [shared.take(needs(math.inf)) for _ in range(4)]
     assert taken.pop() is None
     assert shared.narrow(taken[0]) == "a takes 2 at a time from now on"
     for each in taken[1:]:
         shared.give_back(each)
-    assert shared.take(needs(None)) and not shared.take(needs(None))
+    assert shared.take(needs(math.inf)) and not shared.take(needs(math.inf))
     assert shared.narrow(taken[0]) == "a takes 2 at a time from now on"
 
 
 def test_the_last_place_of_a_device_stays():
     shared = Devices(slots("a"))
-    taken = shared.take(needs(None))
+    taken = shared.take(needs(math.inf))
     assert shared.narrow(taken) == "a takes 1 at a time from now on"

@@ -75,17 +75,6 @@ def test_a_console_that_cannot_be_written_is_named(tmp_path):
         launcher.poll()
 
 
-def test_a_job_that_waits_can_be_withdrawn(tmp_path):
-    launcher = LocalLauncher([Slot("CPU", {})])
-    first, second = (job(tmp_path, name, SLEEPS) for name in ("first", "second"))
-    launcher.submit(first, 0)
-    launcher.submit(second, 0)
-    launcher.poll()
-    assert launcher.withdraw(second) and not launcher.withdraw(first)
-    launcher.cancel(lambda: True)
-    assert not second.console.exists()
-
-
 def test_a_program_that_is_not_there_ends_at_once(tmp_path):
     missing = job(tmp_path, "missing", "")
     missing = Job(**{**vars(missing), "argv": ("/no/such/program",)})
@@ -110,11 +99,26 @@ def test_a_job_that_hangs_is_ended_when_its_time_is_over(tmp_path, code):
     assert run(launcher, job(tmp_path, "one", code))["one"].exit_code == TIMED_OUT
 
 
-def test_a_job_that_had_company_can_have_less_of_it(tmp_path):
+@pytest.mark.parametrize(
+    "end",
+    [
+        "raise SystemExit('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB.')",
+        "raise SystemExit('RuntimeError: [enforce fail] can\\'t allocate memory')",
+        "raise SystemExit('RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling')",
+        "import os; os.kill(os.getpid(), 9)",
+    ],
+)
+def test_what_runs_out_of_memory_beside_others_gets_less_company(tmp_path, end):
     launcher = LocalLauncher([Slot("one", {}, "GPU 0"), Slot("two", {}, "GPU 0")])
-    code = "import time; time.sleep(0.3); raise SystemExit(1)"
-    first, second = (job(tmp_path, name, code) for name in ("first", "second"))
-    assert run(launcher, first)["first"].narrow is None
+    first, second = (job(tmp_path, name, f"import time; time.sleep(0.3); {end}") for name in "ab")
+    assert run(launcher, first)["a"].narrowed == ""
     both = run(launcher, first, second).values()
-    assert {each.narrow() for each in both} == {"GPU 0 takes 1 at a time from now on"}
-    assert [each.narrow for each in run(launcher, first, second).values()] == [None, None]
+    assert {each.narrowed for each in both} == {"GPU 0 takes 1 at a time from now on"}
+    assert [each.narrowed for each in run(launcher, first, second).values()] == ["", ""]
+
+
+def test_another_failure_beside_others_changes_nothing(tmp_path):
+    launcher = LocalLauncher([Slot("one", {}, "GPU 0"), Slot("two", {}, "GPU 0")])
+    code = "import time; time.sleep(0.3); raise ValueError('memory of a better day')"
+    both = run(launcher, *(job(tmp_path, name, code) for name in "ab")).values()
+    assert [each.narrowed for each in both] == ["", ""]

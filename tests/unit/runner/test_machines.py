@@ -201,7 +201,7 @@ def test_without_any_gpu_that_has_room_nothing_runs(lab):
 
 def test_without_a_record_a_gpu_needs_room_for_cuda_itself_alone(lab):
     lab.fake_nvidia_smi(MEMORY.format(300, 900))
-    assert "GPU 0: 300 MiB free, CUDA itself takes about 700; left out" in lab.run(*SIX).stdout
+    assert "GPU 0: 300 MiB free, CUDA takes about 700; left out" in lab.run(*SIX).stdout
     assert devices(lab) == {"1"}
 
 

@@ -179,14 +179,6 @@ def test_an_array_that_cannot_start_says_why(lab, cluster):
     assert "SLURM says of it: FAILED" in done.stdout
 
 
-def test_a_state_file_that_is_cut_short_is_named(lab, cluster):
-    (lab.path / "results").mkdir()
-    (lab.path / "results/slurm.json").write_text('{"format": 1, "arr')
-    done = lab.run(*ONE, *SLURM)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: results/slurm.json cannot be read: ")
-
-
 @pytest.mark.parametrize("given", ["often", "-1", "nan", "inf"])
 def test_an_interval_that_is_none_is_named(lab, cluster, given):
     lab.env["PROMPTLAB_SLURM_INTERVAL"] = given

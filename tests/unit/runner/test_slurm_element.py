@@ -12,9 +12,8 @@ from runner.files.consoles import holder_file
 from runner.launch.interface import CANNOT_START
 from runner.launch.slurm import element as slurm_element
 from runner.launch.slurm.batch import Marks, Task, make_batch, read_batch
-from runner.launch.slurm.element import EXIT_ENDED, ElementRun
+from runner.launch.slurm.element import EXIT_ENDED, ElementRun, Holder
 from runner.launch.slurm.options import Options, resources
-from runner.launch.slurm.run_holder import Holder
 from tests.unit.runner.lab import wait_until
 
 
@@ -129,10 +128,11 @@ def test_it_requeues_its_own_element_at_the_time_limit_and_not_for_ever(tmp_path
     monkeypatch.setattr(
         slurm_element.subprocess, "run", lambda words: asked.append(words) or Refused
     )
-    monkeypatch.setattr(slurm_element, "MAX_REQUEUES", 2)
+    monkeypatch.setattr(slurm_element, "MAX_RESTARTS", 2)
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
     batch = make_batch(tmp_path / "batches", [((task(tmp_path, "a", WAITS),),)])
-    for _ in range(3):
+    for restart in range(3):
+        monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
         element = ElementRun(batch.folder, 0)
         element.ask(signal.SIGUSR1)
         assert element.run() == 1
