@@ -54,23 +54,23 @@ def test_a_path_with_a_dot_is_no_option(flag):
         ),
         (
             ["--cfg", "coop", "--seeds", "1.5"],
-            "--seeds: expected at least one argument; 1.5 has a dot and so begins the KEY VALUE "
-            "options",
+            "--seeds: expected at least one argument; 1.5 has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--datasets", "x.yaml", "--seeds", "1"],
-            "--datasets: expected at least one argument; x.yaml has a dot and so begins the KEY VALUE "
-            "options",
+            "--datasets: expected at least one argument; x.yaml has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--seeds", "1", "--cfg", "configs.py"],
-            "--cfg: expected at least one argument; configs.py has a dot and so begins the KEY VALUE "
-            "options",
+            "--cfg: expected at least one argument; configs.py has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--gpus", "OPTIM.LR", "0.1"],
-            "--gpus: expected at least one argument; OPTIM.LR has a dot and so begins the KEY VALUE "
-            "options",
+            "--gpus: expected at least one argument; OPTIM.LR has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--retries", "0.5"],
@@ -78,8 +78,8 @@ def test_a_path_with_a_dot_is_no_option(flag):
         ),
         (
             ["--cfg", "coop", "--mode", "b2n.x"],
-            "--mode: expected at least one argument; b2n.x has a dot and so begins the KEY VALUE "
-            "options",
+            "--mode: expected at least one argument; b2n.x has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--mode", "xx"],
@@ -87,8 +87,8 @@ def test_a_path_with_a_dot_is_no_option(flag):
         ),
         (
             ["--cfg", "coop", "--grid", "OPTIM.LR", "0.1"],
-            "--grid: expected at least one argument; OPTIM.LR has a dot and so begins the KEY VALUE "
-            "options",
+            "--grid: expected at least one argument; OPTIM.LR has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--grid", "OPTIM.LR="],
