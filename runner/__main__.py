@@ -3,12 +3,11 @@
 import argparse
 import gc
 import importlib
-import os
 import sys
-import traceback
 from collections.abc import Sequence
+from typing import Any
 
-from runner.errors import UserError
+from runner.errors import exit_code
 
 EPILOG = """examples:
   python -m runner status outputs
@@ -20,7 +19,8 @@ EPILOG = """examples:
   python -m runner explain maple_dept/dtd/new outputs
   python -m runner explain coop/eurosat/accuracy/shots4 outputs/coop
 """
-_TEXT = argparse.RawDescriptionHelpFormatter
+HEIGHT = "folder of runs, at any height"
+FOLDERS: dict[str, Any] = {"nargs": "+", "metavar": "DIR", "help": "folders of runs, at any height"}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m runner",
         description="Tables, reports and the state of runs, read from the folders they left.",
         epilog=EPILOG,
-        formatter_class=_TEXT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--debug", action="store_true", help="show where an error was raised")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         "Tables of a folder of runs: this runner's, the published one's or the shell scripts'. One "
         "CSV for each mode, trainer, YAML and number of shots."
     )
-    _add_folder(each)
+    each.add_argument("directory", metavar="DIR", help=HEIGHT)
     modes = ("b2n", "xd", "dg", "fs", "mt")
     each.add_argument("--mode", choices=modes, default="", help="default: all that are found")
     each.add_argument(
@@ -55,11 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
         "Runs done, running, failed and missing, what runs where, the accuracy so far. Reads files "
         "alone, and may be asked while a runner is at work."
     )
-    _add_folder(each)
+    each.add_argument("directory", metavar="DIR", help=HEIGHT)
     _add_report(commands.add_parser("report", help="one HTML page, beside published figures"))
     each = commands.add_parser("runs", help="the table of runs as CSV or Parquet")
     each.description = "A row for every run and task, with all that is known of it."
-    _add_folders(each)
+    each.add_argument("folders", **FOLDERS)
     out = "name in .csv or .parquet (default: %(default)s)"
     each.add_argument("-o", "--out", default="runs.csv", help=out)
     each = commands.add_parser("explain", help="the runs and the provenance behind a number")
@@ -69,20 +69,12 @@ def build_parser() -> argparse.ArgumentParser:
         "a dataset, task or average, a column base, new, H or accuracy"
     )
     each.add_argument("cell", metavar="CELL", help=cell)
-    _add_folders(each)
+    each.add_argument("folders", **FOLDERS)
     for name, command in commands.choices.items():
         examples = [line for line in EPILOG.splitlines() if f"runner {name} " in line]
         command.epilog = "\n".join(["examples:", *examples])
-        command.formatter_class = _TEXT
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser
-
-
-def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help="folder of runs, at any height")
-
-
-def _add_folders(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of runs, at any height")
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +82,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         "Tables per protocol, pictures, cost, published figures, failed runs and configuration of "
         "folders of runs, as one HTML page that loads nothing."
     )
-    _add_folders(parser)
+    parser.add_argument("folders", **FOLDERS)
     page = "the page (default: %(default)s)"
     parser.add_argument("--out", default="results/report.html", help=page)
     parser.add_argument("--latex", default="", metavar="FILE", help="the tables, booktabs")
@@ -108,19 +100,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code, 2 for a mistake of the user."""
     args = build_parser().parse_args(argv)
     gc.set_threshold(100_000)  # a table of many runs is no garbage
-    try:
+
+    def run() -> int:
         return int(importlib.import_module(f"runner.show.{args.command}_command").run(args))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader has gone, as in `tally DIR | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except UserError as error:
-        if args.debug:
-            traceback.print_exc()
-        for line in error.problems:
-            print(f"error: {line}", file=sys.stderr)
-        return 2
+
+    return exit_code(run, debug=args.debug)
 
 
 if __name__ == "__main__":

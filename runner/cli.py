@@ -3,13 +3,12 @@
 import os
 import shutil
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.errors import UserError
+from runner.errors import UserError, exit_code
 from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
 from runner.files.writing import require_writable, shown
@@ -49,7 +48,8 @@ def main(
         names, get_config: the experiments (configs.py).
         train_command: program that every job starts with, default this Python and train.py.
     """
-    try:
+
+    def run() -> int:
         arguments = parse(argv)
         if arguments.list_names:
             _print_names(names(), get_config)
@@ -59,17 +59,8 @@ def main(
             arguments = _with_all(arguments, names(), get_config)
         command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
         return _run(arguments, repo, get_config, command)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the reader has gone, as in `--list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except UserError as error:
-        if "--debug" in argv:
-            traceback.print_exc()
-        for line in error.problems:
-            print(f"error: {line}", file=sys.stderr)
-        return 2
+
+    return exit_code(run, debug="--debug" in argv)
 
 
 def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
@@ -189,38 +180,19 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
         for job in jobs
         if job.console in queued
     ]
-    busy += [
-        f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; delete or "
-        "move the link yourself"
-        for job in jobs
-        if job.folder.is_symlink()
-    ]
     if busy:
         raise UserError(busy)
     there = [job for job in jobs if job.folder.exists()]
-    for line in _deletions(there):
-        print(line, flush=True)
+    if there:
+        places = ", ".join(dict.fromkeys(shown(job.console.parent.parent) for job in there))
+        runs = "1 run" if len(there) == 1 else f"{len(there)} runs"
+        print(f"--fresh: deletes {runs} in {places}", flush=True)
     for job in there:
         try:
             shutil.rmtree(job.folder)
         except OSError as error:
             why = error.strerror or error
             raise UserError(f"cannot delete {shown(job.folder)}: {why}") from error
-
-
-def _deletions(jobs: Sequence[Job]) -> list[str]:
-    """Say what --fresh deletes: how many runs of each experiment, and below which folders."""
-    lines = []
-    for experiment in dict.fromkeys(job.experiment for job in jobs):
-        ours = [job for job in jobs if job.experiment == experiment]
-        places = [
-            os.path.commonpath([job.folder for job in ours if job.kind == kind])
-            for kind in dict.fromkeys(job.kind for job in ours)
-        ]
-        below = ", ".join(shown(Path(place)) for place in dict.fromkeys(places))
-        runs = "1 run" if len(ours) == 1 else f"{len(ours)} runs"
-        lines.append(f"--fresh: deletes {runs} of {experiment} in {below}")
-    return lines
 
 
 def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:

@@ -1,7 +1,10 @@
 """One-line errors for mistakes of the user."""
 
 import difflib
-from collections.abc import Iterable
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
 
 
 class UserError(Exception):
@@ -23,3 +26,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]}?"
     return f"; known: {', '.join(names)}" if names else ""
+
+
+def exit_code(run: Callable[[], int], *, debug: bool) -> int:
+    """Run a command and return its exit code: 2 for a mistake of the user, whose lines are printed,
+    behind the traceback with `debug`."""
+    try:
+        return run()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader has gone, as in `--list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        for line in error.problems:
+            print(f"error: {line}", file=sys.stderr)
+        return 2

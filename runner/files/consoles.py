@@ -39,10 +39,8 @@ def lock(console: BinaryIO) -> bool:
     has ended; return False if others hold it. A file system without locks is taken for free."""
     try:
         fcntl.flock(console, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
     return True
 
 
@@ -70,13 +68,11 @@ def last_start(console: Path) -> Start | None:
         for line in file:
             if line.startswith(STARTED):
                 found = _HEAD.match(line) or found
-    if found is None:
-        return None
-    try:
-        began = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").timestamp()
-    except ValueError:
-        return None
-    return Start(began, (found[2] or "").strip())
+    if found:
+        with contextlib.suppress(ValueError):
+            began = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").timestamp()
+            return Start(began, (found[2] or "").strip())
+    return None
 
 
 def lock_holder(console: Path) -> int | None:
@@ -86,14 +82,9 @@ def lock_holder(console: Path) -> int | None:
         status = console.stat()
         device = (os.major(status.st_dev), os.minor(status.st_dev))
         for line in Path("/proc/locks").read_text().splitlines():
-            if not (found := _LOCK.match(line)):
-                continue
-            place = (int(found[2], 16), int(found[3], 16))
-            number = int(found[1])
-            if place == device and int(found[4]) == status.st_ino and _lives(number):
-                return number
+            if found := _LOCK.match(line):
+                place = (int(found[2], 16), int(found[3], 16))
+                same = place == device and int(found[4]) == status.st_ino
+                if same and Path(f"/proc/{found[1]}").exists():
+                    return int(found[1])
     return None
-
-
-def _lives(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()

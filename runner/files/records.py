@@ -80,10 +80,8 @@ def number(value: object) -> float | None:
 
 def _tasks(value: object) -> tuple[TaskResult, ...] | None:
     """Return the tasks of a result, none for a run on one task, None if they are not whole."""
-    if value is None:
-        return ()
     if not isinstance(value, list):
-        return None
+        return () if value is None else None
     tasks = []
     for entry in value:
         if not isinstance(entry, dict) or (metric := percent(entry.get("metric"))) is None:

@@ -6,8 +6,6 @@ that train.py loads, such as `VLPromptLearner/model.pth.tar-20`.
 """
 
 import hashlib
-import re
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,32 +21,13 @@ _LAYOUT = {  # by the mode whose settings hold
 }
 
 
-def layout(mode: Mode) -> str:
-    """Return where an archive has the checkpoints for a mode, in words."""
-    dataset = "<source>" if mode.transfer else "<dataset>"
-    return _LAYOUT[mode.settings].format(dataset=dataset, shots="<K>", seed="<N>")
+def seed_folder(mode: Mode, dataset: str, shots: int | str, seed: int | str) -> str:
+    """Return where in an archive the checkpoint of one training lies if it is there."""
+    return _LAYOUT[mode.settings].format(dataset=dataset, shots=shots, seed=seed)
 
 
-@dataclass(frozen=True)
-class Archive:
-    """Where the checkpoints lie. `imagined`: the folder need not be there, nor its checkpoints."""
-
-    folder: Path
-    imagined: bool = False
-
-    @property
-    def name(self) -> str:
-        """Its folder's name, fit for a file name."""
-        return re.sub(r"[^\w.+-]", "_", self.folder.resolve().name) or "weights"
-
-    def seed_folder(self, mode: Mode, dataset: str, shots: int, seed: int) -> Path:
-        """Return where the checkpoint of one training lies if it is there."""
-        place = _LAYOUT[mode.settings].format(dataset=dataset, shots=shots, seed=seed)
-        return self.folder / place
-
-
-def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Archive:
-    """Return the archive; a dry run also shows what would be asked of one that is not there.
+def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Path:
+    """Return the folder; a dry run also shows what would be asked of one that is not there.
 
     Raises:
         UserError: no such folder, or published archives hold nothing for this mode.
@@ -62,15 +41,24 @@ def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Archive:
         raise UserError(
             f"--mode {mode.name}: has no effect with --weights, which takes b2n, xd, dg and fs"
         )
-    return Archive(folder, imagined=not folder.is_dir())
+    return folder
 
 
 def checkpoint_id(folder: Path) -> str:
     """Return what tells the checkpoint files below the folder of a seed from others: a digest over
     their names, sizes and ends (a zip file's end holds a checksum of every entry); nothing if there
-    is no file."""
+    is no file.
+
+    Raises:
+        UserError: a file cannot be read, or they lie in the folder itself.
+    """
     files = sorted(path for path in folder.glob("*/model*.pth.tar*") if path.is_file())
     if not files:
+        if any(folder.glob("model*.pth.tar*")):
+            raise UserError(
+                f"{shown(folder)}: holds checkpoint files itself; they belong in a folder below it "
+                "that is named for the model, such as VLPromptLearner"
+            )
         return ""
     digest = hashlib.sha256()
     for path in files:
@@ -90,8 +78,3 @@ def _ends(path: Path, size: int, changed: int) -> bytes:
     except OSError as error:
         raise UserError(f"cannot read {shown(path)}: {error.strerror}") from error
     return digest.digest()
-
-
-def misplaced(folder: Path) -> bool:
-    """Whether checkpoint files lie in the seed's folder itself."""
-    return any(path.is_file() for path in folder.glob("model*.pth.tar*"))

@@ -1,20 +1,20 @@
-"""From one experiment in one mode to its calls of train.py."""
+"""From one experiment in one mode to its calls of train.py, and the tables that they fill."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from runner.errors import UserError
 from runner.files.consoles import console_file
 from runner.files.writing import shown
 from runner.plan import demo
-from runner.plan.archive import Archive, checkpoint_id, misplaced
+from runner.plan.archive import checkpoint_id, seed_folder
 from runner.plan.arguments import Arguments
 from runner.plan.experiment import Experiment, trainer_yaml
-from runner.plan.grid import NO_POINT, Point
+from runner.plan.grid import Point
 from runner.plan.jobkey import Identity, weights_id
-from runner.plan.jobs import ANY, Job
+from runner.plan.jobs import ANY, Job, Study
 from runner.plan.modes import Mode
 
 ACCURACY = "accuracy"
@@ -40,8 +40,11 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Run:
-    """One run's data: the dataset tested, and `trained_on`, the one whose settings hold."""
+    """One run's data: the dataset and classes tested, and `trained_on`, the dataset whose settings
+    hold."""
 
+    kind: str
+    subset: str
     dataset: str
     seed: int
     shots: int
@@ -60,12 +63,14 @@ def shots_column(shots: int) -> str:
 
 
 @dataclass(frozen=True)
-class JobBuilder:
-    """Makes the jobs of one experiment in one mode.
+class Builder:
+    """Makes the studies of one experiment in one mode.
 
     Attributes:
-        archive: checkpoints to evaluate in place of training.
         point: of a grid, whose options win over the command line's, and those over the entry's.
+        archive: folder of checkpoints to evaluate in place of training.
+        source: the dataset that xd and dg train on.
+        datasets: those that are tested, beside the source.
         absent: takes the names of runs whose checkpoint is not in the archive.
     """
 
@@ -73,77 +78,117 @@ class JobBuilder:
     mode: Mode
     place: Workspace
     chosen: Arguments
-    archive: Archive | None = None
-    point: Point = NO_POINT
+    point: Point
+    archive: Path | None
+    source: str
+    datasets: tuple[str, ...]
+    seeds: tuple[int, ...]
     absent: list[str] = field(default_factory=list)
 
+    def study(self, *shots: int) -> Study:
+        """Return the study at one number of shots, or with a column for each of several."""
+        entry, mode = self.experiment, self.mode
+        # Zero-shot is one run per dataset, whose accuracy stands in every column.
+        jobs = self._jobs((entry.shots,) if entry.zero_shot else shots)
+        label, plain = self._owner, entry.zero_shot or self._plain(shots[0])
+        columns: tuple[str, ...] = (ACCURACY,)
+        tables: dict[str, Path] = {}
+        if mode.table == "shots":
+            columns = tuple(map(shots_column, shots))
+            stem = f"fs-{entry.trainer}"
+            if not entry.zero_shot:
+                tables = {
+                    shots_column(each): self._csv(self._stem(each, f"-shots{each}"))
+                    for each in shots
+                }
+        else:
+            stem = self._stem(shots[0], "" if plain else f"-shots{shots[0]}")
+            label = label if plain else f"{label}, {shots_column(shots[0])}"
+        if mode.base_to_new:
+            columns = ("base",) if entry.base_only else ("base", "new")
+        return Study(
+            name=entry.name,
+            label=label,
+            trainer=entry.trainer,
+            mode=mode,
+            columns=columns,
+            datasets=self.datasets,
+            seeds=self.seeds,
+            jobs=tuple(jobs),
+            csv=self._csv(stem),
+            source=self.source,
+            csv_by_column=tables,
+            absent=tuple(self.absent),
+            point=self.point,
+            ranking=self._csv(f"grid-{stem}", "") if self.point.folder else None,
+        )
+
     @property
-    def owner(self) -> str:
+    def _owner(self) -> str:
         """The experiment's name, and the folder of the grid's point."""
         return "/".join(filter(None, [self.experiment.name, self.point.folder]))
 
-    def cfg(self, shots: int, dataset: str) -> str:
-        """Return the YAML name of a run."""
-        settings = self.experiment.settings(self.mode.name, shots, dataset)
-        return demo.CFG if self.chosen.demo else settings[0]
+    @property
+    def _archive_name(self) -> str:
+        """`weights-` and the archive's folder, fit for a file name; nothing without."""
+        if not self.archive:
+            return ""
+        name = re.sub(r"[^\w.+-]", "_", self.archive.resolve().name)
+        return f"weights-{name or 'weights'}"
 
-    def base_to_new(self, dataset: str, seed: int, shots: int) -> list[Job]:
-        """Train on base classes, then test on new ones; outputs below train_base, test_new."""
-        run = Run(dataset, seed, shots, trained_on=dataset)
-        jobs, needs = self._trained(run, "base", "base")
-        if not self.experiment.base_only:
-            jobs += self._job(run, "test", "new", "test_new", "new", needs)
-        return jobs
+    def _plain(self, shots: int) -> bool:
+        """Shots are named where they are not the entry's, or part of what is compared."""
+        return shots == self.experiment.shots and not self.mode.shots
 
-    def all_classes(self, dataset: str, seed: int, shots: int, column: str) -> list[Job]:
-        """Train and test on all classes; outputs below train_all."""
-        return self._trained(Run(dataset, seed, shots, trained_on=dataset), "all", column)[0]
+    def _stem(self, shots: int, suffix: str) -> str:
+        """`<mode>-<trainer>-<yaml>`, the published name of a table without its ending."""
+        cfg, _ = self._settings(shots, self.source)
+        return f"{self.mode.name}-{self.experiment.trainer}-{cfg}{suffix}"
 
-    def transfer(
-        self, source: str, targets: Sequence[str], seeds: Sequence[int], shots: int
-    ) -> list[Job]:
-        """Train on all classes of the source once per seed, then test on every target; outputs
-        directly below the experiment's folder."""
-        jobs, trained = [], {}
-        for seed in seeds:
-            run = Run(source, seed, shots, trained_on=source)
-            made, trained[seed] = self._trained(run, "all", ACCURACY, step=False)
-            jobs += made
-        for target in targets:
-            for seed in seeds:
-                run = Run(target, seed, shots, trained_on=source)
-                jobs += self._job(run, "test", "all", "", ACCURACY, trained[seed])
-        return jobs
+    def _csv(self, stem: str, point: str | None = None) -> Path:
+        """Return the place of a table, named with what else tells it from others."""
+        parts = (stem, self._archive_name, self.point.folder if point is None else point)
+        name = "-".join(filter(None, parts))
+        return self.place.results / self.experiment.name / f"{name}.csv"
 
-    def _trained(
-        self, run: Run, subset: str, column: str, *, step: bool = True
-    ) -> tuple[list[Job], Job | None]:
-        """Return the job that trains, and once more as what others need; where nothing is trained
-        the job that tests on the same classes, which nobody needs."""
+    def _jobs(self, all_shots: Sequence[int]) -> list[Job]:
+        """Return the trainings, in b2n each with its test on new classes, and in xd and dg with
+        tests on every other dataset behind; where nothing is trained, tests on the same classes."""
         kind = "test" if self.experiment.zero_shot or self.archive else "train"
-        jobs = self._job(run, kind, subset, f"{kind}_{subset}" if step else "", column)
-        return jobs, jobs[0] if kind == "train" else None
+        subset = "base" if self.mode.base_to_new else "all"
+        made: list[Job | None] = []
+        trained: dict[int, Job | None] = {}
+        for dataset in [self.source] if self.mode.transfer else self.datasets:
+            for shots in all_shots:
+                for seed in self.seeds:
+                    run = Run(kind, subset, dataset, seed, shots, dataset)
+                    job = self._job(run)
+                    trained[seed] = job if kind == "train" else None
+                    made.append(job)
+                    if self.mode.base_to_new and not self.experiment.base_only:
+                        new = replace(run, kind="test", subset="new")
+                        made.append(self._job(new, trained[seed]))
+        for dataset in self.datasets if self.mode.transfer else ():
+            for seed in self.seeds:
+                run = Run("test", "all", dataset, seed, all_shots[0], self.source)
+                made.append(self._job(run, trained[seed]))
+        return [job for job in made if job]
 
-    def _job(
-        self, run: Run, kind: str, subset: str, step: str, column: str, needs: Job | None = None
-    ) -> list[Job]:
+    def _job(self, run: Run, needs: Job | None = None) -> Job | None:
         """Return the job, or none if its checkpoint is not in the archive."""
         entry, place = self.experiment, self.place
-        cfg, trainers = self.cfg(run.shots, run.trained_on), (entry.trainer, entry.cfg_trainer)
-        yamls = (
-            dataset_yaml(place.repo, run.dataset),
-            trainer_yaml(place.repo, trainers, cfg, entry.name),
-        )
-        name = f"{self.owner} {run.dataset}{self._shots(run)} seed{run.seed} {kind} {subset}"
-        options = self._options(run, subset)
-        root = place.outputs / self.owner
+        cfg, opts = self._settings(run.shots, run.trained_on)
+        yamls = (dataset_yaml(place.repo, run.dataset), trainer_yaml(place.repo, entry, cfg))
+        shots = "" if self._plain(run.shots) or entry.zero_shot else f" shots{run.shots}"
+        name = f"{self._owner} {run.dataset}{shots} seed{run.seed} {run.kind} {run.subset}"
         model, training = (needs.folder, needs.key) if needs else (None, "")
         if self.archive:
-            root /= f"weights-{self.archive.name}"
-            model, training = self._checkpoint(self.archive, run, name)
+            model, training = self._checkpoint(self.archive, run)
             if not training:
-                return []
-        path = Path(step, entry.trainer, run.dataset, f"shots{run.shots}", cfg, f"seed{run.seed}")
+                self.absent.append(f"{name} (no checkpoint in {shown(model)})")
+                return None
+        options = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", run.subset]
+        options += [*opts, *self.chosen.options, *self.point.options]  # the last of a key holds
         key = Identity(
             trainer=entry.trainer,
             dataset=run.dataset,
@@ -151,34 +196,39 @@ class JobBuilder:
             yamls=yamls,
             options=options,
             weights=weights_id(yamls, options, (Path.cwd(), place.repo)),
-            evaluates="" if kind == "train" else "model" if model else "zero-shot",
+            evaluates="" if run.kind == "train" else "model" if model else "zero-shot",
             training=training,
         ).key
-        words = self._words(run, kind, yamls, root / path, model)
-        job = Job(
+        root = place.outputs / self._owner / self._archive_name
+        step = "" if self.mode.transfer else f"{run.kind}_{run.subset}"
+        path = Path(step, entry.trainer, run.dataset, f"shots{run.shots}", cfg, f"seed{run.seed}")
+        words = [*place.train_command, *self._words(run, yamls, root / path, model)]
+        return Job(
             name=name,
-            experiment=self.owner,
-            kind=kind,
-            column=ANY if entry.zero_shot and self.mode.table == "shots" else column,
+            experiment=self._owner,
+            kind=run.kind,
+            column=self._column(run),
             dataset=run.dataset,
             seed=run.seed,
             folder=root / path,
             console=console_file(root, path.parts),
             key=key,
-            argv=(*place.train_command, *words, "--job-key", key, *options),
+            argv=(*words, "--job-key", key, *options),
             needs=needs,
         )
-        return [job]
 
-    def _options(self, run: Run, subset: str) -> list[str]:
-        """The KEY VALUE words, of which the last for a key holds."""
-        _, opts = self.experiment.settings(self.mode.name, run.shots, run.trained_on)
-        words = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", subset]
-        demo_opts = self.experiment.demo_opts if self.chosen.demo else ()
-        return [*words, *opts, *demo_opts, *self.chosen.options, *self.point.options]
+    def _settings(self, shots: int, dataset: str) -> tuple[str, tuple[str, ...]]:
+        """Return the YAML name of a run, and the entry's options for it."""
+        cfg, opts = self.experiment.settings(self.mode.name, shots, dataset)
+        return (demo.CFG, (*opts, *self.experiment.demo_opts)) if self.chosen.demo else (cfg, opts)
+
+    def _column(self, run: Run) -> str:
+        if self.mode.table == "shots":
+            return ANY if self.experiment.zero_shot else shots_column(run.shots)
+        return run.subset if self.mode.base_to_new else ACCURACY
 
     def _words(
-        self, run: Run, kind: str, yamls: Sequence[Path], output: Path, model: Path | None
+        self, run: Run, yamls: Sequence[Path], output: Path, model: Path | None
     ) -> list[str]:
         """The flags of train.py, but for the job key."""
         entry = self.experiment
@@ -187,22 +237,10 @@ class JobBuilder:
         words += ["--output-dir", shown(output)]
         if model:
             words += ["--model-dir", shown(model), "--load-epoch", str(entry.loadep)]
-        return [*words, "--eval-only"] if kind == "test" else words
+        return [*words, "--eval-only"] if run.kind == "test" else words
 
-    def _shots(self, run: Run) -> str:
-        """Shots are named where they are not the entry's, or part of what is compared."""
-        plain = run.shots == self.experiment.shots and not self.mode.shots
-        return "" if plain or self.experiment.zero_shot else f" shots{run.shots}"
-
-    def _checkpoint(self, archive: Archive, run: Run, name: str) -> tuple[Path, str]:
-        """Return the folder that holds the model's, and what identifies the checkpoint."""
-        folder = archive.seed_folder(self.mode, run.trained_on, run.shots, run.seed)
-        identity = "imagined" if archive.imagined else checkpoint_id(folder)
-        if not identity and misplaced(folder):
-            raise UserError(
-                f"{shown(folder)}: holds checkpoint files itself; they belong in a folder below it "
-                "that is named for the model, such as VLPromptLearner"
-            )
-        if not identity:
-            self.absent.append(f"{name} (no checkpoint in {shown(folder)})")
-        return folder, identity
+    def _checkpoint(self, archive: Path, run: Run) -> tuple[Path, str]:
+        """Return the folder that holds the model's, and what identifies the checkpoint: nothing if
+        there is none."""
+        folder = archive / seed_folder(self.mode, run.trained_on, run.shots, run.seed)
+        return folder, checkpoint_id(folder) if archive.is_dir() else "imagined"

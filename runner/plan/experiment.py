@@ -1,6 +1,6 @@
 """An entry of configs.py, checked, with the YAML and options that hold for each run."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ CASE_KEYS = {"when", "cfg", "opts"}
 WHEN_KEYS = {"mode", "shots", "dataset"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Experiment:
     """One entry of configs.py; the meaning of the fields stands in its docstring."""
 
@@ -51,7 +51,7 @@ class Experiment:
         cfg, opts = self.cfg, self.opts
         given = {"mode": MODES[mode].settings, "shots": shots, "dataset": dataset}
         for case in self.cases:
-            if all(given[key] in _listed(wanted) for key, wanted in case["when"].items()):
+            if all(given[key] in _listed(wanted) for key, wanted in case.get("when", {}).items()):
                 cfg = case.get("cfg", cfg)
                 opts = (*opts, *map(str, case.get("opts", ())))
         return cfg, opts
@@ -72,7 +72,7 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
     # What several tasks or a head of the trained classes have learned says nothing of other data.
     no_transfer = flags["base_only"] or flags["multi_task"]
     modes = tuple(each for each in MODES if not (no_transfer and MODES[each].transfer))
-    modes = tuple(config.get("modes", ())) or modes
+    modes = tuple(config.get("modes", modes))
     return Experiment(
         name=name,
         trainer=train["trainer"],
@@ -95,12 +95,27 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
 
 
 def _problems(config: Mapping[str, Any]) -> list[str]:
-    train = config.get("train", {})
-    problems = _unknown("", config, SECTIONS, "section")
-    problems += _unknown("data.", config.get("data", {}), DATA_KEYS)
-    problems += _unknown("train.", train, TRAIN_KEYS)
-    for case in train.get("cases", ()):
-        problems += _case_problems(case)
+    train, cases = config.get("train", {}), config.get("train", {}).get("cases", ())
+    known = [
+        ("", config, SECTIONS),
+        ("data.", config.get("data", {}), DATA_KEYS),
+        ("train.", train, TRAIN_KEYS),
+        *(("train.cases.", case, CASE_KEYS) for case in cases),
+        *(("train.cases.when.", case.get("when", {}), WHEN_KEYS) for case in cases),
+    ]
+    problems = [
+        f"{where}{key}: no such key{did_you_mean(key, keys)}"
+        for where, given, keys in known
+        for key in given
+        if key not in keys
+    ]
+    problems += [
+        f"train.cases.when.mode: {mode}: must be one of {', '.join(SETTINGS_MODES)}, "
+        "which hold for dg, fs-b2n and mt as well"
+        for case in cases
+        for mode in _listed(case.get("when", {}).get("mode", ()))
+        if mode not in SETTINGS_MODES
+    ]
     problems += [f"train.{key} is missing" for key in ("trainer", "cfg") if key not in train]
     for key in ("opts", "demo_opts"):
         if len(train.get(key, ())) % 2:
@@ -115,53 +130,28 @@ def _problems(config: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _case_problems(case: Mapping[str, Any]) -> list[str]:
-    when = case.get("when", {})
-    problems = _unknown("train.cases.", case, CASE_KEYS)
-    problems += _unknown("train.cases.when.", when, WHEN_KEYS)
-    if "when" not in case:
-        problems.append("train.cases: a case without `when`")
-    return problems + [
-        f"train.cases.when.mode: {mode}: must be one of {', '.join(SETTINGS_MODES)}, "
-        "which hold for dg, fs-b2n and mt as well"
-        for mode in _listed(when.get("mode", ()))
-        if mode not in SETTINGS_MODES
-    ]
-
-
-def _listed(wanted: Any) -> list[Any]:
-    return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
-
-
-def _unknown(
-    where: str, given: Mapping[str, Any], known: Collection[str], what: str = "key"
-) -> list[str]:
-    return [
-        f"{where}{key}: no such {what}{did_you_mean(key, known)}"
-        for key in given
-        if key not in known
-    ]
+def _listed(wanted: Any) -> Sequence[Any]:
+    return wanted if isinstance(wanted, list | tuple) else [wanted]
 
 
 @lru_cache(maxsize=1024)
-def trainer_yaml(repo: Path, trainers: tuple[str, ...], cfg: str, name: str) -> Path:
+def trainer_yaml(repo: Path, entry: Experiment, cfg: str) -> Path:
     """Return the YAML of a run: the trainer's own file, else that of the folder it borrows from. In
     the demo a method without a file of its own takes the general one.
-
-    Args:
-        trainers: the trainer, and the one whose folder it borrows from.
-        name: of the experiment, for the error.
 
     Raises:
         UserError: there is none.
     """
     general = (demo.CFG_FOLDER,) if cfg == demo.CFG else ()
-    folders = [repo / "configs/trainers" / each for each in dict.fromkeys((*trainers, *general))]
+    folders = [
+        repo / "configs/trainers" / each
+        for each in dict.fromkeys((entry.trainer, entry.cfg_trainer, *general))
+    ]
     for folder in folders:
         if (folder / f"{cfg}.yaml").is_file():
             return folder / f"{cfg}.yaml"
     near = [path.stem for folder in folders for path in folder.glob("*.yaml")]
     raise UserError(
-        f"configs.py, {name}: no file {folders[-1].relative_to(repo)}/{cfg}.yaml"
+        f"configs.py, {entry.name}: no file {folders[-1].relative_to(repo)}/{cfg}.yaml"
         f"{did_you_mean(cfg, near)}"
     )

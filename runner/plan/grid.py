@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.errors import UserError, did_you_mean
+from runner.errors import UserError
 from runner.plan.jobkey import normalise
 from runner.plan.option_keys import VALIDATE
 
 VALIDATION, TEST = "val", "test"  # images that may rank the points
-_ALIAS = re.compile(r"[A-Za-z]\w*")
 _UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
-_AXIS_KEYS = frozenset({"alias", "values"})
 _LONGEST = 100  # characters of a folder's name
 
 
@@ -78,17 +76,17 @@ def parse_axis(word: str) -> Axis:
     Raises:
         UserError: it is not of that form.
     """
-    key, equals, text = word.partition("=")
+    key, _, text = word.partition("=")
     values, value = [], ""
     for part in text.split(","):
         value = f"{value},{part}" if value else part
-        if not _open(value):
+        if _closed(value):
             values.append(value.strip())
             value = ""
+    values = [each for each in values if each]
     if value:
-        raise UserError(f"--grid {word}: {_open(value)} is not closed")
-    values = [value for value in values if value]
-    if not key or not equals or not values:
+        raise UserError(f"--grid {word}: a bracket or quote is not closed")
+    if not key or not values:
         raise UserError(f"--grid {word}: must be KEY=a,b,c, as OPTIM.LR=0.002,0.02")
     if same := _equal(values):
         raise UserError(f"--grid {word}: {same}")
@@ -103,16 +101,12 @@ def read_axes(entry: Any) -> tuple[list[Axis], list[str]]:
     axes, problems = [], []
     for key, given in entry.items():
         alias, values = "", given
-        if isinstance(given, Mapping):
-            problems += [
-                f"grid.{key}.{name}: no such key{did_you_mean(name, _AXIS_KEYS)}"
-                for name in given.keys() - _AXIS_KEYS
-            ]
+        if isinstance(given, Mapping) and given.keys() <= {"alias", "values"}:
             alias, values = str(given.get("alias", "")), given.get("values")
         if not isinstance(values, list | tuple) or not values:
-            problems.append(f"grid.{key}: must be a list of values")
+            problems.append(f'grid.{key}: must be a list, or {{"alias": name, "values": list}}')
             continue
-        if alias and not _ALIAS.fullmatch(alias):
+        if alias and not alias.isidentifier():
             problems.append(f"grid.{key}.alias {alias}: letters and digits, a letter first")
         words = tuple(map(str, values))
         if same := _equal(words):
@@ -132,12 +126,10 @@ def _equal(words: Sequence[str]) -> str:
     return ""
 
 
-def _open(text: str) -> str:
-    """Return a bracket or quote that is not closed in a text, nothing if there is none."""
-    for left, right in ("()", "[]", "{}"):
-        if text.count(left) != text.count(right):
-            return left
-    return next((quote for quote in "'\"" if text.count(quote) % 2), "")
+def _closed(text: str) -> bool:
+    """Return whether every bracket and quote in a text has its other one."""
+    brackets = all(text.count(left) == text.count(right) for left, right in ("()", "[]", "{}"))
+    return brackets and not any(text.count(quote) % 2 for quote in "'\"")
 
 
 def _short_names(axes: Sequence[Axis]) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from runner.errors import UserError, did_you_mean
 from runner.files.writing import shown
 from runner.plan import demo
-from runner.plan.archive import layout, open_archive
+from runner.plan.archive import open_archive, seed_folder
 from runner.plan.arguments import Arguments
-from runner.plan.build import ACCURACY, JobBuilder, Workspace, dataset_yaml, shots_column
+from runner.plan.build import Builder, Workspace, dataset_yaml
 from runner.plan.experiment import Experiment
 from runner.plan.grid import Point, points
 from runner.plan.jobs import Job, Study
@@ -39,9 +39,11 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments)
         ]
         absent = sum(len(study.absent) for study in made)
         if absent and not any(study.jobs for study in made):
+            dataset = "<source>" if mode.transfer else "<dataset>"
+            looks = seed_folder(mode, dataset, shots="<K>", seed="<N>")
             raise UserError(
                 f"--weights {chosen.weights}: holds none of the {absent} checkpoints; mode "
-                f"{mode.name} looks for {layout(mode)}/<model>/model.pth.tar-<epoch>"
+                f"{mode.name} looks for {looks}/<model>/model.pth.tar-<epoch>"
             )
         studies += made
     return _share_jobs(studies)
@@ -130,116 +132,23 @@ def _plan_experiment(
     source = ""
     if mode.transfer:
         source = demo.DATASETS[0] if chosen.demo else experiment.source
-    datasets = _datasets(experiment, mode, chosen, source)
+    datasets = chosen.datasets or experiment.datasets[mode.datasets]
+    if chosen.demo and not chosen.datasets:
+        datasets = demo.datasets(mode, multi_task=experiment.multi_task)
+    datasets = tuple(name for name in datasets if name != source)
     _require_files(place.repo, experiment.name, [source, *datasets] if source else datasets)
     shots = chosen.shots or mode.shots or (experiment.shots,)
     seeds = chosen.seeds or experiment.seeds
     if experiment.zero_shot:  # it sees no training image: one seed says it all
         seeds = seeds[:1]
-    builder = JobBuilder(experiment, mode, place, chosen, archive, point)
-    study = Study(
-        name=experiment.name,
-        label=builder.owner,
-        trainer=experiment.trainer,
-        mode=mode,
-        columns=(ACCURACY,),
-        datasets=datasets,
-        seeds=seeds,
-        jobs=(),
-        csv=place.results / experiment.name,
-        source=source,
-        point=point,
-    )
-    if mode.table == "shots":
-        return [_by_shots(study, builder, shots)]
-    if experiment.zero_shot:  # and so does one number of shots
-        shots = (experiment.shots,)
-    return [_at(study, replace(builder, absent=[]), each) for each in shots]
-
-
-def _datasets(
-    experiment: Experiment, mode: Mode, chosen: Arguments, source: str
-) -> tuple[str, ...]:
-    names = chosen.datasets or experiment.datasets[mode.datasets]
-    if chosen.demo and not chosen.datasets:
-        names = demo.datasets(mode, multi_task=experiment.multi_task)
-    return tuple(name for name in names if name != source)
-
-
-def _at(study: Study, builder: JobBuilder, shots: int) -> Study:
-    """The study at one number of shots."""
-    mode, entry = builder.mode, builder.experiment
-    jobs: list[Job] = []
-    if mode.transfer:
-        jobs = builder.transfer(study.source, study.datasets, study.seeds, shots)
-    for dataset in () if mode.transfer else study.datasets:
-        for seed in study.seeds:
-            if mode.base_to_new:
-                jobs += builder.base_to_new(dataset, seed, shots)
-            else:
-                jobs += builder.all_classes(dataset, seed, shots, ACCURACY)
-    base_to_new = ("base",) if entry.base_only else ("base", "new")
-    plain = entry.zero_shot or (shots == entry.shots and not mode.shots)
-    suffix = "" if plain else f"-shots{shots}"
-    return _with_tables(
-        replace(
-            study,
-            label=study.label if plain else f"{study.label}, {shots_column(shots)}",
-            columns=base_to_new if mode.base_to_new else study.columns,
-            jobs=tuple(jobs),
-            absent=tuple(builder.absent),
-        ),
-        _csv_name(study, builder, shots, suffix),
-    )
-
-
-def _by_shots(study: Study, builder: JobBuilder, shots: Sequence[int]) -> Study:
-    """The study with a column for each number of shots."""
-    zero_shot = builder.experiment.zero_shot
-    # Zero-shot is one run per dataset, whose accuracy stands in every column.
-    trained = (builder.experiment.shots,) if zero_shot else shots
-    jobs = [
-        job
-        for dataset in study.datasets
-        for each in trained
-        for seed in study.seeds
-        for job in builder.all_classes(dataset, seed, each, shots_column(each))
+        if mode.table != "shots":  # and so does one number of shots
+            shots = (experiment.shots,)
+    return [
+        Builder(experiment, mode, place, chosen, point, archive, source, datasets, seeds).study(
+            *each
+        )
+        for each in ([shots] if mode.table == "shots" else [(number,) for number in shots])
     ]
-    tables = {
-        shots_column(each): _table(study, _csv_name(study, builder, each, f"-shots{each}"))
-        for each in shots
-        if not zero_shot
-    }
-    made = replace(
-        study,
-        columns=tuple(map(shots_column, shots)),
-        jobs=tuple(jobs),
-        csv_by_column=tables,
-        absent=tuple(builder.absent),
-    )
-    return _with_tables(made, f"fs-{builder.experiment.trainer}{_archive_suffix(builder)}")
-
-
-def _csv_name(study: Study, builder: JobBuilder, shots: int, suffix: str) -> str:
-    """`<mode>-<trainer>-<yaml>`, the published name without its ending, with what else tells the
-    table from others."""
-    cfg = builder.cfg(shots, study.source)
-    stem = f"{builder.mode.name}-{builder.experiment.trainer}-{cfg}"
-    return f"{stem}{suffix}{_archive_suffix(builder)}"
-
-
-def _archive_suffix(builder: JobBuilder) -> str:
-    return f"-weights-{builder.archive.name}" if builder.archive else ""
-
-
-def _table(study: Study, stem: str) -> Path:
-    return study.csv / f"{'-'.join(filter(None, [stem, study.point.folder]))}.csv"
-
-
-def _with_tables(study: Study, stem: str) -> Study:
-    """Return the study with the place of its table, and of the one that ranks it in its grid."""
-    ranking = study.csv / f"grid-{stem}.csv" if study.point.folder else None
-    return replace(study, csv=_table(study, stem), ranking=ranking)
 
 
 def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:

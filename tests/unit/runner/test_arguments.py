@@ -37,8 +37,8 @@ def test_a_path_with_a_dot_is_no_option(flag):
     [
         (["--cfg", "coop", "--seed", "1"], "--seed: no such flag; did you mean --seeds?"),
         ([], "--cfg is missing: name an experiment; --list shows them"),
-        (["--cfg", "coop", "--seeds", "one"], "--seeds one: must be a whole number, 0 or more"),
-        (["--cfg", "coop", "--shots", "0"], "--shots 0: must be a whole number, 1 or more"),
+        (["--cfg", "coop", "--seeds", "one"], "--seeds: one: must be a whole number, 0 or more"),
+        (["--cfg", "coop", "--shots", "0"], "--shots: 0: must be a whole number, 1 or more"),
         (["--cfg", "coop", "OPTIM.LR"], "OPTIM.LR: has no value; options are KEY VALUE"),
         (
             ["--cfg", "coop", "OPTIM.LR", "0.1", "--dry-run"],
@@ -54,38 +54,41 @@ def test_a_path_with_a_dot_is_no_option(flag):
         ),
         (
             ["--cfg", "coop", "--seeds", "1.5"],
-            "--seeds: expects whole numbers, but 1.5 has a dot and so begins the KEY VALUE options",
+            "--seeds: expected at least one argument; 1.5 has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--datasets", "x.yaml", "--seeds", "1"],
-            "--datasets: expects names, but x.yaml has a dot and so begins the KEY VALUE options",
+            "--datasets: expected at least one argument; x.yaml has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--seeds", "1", "--cfg", "configs.py"],
-            "--cfg: expects names, but configs.py has a dot and so begins the KEY VALUE options",
+            "--cfg: expected at least one argument; configs.py has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--gpus", "OPTIM.LR", "0.1"],
-            "--gpus: expects whole numbers, but OPTIM.LR has a dot and so begins the KEY VALUE "
-            "options",
+            "--gpus: expected at least one argument; OPTIM.LR has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--retries", "0.5"],
-            "--retries: expects a whole number, but 0.5 has a dot and so begins the KEY VALUE "
-            "options",
+            "--retries: expected one argument; 0.5 has a dot and so begins the KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--mode", "b2n.x"],
-            "--mode: expects b2n or xd or dg or fs or fs-b2n or mt, but b2n.x has a dot and so "
-            "begins the KEY VALUE options",
+            "--mode: expected at least one argument; b2n.x has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--mode", "xx"],
-            "--mode xx: no such mode; did you mean xd?",
+            "--mode: xx: no such mode; did you mean xd?",
         ),
         (
             ["--cfg", "coop", "--grid", "OPTIM.LR", "0.1"],
-            "--grid: expects KEY=a,b,c, but OPTIM.LR has a dot and so begins the KEY VALUE options",
+            "--grid: expected at least one argument; OPTIM.LR has a dot and so begins the "
+            "KEY VALUE options",
         ),
         (
             ["--cfg", "coop", "--grid", "OPTIM.LR="],

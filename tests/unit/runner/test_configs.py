@@ -35,7 +35,7 @@ YAMLS = {
 
 def trainer_yaml(repo, entry, cfg):
     find_yaml.cache_clear()
-    return find_yaml(repo, (entry.trainer, entry.cfg_trainer), cfg, entry.name)
+    return find_yaml(repo, entry, cfg)
 
 
 @pytest.mark.parametrize("name", configs.experiments())
@@ -103,7 +103,7 @@ def test_a_wrong_entry_is_told_line_by_line():
         ({"mode": "xx"}, "mode: xx: must be one of b2n, xd, dg, fs, fs-b2n, mt"),
         ({"mode": "b2n", "modes": ["fs"]}, "mode: b2n: must be one of fs"),
         ({"modes": ["fs", "fewshot"]}, "modes: fewshot: no such mode"),
-        ({"output": {}}, "output: no such section"),
+        ({"output": {}}, "output: no such key"),
         ({"data": {"datasets_fewshot": []}}, "data.datasets_fewshot: no such key; did you mean"),
         (
             {"train": {"trainer": "X", "cfg": "y", "cases": [{"when": {"mode": "dg"}}]}},

@@ -68,9 +68,9 @@ def test_values_are_parted_at_commas_outside_of_brackets_and_quotes(word, values
 @pytest.mark.parametrize(
     ("word", "wrong"),
     [
-        ("A.B=(1,2", "( is not closed"),
-        ("A.B=1,[2,(3,4)", "[ is not closed"),
-        ("A.B='a,b", "' is not closed"),
+        ("A.B=(1,2", "a bracket or quote is not closed"),
+        ("A.B=1,[2,(3,4)", "a bracket or quote is not closed"),
+        ("A.B='a,b", "a bracket or quote is not closed"),
         ("A.B=0.1,0.2,0.10", "0.1 and 0.10 are one value; name each once"),
         ("A.B=4,4", "4 and 4 are one value; name each once"),
     ],
@@ -242,9 +242,8 @@ def test_a_grid_in_configs_may_have_aliases_and_is_checked():
     with pytest.raises(UserError) as error:
         read_experiment("mine", {"train": train, "grid": wrong})
     assert error.value.problems == [
-        "configs.py, mine: grid.A.B: must be a list of values",
-        "configs.py, mine: grid.A.C.value: no such key; did you mean values?",
-        "configs.py, mine: grid.A.C: must be a list of values",
+        'configs.py, mine: grid.A.B: must be a list, or {"alias": name, "values": list}',
+        'configs.py, mine: grid.A.C: must be a list, or {"alias": name, "values": list}',
         "configs.py, mine: grid.A.D: 0.1 and 1e-1 are one value; name each once",
         "configs.py, mine: grid.SEED: set by the runner for every run; use --seeds for seeds",
         "configs.py, mine: grid.LR: not a key; options are KEY VALUE, as OPTIM.LR 0.002",
