@@ -70,6 +70,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     each.add_argument("cell", metavar="CELL", help=cell)
     _add_folders(each)
+    for name, command in commands.choices.items():
+        examples = [line for line in EPILOG.splitlines() if f"runner {name} " in line]
+        command.epilog = "\n".join(["examples:", *examples])
+        command.formatter_class = _TEXT
     return parser
 
 

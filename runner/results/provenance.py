@@ -20,7 +20,7 @@ OF_A_METHOD = ("backbone", "backbone_sha256", "activation", "transforms_test", "
 OF_A_ROW = (*OF_A_METHOD, "epoch")
 OF_A_CELL = (*OF_A_ROW, "split_sha256", "classnames_sha256", "num_train", "num_val", "images_test",
              "partial")  # fmt: skip
-TESTED = "tested"
+_BEST = "model-best.pth.tar"
 
 
 def facts(row: Row, names: Sequence[str]) -> tuple[tuple[str, Any], ...]:
@@ -28,11 +28,11 @@ def facts(row: Row, names: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     agree."""
     if not row["stated"]:
         return ()
+    kind = UNTRAINED if row["checkpoint"] == UNTRAINED else "a checkpoint"
+    if _BEST in row["checkpoint"]:  # of an epoch that validation chooses, for each seed its own
+        kind, names = "the best checkpoint", [name for name in names if name != "epoch"]
     found = [(name, value) for name in names if (value := row[name]) not in ("", None)]
-    if row["checkpoint"]:
-        kind = UNTRAINED if row["checkpoint"] == UNTRAINED else "a checkpoint"
-        found.append((TESTED, kind))
-    return tuple(found)
+    return (*found, *([("tested", kind)] if row["checkpoint"] else []))
 
 
 def odd_ones(rows: Sequence[Row], names: Sequence[str]) -> list[str]:

@@ -21,10 +21,10 @@ from runner.files.records import (
 )
 from runner.results import layouts
 from runner.results.layouts import Place
-from runner.results.schema import DONE, FAILED, MISSING, RUNNING, from_record
+from runner.results.schema import DONE, FAILED, MISSING, PROVENANCE, RUNNING, from_record
 
 Row = dict[str, Any]
-"""A run by column; `tasks` and `record` stand beside the columns until the table is made."""
+"""A run by column; `tasks` and `provenance` stand beside the columns until the table is made."""
 
 _HEAD = 1 << 16  # bytes of a log in which its configuration stands
 _OF_THE_PROTOCOL = ("DATASET.NUM_SHOTS", "DATASET.SUBSAMPLE_CLASSES")  # words the runner adds
@@ -123,14 +123,15 @@ def _by_hand(path: Path, record: Mapping[str, Any]) -> Row:
 
 def _with_record(row: Row, record: Mapping[str, Any], result: RunResult) -> Row:
     """Return the run with what its result.json says; its provenance comes with each task."""
-    stated = {"record": record, **from_record(record)}
+    stated = from_record(record)
     if stated.get("subset") not in ("base", "new", "all"):
         stated["subset"] = row["subset"]
     row |= stated
     row |= {
         **{"state": DONE, "reason": "", "overall": result.accuracy, "tasks": result.tasks},
+        PROVENANCE: record.get(PROVENANCE),
         **{"split_note": result.split_note, "split": stated.get("split") or "test"},
-        "precision": stated.get("precision") or str(record.get("precision") or ""),
+        "precision": str(record.get("precision") or ""),
     }
     if row["trained"] and row.get("epochs") and row.get("seconds_train") is not None:
         row["seconds_per_epoch"] = row["seconds_train"] / row["epochs"]

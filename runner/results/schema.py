@@ -10,6 +10,7 @@ from typing import Any
 from runner.files.records import number, percent
 
 DONE, FAILED, RUNNING, MISSING = "done", "failed", "running", "missing"
+PROVENANCE = "provenance"  # of result.json
 UNTRAINED = "untrained"  # in place of a checkpoint
 DTYPES = {
     **{"text": "str", "whole": "Int64", "flag": "boolean"},
@@ -32,19 +33,23 @@ def as_markdown() -> str:
 
 
 @cache
-def _stated() -> list[tuple[str, tuple[str, ...], str]]:
-    return [(c["column"], tuple(c["record"].split(".")), c["kind"]) for c in columns()
-            if c["record"]]  # fmt: skip
+def _stated(provenance: bool) -> list[tuple[str, tuple[str, ...], str]]:
+    """Return (column, path, kind) of what stands in a result.json, of its provenance or not."""
+    found = [(c["column"], tuple(c["record"].split(".")), c["kind"]) for c in columns()]
+    return [each for each in found if each[1][0] and (each[1][0] == PROVENANCE) == provenance]
 
 
-def from_record(record: Mapping[str, Any], task: int = 0) -> dict[str, Any]:
+def from_record(
+    record: Mapping[str, Any], *, provenance: bool = False, task: int = 0
+) -> dict[str, Any]:
     """Return what a result.json states, by column; nothing for what is no number or text.
 
     Args:
+        provenance: whether to return what it states of that, in place of all else.
         task: which of the datasets of a run over several.
     """
     found = {}
-    for name, keys, kind in _stated():
+    for name, keys, kind in _stated(provenance):
         if (value := record.get(keys[0])) is None:
             continue
         for key in keys[1:]:

@@ -15,7 +15,7 @@ from runner.results import layouts
 from runner.results.layouts import Place
 from runner.results.lines import VARIANTS
 from runner.results.reading import Row, placed, read_run, without_result
-from runner.results.schema import DTYPES, columns, from_record
+from runner.results.schema import DTYPES, PROVENANCE, columns, from_record
 
 _DEEPEST = 5  # parts between the folder that holds `console` and the folder of a run
 _SEED = re.compile(r"seed(\d+)")
@@ -68,10 +68,10 @@ def as_table(rows: Iterable[Row]) -> pd.DataFrame:
     made = {}
     for column in columns():
         name, empty = column["column"], "" if column["kind"] == "text" else None
-        values: list[Any] = [empty] * len(expanded)
+        values: Any = empty
         if name in known:
             values = [empty if (value := row.get(name)) is None else value for row in expanded]
-        made[name] = pd.Series(values, dtype=DTYPES[column["kind"]])
+        made[name] = pd.Series(values, range(len(expanded)), dtype=DTYPES[column["kind"]])
     return pd.DataFrame(made)
 
 
@@ -80,16 +80,15 @@ def _by_task(row: Row) -> Iterator[Row]:
     row["method"] = row["trainer"].removesuffix("DePT")
     row["dept"] = row["method"] != row["trainer"]
     row["accuracy"] = row.get("overall")
-    row["stated"] = bool(row.get("record", {}).get("provenance"))
-    for name in ("backbone", "precision"):  # where result.json does not state them
-        row[name] = row.get(name) or row.get(f"log_{name}")
-    tasks = row.get("tasks", ())
-    for place, task in enumerate(tasks):
-        stated = from_record({"provenance": row.get("record", {}).get("provenance")}, place)
-        own = {"task": task.name, "task_dataset": task.dataset, "accuracy": task.metric}
-        yield row | stated | own | {"split_note": task.split_note}
-    if not tasks:
-        yield row
+    row["stated"] = bool(row.get(PROVENANCE))
+    for place, task in enumerate(row.get("tasks") or (None,)):
+        each = row | from_record(row, provenance=True, task=place) if row["stated"] else row
+        for name in ("backbone", "precision"):  # where result.json does not state them
+            each[name] = each.get(name) or row.get(f"log_{name}")
+        if task:
+            own = {"task": task.name, "task_dataset": task.dataset, "accuracy": task.metric}
+            each = each | own | {"split_note": task.split_note}
+        yield each
 
 
 def _collect(folder: Path, mode: str, settings: bool, unreadable: list[Path] | None) -> list[Row]:

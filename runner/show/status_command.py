@@ -3,6 +3,7 @@
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -30,14 +31,16 @@ def run(args: argparse.Namespace) -> int:
     unreadable: list[Path] = []
     table = load_runs(Path(args.directory), settings=False, unreadable=unreadable)
     runs = table.drop_duplicates("folder")
+    named = rows_of(runs[runs["state"].isin([RUNNING, FAILED])])
     for name, found in runs.groupby("experiment", sort=False):
-        print("\n".join(_lines(str(name), found)))
+        print("\n".join(_lines(str(name), found, [r for r in named if r["experiment"] == name])))
     for path in unreadable:
         print(f"{shown(path)}: may not be read, so nothing of it is here")
     return 0
 
 
-def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
+def _lines(experiment: str, runs: pd.DataFrame, named: Sequence[Row]) -> list[str]:
+    """Return what is said of an experiment; `named`: its runs that are at work or failed."""
 
     planned: dict[str, str] = {}  # names of the runs by their folders
     one_of_each = {os.path.dirname(folder): folder for folder in runs["folder"]}.values()
@@ -54,10 +57,11 @@ def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
     lines = [f"{experiment}: {', '.join(said)}, of {len(runs) + waiting}{progress}"]
     if accuracy := _accuracy(runs):
         lines.append(f"  accuracy so far: {accuracy}")
-    for each in rows_of(runs[runs["state"] == RUNNING]):
-        lines += _at_work(each["folder"], _name(each, planned))
-    failed = runs[runs["state"] == FAILED]
-    for each in rows_of(failed.head(_FAILURES)):
+    for each in named:
+        if each["state"] == RUNNING:
+            lines += _at_work(each["folder"], _name(each, planned))
+    failed = [each for each in named if each["state"] == FAILED]
+    for each in failed[:_FAILURES]:
         lines.append(f"  failed:  {_name(each, planned)}: {_printable(each['reason'])}")
     if len(failed) > _FAILURES:
         lines.append(f"  failed:  and {len(failed) - _FAILURES} more")

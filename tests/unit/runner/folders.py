@@ -1,5 +1,6 @@
 """Folders of runs as engines leave them, written by hand."""
 
+import functools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,6 +53,11 @@ def body(*rows: str, average: str = "average") -> list[Line]:
     return [*map(Line, rows), Line(average, average=True, members=rows)]
 
 
+@functools.cache
+def _blank() -> dict:
+    return rows_of(as_table([{"trainer": "CoOp", "folder": "f"}]))[0]
+
+
 def table_of(
     scores: dict, lines: list[Line], *, columns=("base", "new"), seeds=(1,), **more
 ) -> Table:
@@ -59,9 +65,8 @@ def table_of(
     lines of a split of one's own."""
     own, rows, mode = more.pop("own", ()), more.pop("rows", {}), more.pop("mode", "b2n")
     behind: dict = {}
-    empty = as_table([{"trainer": "CoOp", "folder": "f"}])
     for (line, column, seed), value in scores.items():
-        row = {**rows_of(empty)[0], "seed": seed, "accuracy": value, "own_split": line in own}
+        row = {**_blank(), "seed": seed, "accuracy": value, "own_split": line in own}
         row |= {"folder": f"{line}/{column}/{seed}", **rows.get((line, column, seed), {})}
         behind.setdefault((line, column), []).append(row)
     made = {"experiment": "coop", "label": "coop", "trainer": "CoOp", "csv": Path("x.csv")} | more

@@ -1,6 +1,9 @@
 """Sweeps: points, their folders and options, and the table that ranks them."""
 
+import copy
 import csv
+import json
+import shutil
 
 import pytest
 
@@ -12,6 +15,35 @@ from tests.unit.runner import lab as labs
 WORDS = ("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1,2")
 RUN = "CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35"
 GRID = ("--grid", "OPTIM.LR=0.1,0.2", "TRAINER.COOP.N_CTX=4")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A lab in which every run of GRID has ended."""
+    made = labs.Lab(tmp_path_factory.mktemp("grid") / "lab")
+    assert made.run(*WORDS, *GRID).returncode == 0
+    return made
+
+
+@pytest.fixture
+def grid(finished, tmp_path):
+    """A copy of it, without tables."""
+    made = copy.copy(finished)
+    made.path, made.rules = tmp_path / "lab", []
+    shutil.copytree(finished.path, made.path, ignore=shutil.ignore_patterns("results"))
+    made.forget()
+    return made
+
+
+def edit(lab, match, **values):
+    """Put values into the results of the folders that match; without any, take these away."""
+    for path in list(lab.path.glob("outputs/**/result.json")):
+        if match not in str(path):
+            continue
+        if not values:
+            shutil.rmtree(path.parent)
+        elif "val_accuracy" not in values or "/train" in str(path):
+            path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
 def ranking(lab, name="grid-b2n-CoOp-vit_b16_ep10_bs4_lr35.csv"):
@@ -87,15 +119,13 @@ def test_every_job_of_a_point_has_its_options_its_folder_and_its_own_key(lab):
     assert len({line.split("--job-key ")[1][:64] for line in lines}) == 16
 
 
-def test_points_are_ranked_on_validation_and_test_accuracy_has_no_part_in_it(lab):
-    lab.rules = [
-        {"match": "LR0.1_N_CTX4/train", "val_accuracy": 60.0, "accuracy": 99.0},
-        {"match": "LR0.2_N_CTX4/train_base/CoOp/dtd", "val_accuracy": 70.0, "accuracy": 10.0},
-    ]
-    done = lab.run(*WORDS, *GRID)
+def test_points_are_ranked_on_validation_and_test_accuracy_has_no_part_in_it(grid):
+    edit(grid, "LR0.1_N_CTX4/train", val_accuracy=60.0, accuracy=99.0)
+    edit(grid, "LR0.2_N_CTX4/train_base/CoOp/dtd", val_accuracy=70.0, accuracy=10.0)
+    done = grid.run(*WORDS, *GRID)
     assert done.returncode == 0, done.stderr
     assert "Best: OPTIM.LR 0.2 TRAINER.COOP.N_CTX 4 (chosen on validation images)" in done.stdout
-    first, second = ranking(lab)
+    first, second = ranking(grid)
     assert list(first)[:5] == [
         *("OPTIM.LR", "TRAINER.COOP.N_CTX", "val_acc", "val_acc_std", "runs_missing")
     ]
@@ -103,72 +133,70 @@ def test_points_are_ranked_on_validation_and_test_accuracy_has_no_part_in_it(lab
     assert (first["OPTIM.LR"], first["val_acc"], first["val_acc_std"]) == ("0.2", "75.75", "0.25")
     assert (second["OPTIM.LR"], second["val_acc"], second["test_base"]) == ("0.1", "60.00", "99.00")
     assert first["chosen_on"] == "validation images"
-    tables = {path.name for path in (lab.path / "results/coop").glob("b2n-*.csv")}
+    tables = {path.name for path in (grid.path / "results/coop").glob("b2n-*.csv")}
     stem = "b2n-CoOp-vit_b16_ep10_bs4_lr35"
     assert tables == {f"{stem}-LR0.1_N_CTX4.csv", f"{stem}-LR0.2_N_CTX4.csv"}
 
 
-def test_ranking_on_test_images_is_asked_for_and_marked_and_runs_nothing_again(lab):
-    lab.rules = [
-        {"match": "LR0.1_N_CTX4/", "val_accuracy": 60.0, "accuracy": 99.0},
-        {"match": "LR0.2_N_CTX4/", "val_accuracy": 70.0, "accuracy": 10.0},
-    ]
-    lab.run(*WORDS, *GRID)
-    lab.forget()
-    done = lab.run(*WORDS, *GRID, "--rank-by", "test")
-    assert done.returncode == 0 and lab.events("start") == []
+def test_ranking_on_test_images_is_asked_for_and_marked_and_runs_nothing_again(grid):
+    edit(grid, "LR0.1_N_CTX4/", val_accuracy=60.0, accuracy=99.0)
+    edit(grid, "LR0.2_N_CTX4/", val_accuracy=70.0, accuracy=10.0)
+    grid.run(*WORDS, *GRID)
+    grid.forget()
+    done = grid.run(*WORDS, *GRID, "--rank-by", "test")
+    assert done.returncode == 0 and grid.events("start") == []
     assert "Chosen on test images: these are no results to report." in done.stdout
-    rows = ranking(lab, "grid-b2n-CoOp-vit_b16_ep10_bs4_lr35-chosen-on-test.csv")
+    rows = ranking(grid, "grid-b2n-CoOp-vit_b16_ep10_bs4_lr35-chosen-on-test.csv")
     assert [row["OPTIM.LR"] for row in rows] == ["0.1", "0.2"]
     assert {row["chosen_on"] for row in rows} == {"test images"}
-    assert [row["OPTIM.LR"] for row in ranking(lab)] == ["0.2", "0.1"]
+    assert [row["OPTIM.LR"] for row in ranking(grid)] == ["0.2", "0.1"]
 
 
-def test_without_validation_images_nothing_is_ranked(lab):
-    lab.rules = [{"match": "", "val_accuracy": None}]
-    done = lab.run(*WORDS, *GRID)
+def test_without_validation_images_nothing_is_ranked(grid):
+    edit(grid, "", val_accuracy=None)
+    done = grid.run(*WORDS, *GRID)
     assert "Ranking is not possible: no validation images of dtd, eurosat." in done.stdout
     assert "Best" not in done.stdout
-    rows = ranking(lab)
+    rows = ranking(grid)
     assert [row["OPTIM.LR"] for row in rows] == ["0.1", "0.2"]
     assert {row["chosen_on"] for row in rows} == {""} and {row["val_acc"] for row in rows} == {""}
 
 
-def test_a_dataset_without_validation_images_has_no_part_in_the_ranking(lab):
-    lab.rules = [{"match": "dtd", "val_accuracy": None}]
-    done = lab.run(*WORDS, *GRID)
+def test_a_dataset_without_validation_images_has_no_part_in_the_ranking(grid):
+    edit(grid, "dtd", val_accuracy=None)
+    done = grid.run(*WORDS, *GRID)
     assert "Without validation images, and so without part in it: dtd." in done.stdout
-    assert {(row["val_acc"], row["runs_missing"]) for row in ranking(lab)} == {("81.50", "no")}
+    assert {(row["val_acc"], row["runs_missing"]) for row in ranking(grid)} == {("81.50", "no")}
 
 
-def test_a_point_with_a_failed_run_stands_behind_the_others(lab):
-    lab.rules = [
-        {"match": f"LR0.1_N_CTX4/train_base/{RUN}/seed1", "exit": 1},
-        {"match": "LR0.1_N_CTX4/", "val_accuracy": 95.0},
-    ]
-    done = lab.run(*WORDS, *GRID)
+def test_a_point_with_a_failed_run_stands_behind_the_others(grid):
+    edit(grid, "LR0.1_N_CTX4/train", val_accuracy=95.0)
+    edit(grid, f"LR0.1_N_CTX4/train_base/{RUN}/seed1")
+    grid.rules = [{"match": f"LR0.1_N_CTX4/train_base/{RUN}/seed1", "exit": 1}]
+    done = grid.run(*WORDS, *GRID)
     assert done.returncode == 1
-    assert [(row["OPTIM.LR"], row["runs_missing"]) for row in ranking(lab)] == [
+    assert [(row["OPTIM.LR"], row["runs_missing"]) for row in ranking(grid)] == [
         *(("0.2", "no"), ("0.1", "yes")),
     ]
     assert "Best: OPTIM.LR 0.2" in done.stdout and "95.00 ± 0.00*" in done.stdout
 
 
-def test_equal_points_are_told_and_keep_their_order(lab):
-    lab.rules = [{"match": "", "split_note": "made here"}]
-    done = lab.run(*WORDS, *GRID)
-    assert [row["OPTIM.LR"] for row in ranking(lab)] == ["0.1", "0.2"]
+def test_equal_points_are_told_and_keep_their_order(grid):
+    edit(grid, "", split_note="made here")
+    done = grid.run(*WORDS, *GRID)
+    assert [row["OPTIM.LR"] for row in ranking(grid)] == ["0.1", "0.2"]
     assert "(chosen on validation images); as good: the 1 below it." in done.stdout
     assert "the split is not a published one" in done.stdout
 
 
-def test_a_point_without_any_result_is_a_row_without_numbers(lab):
-    lab.rules = [{"match": "LR0.1_N_CTX4/", "exit": 1}]
-    lab.run(*WORDS, *GRID)
-    last = ranking(lab)[-1]
+def test_a_point_without_any_result_is_a_row_without_numbers(grid):
+    edit(grid, "LR0.1_N_CTX4/")
+    grid.rules = [{"match": "LR0.1_N_CTX4/", "exit": 1}]
+    grid.run(*WORDS, *GRID)
+    last = ranking(grid)[-1]
     assert (last["OPTIM.LR"], last["runs_missing"]) == ("0.1", "yes")
     assert last["val_acc"] == last["test_base"] == last["test_H"] == ""
-    assert len(list((lab.path / "results/coop").glob("b2n-*.csv"))) == 1
+    assert len(list((grid.path / "results/coop").glob("b2n-*.csv"))) == 1
 
 
 def test_a_point_that_train_py_refuses_does_not_end_the_others(lab):

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from runner.files.records import RunResult, TaskResult, read_result
-from runner.show.picture import write_picture
 from runner.show.published_csv import ranking_csv
 from runner.show.screen import OWN_SPLIT, render
 from tests.unit.runner.folders import body, table_of
@@ -59,14 +58,6 @@ def test_a_ranking_stars_the_experiment_and_its_csv_does_not():
     text = render(summaries)
     assert names(text, 5) == ["m0", "m1*", "m2", "m3", "m4"] and FOOTNOTE in text
     assert "*" not in ranking_csv(summaries)
-
-
-def test_the_picture_is_drawn_again_with_the_mark(tmp_path):
-    path = tmp_path / "b2n.png"
-    write_picture(path, [summary(f"m{i}", own=()) for i in range(5)])
-    plain = path.read_bytes()
-    write_picture(path, [summary(f"m{i}") for i in range(5)])
-    assert path.read_bytes() != plain
 
 
 @pytest.mark.parametrize("note", ["", None])

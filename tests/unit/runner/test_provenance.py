@@ -109,6 +109,21 @@ def test_what_may_differ_between_seeds_or_is_unknown_leaves_the_mean(tmp_path, s
     assert table.odd == {} and table.cells["average", "H"].count == 3
 
 
+def test_the_epochs_of_best_models_differ_but_best_and_last_do_not_mix(tmp_path):
+    best = [{"path": "prompt/model-best.pth.tar", "sha256": SHA}]
+    for seed in (1, 2, 3):
+        stating(
+            tmp_path / "best",
+            seed=seed,
+            provenance=changed(checkpoint={"files": best, "epoch": seed}),
+        )
+    (table,) = make_tables(load_runs(tmp_path / "best"))
+    assert table.odd == {} and table.cells["dtd", "base"].count == 3
+    table = two_datasets(tmp_path / "mixed", changed(checkpoint={"files": best}))
+    (said,) = table.odd["dtd", "base"]
+    assert said.endswith("tested the best checkpoint (others: a checkpoint)")
+
+
 def test_another_network_for_one_dataset_leaves_the_average_without_a_mean(tmp_path):
     other = changed(backbone={"sha256": "another"})
     table = two_datasets(tmp_path, other, ("train_base", "test_new"), (1, 2, 3))

@@ -8,7 +8,7 @@ from tests.unit.runner.folders import run_folder
 from tests.unit.runner.report_pages import Page, base_to_new, every_protocol
 
 
-def test_the_files_are_written(tmp_path, capsys, monkeypatch):
+def test_the_files_are_written(tmp_path, capsys, monkeypatch, no_pictures):
     monkeypatch.chdir(tmp_path)
     every_protocol(tmp_path / "outputs")
     assert main(["report", "outputs", "--latex", "t.tex", "--markdown", "t.md"]) == 0

@@ -192,11 +192,11 @@ def test_a_split_that_is_not_published_is_marked_and_stands_beside_nothing(tmp_p
     assert "dtd" not in beside
 
 
-def test_dept_variants_stand_against_their_plain_method(folder):
+def test_dept_variants_stand_against_their_plain_method(folder, text):
     section = report_of(folder).sections[0]
     assert [(a.label, b.label) for a, b in pairs(section)] == [("coop_dept", "coop")]
     assert [(a.label, b.label) for a, b in pairs(section, "coop_dept")] == [("coop", "coop_dept")]
-    words = page_of(folder).words
+    words = Page(text).words
     assert "coop_dept against coop" in words
     assert "+1.25" in words
     assert "coop against coop_dept" in page_of(folder, baseline="CoOpDePT").words
