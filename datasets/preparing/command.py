@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dassl.utils.errors import UserError
-from datasets.parts.names import Named, add_place, find_root, folder_of, resolve
+from datasets.parts.folders import below_root
+from datasets.parts.names import Named, add_place, find_root, resolve
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.options import Options
 from datasets.preparing.preparation import Preparation
@@ -129,7 +130,7 @@ def _prepare_own(named: Named, options: Options) -> list[str]:
     if not options.make_split:
         return [f"{named.label}: its folder is your own; nothing is published to prepare"]
     try:
-        folder = options.root / folder_of(named, options.folder)
+        folder = options.root / below_root(options.folder or named.folder)
         if options.dry_run:
             print(f"{named.label}: would do: a split file is made in {folder}")
         else:

@@ -6,11 +6,11 @@ archives, which are the user's; and it sorts by the place of a file in a listing
 number in its name, so that one missing image gives all later ones a wrong class.
 """
 
-import io
 import os
 import re
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from dassl.utils.errors import BadFileError
 from datasets import published
-from datasets.preparing.unpack import ArchiveError, check_space, opened, remove, unpack_tar
+from datasets.preparing.unpack import ArchiveError, check_space, opened, remove, unpack, unpack_tar
 
 _CLASS_TAR = re.compile(r"(n\d{8})\.tar")
 _VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
-_META, _CLASSES = "data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt"
+_META = "ILSVRC2012_devkit_t12/data/meta.mat"
+_CLASSES = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
 
 
 def unpack_train(archive: Path, folder: Path) -> None:
@@ -78,29 +79,21 @@ def read_devkit(archive: Path) -> list[str]:
     """
     from scipy.io import loadmat  # slow to import, and seldom needed
 
-    with opened(archive, archive.parent) as file:
-        with tarfile.open(fileobj=file) as kit:
-            meta, classes = (_read_member(kit, name, archive) for name in (_META, _CLASSES))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        unpack(archive, {"meta.mat": [_META], "classes.txt": [_CLASSES]}, folder)
         try:
-            synsets = loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"]
+            synsets = loadmat(folder / "meta.mat", squeeze_me=True)["synsets"]
             by_number = {
                 int(number): str(wnid)
                 for number, wnid in zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)
             }
-            return [by_number[int(number)] for number in classes.split()]
+            numbers = (folder / "classes.txt").read_text().split()
+            return [by_number[int(number)] for number in numbers]
         except Exception as error:  # scipy raises ValueError, TypeError, KeyError, IndexError ...
             raise ArchiveError(
                 f"{archive}: {_META} and {_CLASSES} do not fit ({error}); get it again"
             ) from error
-
-
-def _read_member(kit: tarfile.TarFile, name: str, archive: Path) -> bytes:
-    for member in kit:
-        if member.name.endswith(f"/{name}") and member.isreg():
-            file = kit.extractfile(member)
-            assert file is not None
-            return file.read()
-    raise ArchiveError(f"{archive} holds no {name}; get the published one")
 
 
 def is_flat(folder: Path) -> bool:
