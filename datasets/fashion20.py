@@ -17,7 +17,7 @@ from datasets.parts.fewshot.pickles import read_task_cache
 from datasets.parts.folders import check_dataset_folder
 from datasets.parts.items import SPLITS, check_images
 from datasets.parts.multitask import TaskInfo, TaskLists, TaskSuite, chosen_tasks, subsampled_tasks
-from datasets.parts.new_splits import cut, made_by, new_split_file
+from datasets.parts.new_splits import cut, list_folders, made_by, new_split_file
 from datasets.parts.reader import ListedDataset
 from datasets.parts.softcpt_splits import TaskItem, TaskSplit, load_task_split, write_task_split
 from datasets.parts.split_files import reseeded, warn_of_own_split
@@ -46,6 +46,7 @@ class Fashion20(TaskSuite):
     """
 
     dataset_dir = "fashion20"
+    holds = "split_dk_Fashion20.json, task_info.csv"
     split_file: Any = "split_dk_Fashion20.json"
 
     def __init__(self, cfg: Any) -> None:
@@ -193,17 +194,15 @@ def _parse_task(line: str, place: int, path: str) -> TaskInfo:
 
 def _list_task(images: Path, task: int, num_classes: int) -> list[TaskItem]:
     """The images of a task, class by class, sorted."""
-    folder = images / str(task)
-    if not folder.is_dir():
-        raise MissingFileError(f"Fashion20: no folder {folder}; unpack the images again")
     items = []
-    for below in sorted(entry.name for entry in folder.iterdir() if entry.name[0] != "."):
-        if not below.isdecimal() or int(below) >= num_classes:
+    for item in list_folders(str(images), below=str(task)):
+        name = item.classname  # its folder's
+        if not name.isdecimal() or int(name) >= num_classes:
             raise BadFileError(
-                f"Fashion20: {folder / below} is none of the classes 0 ... {num_classes - 1}"
+                f"Fashion20: {images / str(task) / name} is none of the classes 0 ... "
+                f"{num_classes - 1}; move it away"
             )
-        files = sorted(file.name for file in (folder / below).iterdir() if file.name[0] != ".")
-        items += [TaskItem(f"{task}/{below}/{file}", int(below), task) for file in files]
+        items.append(TaskItem(item.path, int(name), task))
     return items
 
 

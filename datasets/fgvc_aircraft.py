@@ -30,6 +30,7 @@ class FGVCAircraft(ListedDataset):
     template = "a photo of a {}, a type of aircraft."
     task_name = "aircraft model recognition"
     task_metric = "mean_acc"
+    holds = "variants.txt, images_variant_*.txt"
     listed_by = "the official list"
 
     @property

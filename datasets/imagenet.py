@@ -1,7 +1,6 @@
 """ImageNet (ILSVRC2012): 1000 classes, a folder of images each."""
 
 import os
-from collections.abc import Collection
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
@@ -40,7 +39,7 @@ class ImageNet(WnidFolders):
         """
         names = self.read_names()
         folder = os.path.join(self.image_dir, "train")
-        wnids = self.classes_to_read(sorted(names), self._wnids(names), folder)
+        wnids = self.classes_to_read(sorted(names), self._wnids(), folder)
         self.warn_of_names(names)
         train, test = (
             self.list_images(split, wnids, [names[wnid] for wnid in wnids])
@@ -48,7 +47,7 @@ class ImageNet(WnidFolders):
         )
         return {"train": train, "val": test, "test": test}
 
-    def _wnids(self, names: Collection[str]) -> list[str]:
+    def _wnids(self) -> list[str]:
         """The class folders, sorted, which train and val have to agree on; with DATASET.PARTIAL
         those that both have.
         """
@@ -57,7 +56,7 @@ class ImageNet(WnidFolders):
             "val": f"run {self.prepare_command}, which sorts them into a folder for each wnid",
         }
         train, val = (
-            self.class_folders(os.path.join(self.image_dir, split), names, remedies[split])
+            self.class_folders(os.path.join(self.image_dir, split), remedies[split])
             for split in self.image_folders
         )
         common = [wnid for wnid in train if wnid in set(val)]
@@ -67,6 +66,7 @@ class ImageNet(WnidFolders):
             raise BadFileError(
                 f"ImageNet: {self.image_dir} has {len(train)} class folders in train and "
                 f"{len(val)} in val; {difference('train', train, 'val', val)}; labels are places "
-                f"among them: unpack both again; or read those that both have: {PARTIAL}"
+                "among them: move what is no class away, unpack both again, or read those that "
+                f"both have: {PARTIAL}"
             )
         return train

@@ -1,7 +1,5 @@
 """ImageNetV2: ten new test images for each of ImageNet's 1000 classes."""
 
-from collections.abc import Sequence
-
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError
 from datasets.parts.imagenet_folders import ImageNetVariant
@@ -27,35 +25,19 @@ class ImageNetV2(ImageNetVariant):
             BadFileError: see there; or the lines are not in the order of the wnids.
         """
         names = self.read_names()
-        self._check_order(list(names))
+        if list(names) != sorted(names):
+            raise BadFileError(
+                f"{self.names_file}: the lines are not in the order of the wnids, which are those "
+                f"of the folders; delete it and run {self.prepare_command}, which writes it"
+            )
         self._wnids = list(names)
         folders = [str(line) for line in range(len(names))]
-        remedy = f"unpack the archive again: {self.images_url}"
-        found = self.class_folders(self.image_dir, folders, remedy)
+        found = self.class_folders(self.image_dir, f"unpack the archive again: {self.images_url}")
         kept = self.classes_to_read(folders, found, self.image_dir)
         self.warn_of_names(names)
         items = self.list_images("", kept, [names[self.wnid_of(folder)] for folder in kept])
         return {"train": items, "val": [], "test": items}
 
-    def _check_order(self, wnids: Sequence[str]) -> None:
-        for line, (wnid, right) in enumerate(zip(wnids, sorted(wnids), strict=True)):
-            if wnid != right:
-                raise BadFileError(
-                    f"{self.names_file}: the lines are not in the order of the wnids, so folder "
-                    f"{line} would be {wnid} in place of {right}; delete it and run "
-                    f"{self.prepare_command}, which writes it"
-                )
-
     def wnid_of(self, folder: str) -> str:
         """The wnid of a numbered folder: that of its line."""
         return self._wnids[int(folder)]
-
-    def is_class_name(self, folder: str) -> bool:
-        """Whether a folder is a number, written as the lines are counted: 7, not 0007."""
-        return folder.isdecimal() and folder == str(int(folder))
-
-    def stray_remedy(self, stray: Sequence[str]) -> str:
-        """Numbers with zeros in front are to be renamed."""
-        if all(name.isdecimal() for name in stray):
-            return f"name them by their numbers, as {int(stray[0])} for {stray[0]}"
-        return super().stray_remedy(stray)

@@ -10,13 +10,11 @@ from datasets.checking.lists import is_published_draw
 from datasets.parts.fewshot.choice import KeptDraw
 from datasets.parts.fewshot.draw import draw_lists
 from datasets.parts.fewshot.files import CACHES, REMEDY, TASK_CACHES
+from datasets.parts.folders import visible
 from datasets.parts.items import Lists
 from datasets.parts.wording import counted, first_few
 
-_NAMES = {  # by folder
-    CACHES: re.compile(r"shot_(\d+)-seed_(\d+)\.(pkl|json)"),
-    TASK_CACHES: re.compile(r"shot_(\d+)-seed_(\d+)\.pkl"),
-}
+_NAME = re.compile(r"shot_(\d+)-seed_(\d+)\.(pkl|json)")
 _FOREIGN = ("preprocessed.pkl", "preprocessed_mt.pkl")
 
 
@@ -61,12 +59,9 @@ def _draws(report: Report, folder: str, task: int | None = None) -> list[KeptDra
     if not os.path.isdir(folder):
         return draws
     with report.catching(folder):
-        for name in sorted(name for name in os.listdir(folder) if not name.startswith(".")):
-            path, match = (
-                os.path.join(folder, name),
-                _NAMES[os.path.basename(folder)].fullmatch(name),
-            )
-            if match is None:
+        for name in visible(folder):
+            path, match = os.path.join(folder, name), _NAME.fullmatch(name)
+            if match is None or (task is not None and match[3] != "pkl"):
                 report.warn(f"{path} is no shot_K-seed_S cache; it is unused")
             else:
                 draws.append(KeptDraw(path, int(match[1]), int(match[2]), task))

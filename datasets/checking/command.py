@@ -13,7 +13,8 @@ from dassl.utils.errors import UserError
 from dassl.utils.files import MAX_PIXELS
 from datasets.checking.dataset import check_dataset, decode_images
 from datasets.checking.findings import MISSING, WARNING, WRONG, Report
-from datasets.parts.names import add_place, find_root, folder_of, named_suites, resolve
+from datasets.parts.folders import below_root
+from datasets.parts.names import add_place, find_root, named_suites, resolve
 
 EXIT_FAULTS = 2
 _COLUMN = 20  # of the finding's level
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     reports = []
     with _quiet():
         for one in [*names, *named_suites(args.names)]:
-            report = check_dataset(one.name, root, folder_of(one, args.folder))
+            report = check_dataset(one.name, root, below_root(args.folder or one.folder))
             report.name = one.label
             shown = 0 if args.json else _print_findings(report, 0)
             if not args.no_images:  # which takes minutes, so the rest is told before

@@ -7,14 +7,13 @@ from typing import Any
 from dassl.data.datasets import DATASET_REGISTRY
 from datasets.checking.findings import Report
 from datasets.checking.images import unreadable
-from datasets.checking.listed import check_official_lists, check_own, check_split_dataset
+from datasets.checking.listed import check_listed, check_split_dataset
 from datasets.checking.suites import check_fashion20, check_joint_caches
 from datasets.checking.wnids import check_imagenet, check_variant
 from datasets.demo.suite import DemoDataset
 from datasets.fashion20 import Fashion20
-from datasets.fgvc_aircraft import FGVCAircraft
 from datasets.imagenet import ImageNet
-from datasets.parts.folders import LEGIBLE, images_remedy
+from datasets.parts.folders import images_remedy
 from datasets.parts.imagenet_folders import WnidFolders
 from datasets.parts.multitask import JointDataset
 from datasets.parts.reader import ListedDataset
@@ -49,14 +48,12 @@ def _choose_checks(report: Report, root: str, reader: Any) -> None:
         check_imagenet(report, root, reader)
     elif issubclass(reader, WnidFolders):
         check_variant(report, root, reader)
-    elif issubclass(reader, FGVCAircraft):
-        check_official_lists(report, root, reader)
     elif issubclass(reader, DemoDataset) and not os.path.lexists(report.folder):
         report.ok(f"{report.folder} is not there yet; it is made on first use")
     elif issubclass(reader, SplitFileDataset):
         check_split_dataset(report, root, reader)
     elif issubclass(reader, ListedDataset):
-        check_own(report, reader)
+        check_listed(report, root, reader)
     else:
         report.warn(f"{report.name} has a reader of its own kind; it is not checked")
 
@@ -73,13 +70,7 @@ def decode_images(report: Report, jobs: int, max_pixels: int) -> None:
         if not bad:
             report.ok(f"all {len(paths):,} images can be decoded")
             return
-        closed = [path for path in bad if not os.access(path, os.R_OK) and os.path.exists(path)]
-        if closed:
-            line = f"{counted(len(closed), 'image')} cannot be opened (Permission denied): "
-            report.wrong(f"{line}{first_few(closed)}; {LEGIBLE}", closed)
-        spoilt = {path: reason for path, reason in bad.items() if path not in closed}
-        if spoilt:
-            shown = [f"{path} ({reason})" for path, reason in spoilt.items()]
-            line = f"{len(spoilt):,} of {counted(len(paths), 'image')} cannot be decoded: "
-            remedy = images_remedy(report.reader, missing=False)
-            report.wrong(f"{line}{first_few(shown)}; {remedy}", list(spoilt))
+        shown = [f"{path} ({reason})" for path, reason in bad.items()]
+        line = f"{len(bad):,} of {counted(len(paths), 'image')} cannot be decoded: "
+        remedy = images_remedy(report.reader, missing=False)
+        report.wrong(f"{line}{first_few(shown)}; {remedy}", list(bad))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dassl.utils.errors import MissingFileError, UserError
@@ -90,9 +90,7 @@ class Report:
             "folder": self.folder,
             "complete": self.complete,
             "counts": self.counts,
-            "findings": [
-                {"level": one.level, "text": one.text, "paths": one.paths} for one in self.findings
-            ],
+            "findings": [asdict(finding) for finding in self.findings],
         }
 
     def _add(self, level: str, text: str, paths: Sequence[str] = ()) -> None:

@@ -12,6 +12,7 @@ from datasets.parts.folders import (
     check_images_folder,
     images_remedy,
 )
+from datasets.parts.items import missing_images
 from datasets.parts.wording import counted, first_few
 
 
@@ -73,25 +74,11 @@ def check_files(report: Report, image_dir: str, paths: Iterable[str], listed_in:
     missing = [path for path, size in sizes.items() if size is None]
     report.images += [os.path.join(image_dir, path) for path, size in sizes.items() if size]
     if missing:
-        line = f"{len(missing):,} of {len(sizes):,} images of {listed_in} are not in "
-        line += f"{image_dir}: {first_few(missing)}"
-        if len(missing) == len(sizes):
-            line = f"0 of {len(sizes):,} images of {listed_in} exist in {image_dir}; listed "
-            line += f"is {missing[0]}, there is {_any_file(image_dir) or 'nothing'}"
+        line = missing_images(missing, len(sizes), image_dir, listed_in)
         report.missing(f"{line}; {images_remedy(report.reader)}", missing)
     elif sizes:
         report.ok(f"all {len(sizes):,} images of {listed_in} are in {image_dir}")
     report_empty(report, [path for path, size in sizes.items() if size == 0])
-
-
-def _any_file(folder: str) -> str | None:
-    """Path of some file below a folder, to show how files are named there."""
-    for above, folders, files in os.walk(folder):
-        folders.sort()
-        visible = [name for name in files if name[0] != "."]
-        if visible:
-            return os.path.relpath(os.path.join(above, min(visible)), folder)
-    return None
 
 
 def report_empty(report: Report, empty: list[str]) -> None:

@@ -1,15 +1,18 @@
 """Decoding of all images, in a pool of processes."""
 
+import contextlib
 import sys
 import warnings
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 
-from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from dassl.utils.errors import BadFileError, UserError
 from dassl.utils.files import MAX_PIXELS, open_image
+from datasets.parts.folders import LEGIBLE
 
 _CHUNK = 32  # images that a process takes at a time
 FEW = 256  # so many are decoded here: processes take longer to start
@@ -28,22 +31,11 @@ def why_unreadable(path: str, max_pixels: int = MAX_PIXELS) -> str | None:
                 image.convert("RGB")
     except BadFileError as error:
         return str(error).removeprefix(f"{path} ")
+    except PermissionError:
+        return f"Permission denied; {LEGIBLE}"
     except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ...
         return " ".join(str(error).split()) or type(error).__name__
     return None
-
-
-class _Reasons(Dataset):
-    """`why_unreadable` of each path."""
-
-    def __init__(self, paths: Sequence[str], max_pixels: int) -> None:
-        self._paths, self._max_pixels = paths, max_pixels
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, place: int) -> str | None:
-        return why_unreadable(self._paths[place], self._max_pixels)
 
 
 def unreadable(
@@ -58,25 +50,22 @@ def unreadable(
     Raises:
         UserError: a process died.
     """
-    workers = jobs if jobs > 1 and len(paths) > FEW else 0
-    warnings.filterwarnings("ignore", "This DataLoader will create", UserWarning)
-    reasons = DataLoader(
-        _Reasons(paths, max_pixels), batch_size=_CHUNK, num_workers=workers, collate_fn=list
-    )
+    why = partial(why_unreadable, max_pixels=max_pixels)
     bad: dict[str, str] = {}
-    done = 0
-    try:
-        with tqdm(
-            total=len(paths), desc=title, unit=" images", file=sys.stderr, leave=False
-        ) as bar:
-            for path, why in zip(paths, chain.from_iterable(reasons), strict=True):
-                if why is not None:
-                    bad[path] = why
-                done += 1
-                bar.update()
-    except RuntimeError as error:
-        raise UserError(
-            f"a process that decodes images died near {paths[done]} (memory, or an image that "
-            "breaks the decoder); use --jobs 1"
-        ) from error
+    bar = tqdm(paths, desc=title, unit=" images", file=sys.stderr, leave=False)
+    with bar, contextlib.ExitStack() as stack:
+        reasons: Iterator[str | None] = map(why, paths)
+        if jobs > 1 and len(paths) > FEW:
+            pool = stack.enter_context(ProcessPoolExecutor(jobs))
+            reasons = pool.map(why, paths, chunksize=_CHUNK)
+        for path in bar:
+            try:
+                reason = next(reasons)
+            except BrokenProcessPool as error:
+                raise UserError(
+                    f"a process that decodes images died near {path} (memory, or an image that "
+                    "breaks the decoder); use --jobs 1"
+                ) from error
+            if reason is not None:
+                bad[path] = reason
     return bad

@@ -12,7 +12,6 @@ from datasets.checking import lists as list_checks
 from datasets.checking.caches import check_caches, check_task_caches
 from datasets.checking.findings import Report
 from datasets.checking.folders import check_files, check_folder, check_image_folders
-from datasets.fgvc_aircraft import FGVCAircraft
 from datasets.parts.fewshot.choice import TaskPlace
 from datasets.parts.items import Lists
 from datasets.parts.multitask import OWN_LINES, own_line
@@ -40,13 +39,24 @@ def check_split_dataset(report: Report, root: str, reader: type[SplitFileDataset
     _check_own_lines(report)
 
 
-def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) -> None:
-    """Folder, lists, images and few-shot caches of FGVC-Aircraft."""
-    if not check_folder(report, root, reader):
-        return
-    found = reader.at(root)
-    whole = check_image_folders(report, reader, found.image_dir)
-    lists = _read(report, found)
+def check_listed(report: Report, root: str, reader: type[ListedDataset]) -> None:
+    """Lists, images and few-shot caches of a dataset without split file, as FGVC-Aircraft and your
+    own pictures: whatever its reader says, and the files.
+    """
+    folder = os.path.relpath(report.folder, root)
+    found = reader.at(root, folder=folder)
+    if reader.dataset_dir:
+        if not check_folder(report, root, reader):
+            return
+        whole = check_image_folders(report, reader, found.image_dir)
+    else:
+        with report.catching(report.folder):
+            found.check_folders(root)
+        whole = report.complete
+        if not whole:
+            return
+    with _told(report):
+        lists = _read(report, found)
     if lists is not None:
         report.counts = list_checks.count(lists)
         good = list_checks.check_content(report, lists, found.source)
@@ -54,34 +64,14 @@ def check_official_lists(report: Report, root: str, reader: type[FGVCAircraft]) 
         for line in different:
             report.wrong(f"{found.source}: {line}; get the lists from {reader.images_url}")
         if good and not different:
-            words = list_checks.in_words(report.counts)
-            report.ok(f"the four lists have the published {words}")
-        _check_listed(report, found, whole, lists, "the lists")
-    check_caches(report, found, lists)
-    check_task_caches(report, found, lists, found.dataset_dir, 0)
-    _check_own_lines(report)
-
-
-def check_own(report: Report, reader: type[ListedDataset]) -> None:
-    """Lists, images and few-shot caches of a dataset whose folder and lists are its reader's own
-    business: whatever that says, and the files.
-    """
-    root, below = os.path.split(report.folder)
-    found = reader.at(root, folder=below)
-    with report.catching(report.folder):
-        found.check_folders(root)
-    if not report.complete:
-        return
-    with _told(report):
-        lists = _read(report, found)
-    if lists is not None:
-        report.counts = list_checks.count(lists)
-        if list_checks.check_content(report, lists, found.source):
             note = getattr(found, "split_note", "")
             words = list_checks.in_words(report.counts)
             report.ok(f"{found.source} has {words}{f'; {note}' if note else ''}")
-        _check_listed(report, found, True, lists, found.source)
+        _check_listed(report, found, whole, lists, found.source)
     check_caches(report, found, lists)
+    if reader.dataset_dir:
+        check_task_caches(report, found, lists, found.dataset_dir, 0)
+        _check_own_lines(report)
 
 
 class _Teller(logging.Handler):

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabulate import tabulate
@@ -11,9 +10,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from datasets import published
 from datasets.demo.suite import DemoDataset, DemoSuite
 from datasets.fashion20 import Fashion20
-from datasets.fgvc_aircraft import FGVCAircraft
 from datasets.parts.folders import images_url
-from datasets.parts.imagenet_folders import WnidFolders
 from datasets.parts.items import SPLITS
 from datasets.parts.multitask import JointDataset
 from datasets.parts.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
@@ -22,31 +19,6 @@ from datasets.parts.split_file_reader import SplitFileDataset
 
 _GROUPS = ("Published", "Multi-task suites", "Members of suites", "Demo", "Own data", "Others")
 _HEADERS = ("DATASET.NAME", "YAML", "folder", "classes", "train / val / test", "lists", "from")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A dataset in the table.
-
-    Attributes:
-        group: heading that it stands under.
-        name, yaml: DATASET.NAME, and the stem of its file in configs/datasets; "" for none.
-        folder: below the root.
-        classes, train, val, test: published numbers; None where none is.
-        lists: the split file, or what lists the images else.
-        url: where the images are published.
-    """
-
-    group: str
-    name: str
-    yaml: str
-    folder: str
-    classes: int | None
-    train: int | None
-    val: int | None
-    test: int | None
-    lists: str
-    url: str
 
 
 def add_parser(commands: Any) -> None:
@@ -64,16 +36,23 @@ def run(args: argparse.Namespace) -> int:
     """Print the table; returns the exit code 0."""
     found = rows()
     if args.json:
-        print(json.dumps([asdict(row) for row in found], indent=2))
+        print(json.dumps(found, indent=2))
         return 0
-    for group in dict.fromkeys(row.group for row in found):
-        cells = [_cells(row) for row in found if row.group == group]
+    for group in dict.fromkeys(row["group"] for row in found):
+        cells = [_cells(row) for row in found if row["group"] == group]
         print(f"{group}\n\n{tabulate(cells, _HEADERS, tablefmt='plain')}\n")
     return 0
 
 
-def rows() -> list[Row]:
-    """Every registered dataset, group by group, and each further YAML of it."""
+def rows() -> list[dict[str, Any]]:
+    """Every registered dataset, group by group, and each further YAML of it.
+
+    Returns:
+        of each the group (heading that it stands under), name (DATASET.NAME), yaml (stem of its
+        file in configs/datasets; "" for none), folder (below the root), classes, train, val and
+        test (published numbers; None where none is), lists (what lists the images) and url (where
+        the images are published).
+    """
     names = [*PUBLISHED, *DATASET_REGISTRY.registered_names()]
     members = {member for name in names for member in suite_members(name)}
     groups = {name: _group(name, members) for name in names}
@@ -100,26 +79,22 @@ def _group(name: str, members: set[str]) -> str:
     return "Members of suites" if name in members else "Others"
 
 
-def _row(name: str, group: str, stem: str) -> Row:
+def _row(name: str, group: str, stem: str) -> dict[str, Any]:
     reader: Any = DATASET_REGISTRY.get(name)
     sizes, members = published.sizes(name), suite_members(name)
     given = yaml_settings().get(stem, {}).get("FOLDER")
     folder = getattr(reader, "dataset_dir", "") or str(given or "DATASET.FOLDER")
     url = {"Demo": "made on first use", "Own data": "you"}.get(group) or images_url(reader)
-    if members and group != "Demo":
-        url = "see its members"
-    return Row(
-        group=group,
-        name=name,
-        yaml=stem,
-        folder="those of its members" if members else folder,
-        classes=sizes.classes if sizes else published.suite_classes(name),
-        train=sizes.train if sizes else None,
-        val=sizes.val if sizes else None,
-        test=sizes.test if sizes else None,
-        lists=", ".join(members) or _lists(reader),
-        url=url,
-    )
+    return {
+        "group": group,
+        "name": name,
+        "yaml": stem,
+        "folder": "those of its members" if members else folder,
+        "classes": sizes.classes if sizes else published.suite_classes(name),
+        **{split: getattr(sizes, split, None) for split in SPLITS},
+        "lists": ", ".join(members) or _lists(reader),
+        "url": "see its members" if members and group != "Demo" else url,
+    }
 
 
 def _lists(reader: Any) -> str:
@@ -127,19 +102,13 @@ def _lists(reader: Any) -> str:
     kind = reader if isinstance(reader, type) else object
     if issubclass(kind, SplitFileDataset):
         return kind.split_file or kind.task_split_name()
-    if issubclass(kind, Fashion20):
-        return f"{kind.split_file}, task_info.csv"
-    if issubclass(kind, WnidFolders):
-        return "class folders, classnames.txt"
-    if issubclass(kind, FGVCAircraft):
-        return "variants.txt, images_variant_*.txt"
     words = getattr(kind, "holds", "") or getattr(kind, "listed_by", "")
     return words if isinstance(words, str) else ""  # a property of the class is no text
 
 
-def _cells(row: Row) -> list[str]:
-    numbers = [getattr(row, split) for split in SPLITS]
-    sizes = " / ".join("-" if number is None else f"{number:,}" for number in numbers)
-    known = any(number is not None for number in numbers)
-    classes = "-" if row.classes is None else f"{row.classes:,}"
-    return [row.name, row.yaml, row.folder, classes, sizes if known else "-", row.lists, row.url]
+def _cells(row: dict[str, Any]) -> list[str]:
+    numbers = {key: "-" if row[key] is None else f"{row[key]:,}" for key in ("classes", *SPLITS)}
+    sizes = " / ".join(numbers[split] for split in SPLITS)
+    sizes = "-" if sizes == "- / - / -" else sizes
+    names = [row[key] for key in ("name", "yaml", "folder")]
+    return [*names, numbers["classes"], sizes, row["lists"], row["url"]]

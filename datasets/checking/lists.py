@@ -1,12 +1,12 @@
 """Checks of a dataset's lists, whatever file they come from."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations, product
 
-from dassl.utils.errors import UserError
 from datasets import published
-from datasets.checking.findings import Report
+from datasets.checking.findings import WRONG, Report
 from datasets.parts.classes import (
     also_in,
     check_classes,
@@ -42,18 +42,13 @@ def in_words(counts: dict[str, int]) -> str:
 
 def check_content(report: Report, lists: Lists, source: str) -> bool:
     """Whether labels, names and paths are in order; a finding for each thing that is not."""
-    good = True
+    start = len(report.findings)
     for split in ("train", "test"):
         if not lists[split]:
-            good = False
             report.wrong(f"{source} lists no {split} image")
-    try:
+    with report.catching(source):
         check_classes(lists, source)
-    except UserError as error:
-        good = False
-        for line in error.problems:
-            report.wrong(line)
-    good = check_paths(report, lists, source) and good
+    check_paths(report, lists, source)
     trained = names_of({"train": lists["train"]})
     tested = {item.label for item in lists["test"]}
     untested = [name for label, name in trained.items() if label not in tested]
@@ -62,7 +57,7 @@ def check_content(report: Report, lists: Lists, source: str) -> bool:
     alike = read_alike(trained, source, published.classnames(report.name))
     if alike:
         report.warn(alike)
-    return good
+    return all(finding.level != WRONG for finding in report.findings[start:])
 
 
 def check_paths(report: Report, lists: Lists, source: str) -> bool:
@@ -71,7 +66,8 @@ def check_paths(report: Report, lists: Lists, source: str) -> bool:
     if unclear:
         report.wrong(two_labels(unclear, source), unclear)
     for split in SPLITS:
-        twice = repeated(item.path for item in lists[split])
+        counted_paths = Counter(item.path for item in lists[split])
+        twice = [path for path, times in counted_paths.items() if times > 1]
         if twice:
             line = f"{source}: {counted(len(twice), 'image')} twice in {split}: {first_few(twice)}"
             report.warn(line, twice)
@@ -80,17 +76,6 @@ def check_paths(report: Report, lists: Lists, source: str) -> bool:
         if common:
             report.warn(also_in(common, source, one, other), common)
     return not unclear
-
-
-def repeated(names: Iterable[str]) -> list[str]:
-    """Names that occur more than once, in order of their second occurrence."""
-    seen: set[str] = set()
-    twice: dict[str, None] = {}
-    for name in names:
-        if name in seen:
-            twice[name] = None
-        seen.add(name)
-    return list(twice)
 
 
 def differences(name: str, lists: Lists) -> list[str]:

@@ -2,9 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from dassl.utils.errors import UserError
 from datasets import published
 from datasets.checking.caches import check_caches
 from datasets.checking.findings import Report
@@ -13,25 +11,15 @@ from datasets.imagenet import ImageNet
 from datasets.imagenetv2 import ImageNetV2
 from datasets.parts.fewshot.files import CACHES
 from datasets.parts.folders import is_image, subfolders, visible
-from datasets.parts.imagenet_folders import WnidFolders, difference, published_names
+from datasets.parts.imagenet_folders import (
+    PARTIAL,
+    WnidFolders,
+    difference,
+    published_names,
+)
 from datasets.parts.wording import counted, first_few, prepare_command
 
 _README = "README.txt"  # comes with ImageNet-A and -R; other repositories skip it by name
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What is published of a folder of class folders.
-
-    Attributes:
-        classes: names of the class folders.
-        per_class: images of each, where all have as many.
-        total: images of all.
-    """
-
-    classes: Sequence[str]
-    per_class: int | None
-    total: int | None
 
 
 def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
@@ -45,11 +33,9 @@ def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
     for split in reader.image_folders:
         folder = os.path.join(found.image_dir, split)
         if os.path.isdir(folder) and not (split == "val" and _is_flat(report, folder, root)):
-            per_class = 50 if split == "val" else None
-            total = getattr(sizes, split, None)
-            expected = Expected(published.wnids("ImageNet") or [], per_class, total)
-            _check_classes(report, folder, split, expected)
-    report.counts["classes"] = len(_class_folders(os.path.join(found.image_dir, "train")))
+            wnids, size = published.wnids("ImageNet") or [], 50 if split == "val" else None
+            _check_classes(report, folder, split, wnids, size, getattr(sizes, split, None))
+    report.counts["classes"] = len(subfolders(os.path.join(found.image_dir, "train")))
     report.counts["test"] = report.counts.get("val", 0)
     lists = None
     has_caches = os.path.lexists(os.path.join(report.folder, CACHES))
@@ -61,7 +47,7 @@ def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
 
 def _is_flat(report: Report, folder: str, root: str) -> bool:
     files = visible(folder)
-    if _class_folders(folder) or not files:
+    if subfolders(folder) or not files:
         return False
     command = prepare_command("imagenet", root)
     report.wrong(f"0 class folders in {folder}, but {len(files):,} files; run {command}")
@@ -78,13 +64,10 @@ def check_variant(report: Report, root: str, reader: type[WnidFolders]) -> None:
     if check_image_folders(report, reader, found.image_dir):
         wnids = published.wnids(report.name) or published.wnids("ImageNet") or []
         sizes = published.sizes(report.name)
-        expected = Expected(
-            [str(line) for line in range(len(wnids))] if numbered else wnids,
-            per_class=10 if numbered else None,
-            total=sizes.test if sizes else None,
-        )
-        _check_classes(report, found.image_dir, "test", expected)
-        folders = _class_folders(found.image_dir)
+        classes = [str(line) for line in range(len(wnids))] if numbered else wnids
+        size, total = 10 if numbered else None, sizes.test if sizes else None
+        _check_classes(report, found.image_dir, "test", classes, size, total)
+        folders = subfolders(found.image_dir)
         report.counts["classes"] = len(folders)
         stray = sorted(set(visible(found.image_dir)) - {*folders, _README})
         if stray:
@@ -93,22 +76,16 @@ def check_variant(report: Report, root: str, reader: type[WnidFolders]) -> None:
     check_caches(report, found, None)
 
 
-def _class_folders(folder: str) -> list[str]:
-    return [name for name in subfolders(folder) if not name.startswith(".")]
-
-
 def check_names(report: Report, found: WnidFolders, *, in_order: bool) -> None:
     """A finding on classnames.txt: the published names of ImageNet's wnids; where the folders are
     numbers (`in_order`), in the published order.
     """
     known, file = published_names(), found.names_file
     remedy = f"delete it and run {found.prepare_command}, which writes it"
-    try:
+    table: dict[str, str] = {}
+    with report.catching(file):
         table = found.read_names()
-    except UserError as error:
-        level = report.missing if not os.path.lexists(file) else report.wrong
-        for line in error.problems:
-            level(line)
+    if not table:
         return
     renamed = [wnid for wnid in known if table.get(wnid) != known[wnid]]
     if set(table) != set(known):
@@ -126,20 +103,31 @@ def check_names(report: Report, found: WnidFolders, *, in_order: bool) -> None:
         report.ok(f"classnames.txt has the published {len(known):,} names")
 
 
-def _check_classes(report: Report, folder: str, split: str, expected: Expected) -> None:
-    """Findings on a folder of class folders: their names, and the images in them; `split` is the
-    list that they are.
+def _check_classes(
+    report: Report,
+    folder: str,
+    split: str,
+    classes: Sequence[str],
+    size: int | None,
+    total: int | None,
+) -> None:
+    """Findings on a folder of class folders: their names, and the images in them.
+
+    Args:
+        split: the list that they are.
+        classes, size, total: published names of the folders; images of each, where all have as
+            many; images of all.
     """
-    folders = _class_folders(folder)
+    folders, again = subfolders(folder), "unpack the images again"
     if not folders:
         report.wrong(f"0 class folders in {folder}; unpack the images there")
         return
-    again = "unpack the images again"
-    whole = set(folders) == set(expected.classes)
+    whole, missing_only = set(folders) == set(classes), set(folders) < set(classes)
     if not whole:
-        what = difference("the folder", folders, "the published set", expected.classes)
-        line = f"{folder} has {len(folders):,} class folders, not {len(expected.classes):,}; {what}"
-        report.wrong(f"{line}; labels are places among them: {again}")
+        what = difference("the folder", folders, "the published set", classes)
+        line = f"{folder} has {len(folders):,} class folders, not {len(classes):,}; {what}"
+        subset = f"; or, for a wanted subset, run with {PARTIAL}" if missing_only else ""
+        report.wrong(f"{line}; labels are places among them: {again}{subset}")
     images = {name: _images(report, folder, name) for name in folders}
     other = [f"{name}/{file}" for name in folders for file in images[name] if not is_image(file)]
     if other:
@@ -150,16 +138,14 @@ def _check_classes(report: Report, folder: str, split: str, expected: Expected) 
     if bare:
         line = f"{counted(len(bare), 'class folder')} of {folder} without images: {first_few(bare)}"
         report.wrong(f"{line}; unpack their images there", bare)
-    size = expected.per_class
     odd = [name for name, files in images.items() if size and len(files) != size]
     if odd:
         line = f"{counted(len(odd), 'class folder')} of {folder} with other than {size} images: "
         report.wrong(f"{line}{odd[0]} has {len(images[odd[0]])}; {again}", odd)
-    if expected.total not in (None, count):
-        line = f"{folder} has {count:,} images, published are {expected.total:,}"
-        report.wrong(f"{line}; {again}")
+    if total not in (None, count):
+        report.wrong(f"{folder} has {count:,} images, published are {total:,}; {again}")
     elif not odd and not bare and whole:
-        known = "the published " if expected.total is not None else ""
+        known = "the published " if total is not None else ""
         report.ok(f"{folder} has {known}{count:,} images in {len(folders):,} class folders")
 
 

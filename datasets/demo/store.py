@@ -4,8 +4,6 @@ digests.
 
 import hashlib
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,41 +85,29 @@ def ensure(folder: Path, split_file: str, name: str, make: Callable[[], Iterator
         UserError: the folder cannot be written, its pixels are not the repository's, or it has no
             split file.
     """
+    if folder.is_dir():
+        if not (folder / split_file).is_file():
+            raise UserError(
+                f"{name}: {folder} has no {split_file}; delete the folder to make it again"
+            )
+        return
     try:
-        if folder.is_dir():
-            _require_split_file(folder, split_file, name)
-            return
         folder.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise UserError(f"{name}: cannot make {folder} ({error.strerror}); {ANOTHER}") from error
-    try:
-        _fill_and_rename(making, folder, split_file, name, make)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as making:
+            made = Path(making, folder.name)
+            write(made, split_file, make())
+            found = digest(made, split_file)
+            if found != expected_digest(name):
+                raise UserError(
+                    f"{name}: the pixels made for {folder} have SHA-256 {found[:16]}..., not that "
+                    f"of {DIGESTS.name}; results would not be comparable. Reinstall numpy, Pillow, "
+                    "sklearn"
+                )
+            try:
+                made.rename(folder)
+            except OSError:
+                if not (folder / split_file).is_file():  # else another run was faster
+                    raise
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{name}: cannot write {folder} ({reason}); {ANOTHER}") from error
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-
-
-def _require_split_file(folder: Path, split_file: str, name: str) -> None:
-    if not (folder / split_file).is_file():
-        raise UserError(f"{name}: {folder} has no {split_file}; delete the folder to make it again")
-
-
-def _fill_and_rename(
-    making: Path, folder: Path, split_file: str, name: str, make: Callable[[], Iterator[Picture]]
-) -> None:
-    write(making, split_file, make())
-    found = digest(making, split_file)
-    if found != expected_digest(name):
-        raise UserError(
-            f"{name}: the pixels made for {folder} have SHA-256 {found[:16]}..., not that of "
-            f"{DIGESTS.name}; results would not be comparable. Reinstall numpy, Pillow, sklearn"
-        )
-    making.chmod(0o755)
-    try:
-        os.rename(making, folder)
-    except OSError:
-        if not (folder / split_file).is_file():  # else another run was faster
-            raise
+        raise UserError(f"{name}: cannot make {folder} ({reason}); {ANOTHER}") from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dassl.utils.errors import BadFileError
 from datasets.parts.fewshot.files import CACHES, TASK_CACHES
-from datasets.parts.folders import is_image, visible
+from datasets.parts.folders import is_image, subfolders, visible
 from datasets.parts.items import SPLITS
 from datasets.parts.wording import first_few
 
@@ -35,11 +35,7 @@ def find_parts(folder: str) -> list[str]:
     if not parts:
         _refuse_other_spellings(folder, names)
         return []
-    others = [
-        f"{name} (not of class folders alone)" if name in SPLITS else name
-        for name in names
-        if name not in parts
-    ]
+    others = [name for name in names if name not in parts]
     if parts == ["train"] or "train" not in parts:
         found = f"; found beside it: {first_few(others)}" if others else ""
         wanted = "test/ or val/" if parts == ["train"] else "train/"
@@ -48,11 +44,9 @@ def find_parts(folder: str) -> list[str]:
             f"name a folder so, or move the class folders out of {parts[0]}/ to have them cut"
         )
     if others:
-        meant = any(name.lower() in _SPELLINGS for name in names if name not in parts)
-        logger.log(
-            logging.WARNING if meant else logging.INFO,
-            "%s: ImageFolder: not used in %s: %s; parts are called train, val and test",
-            "Warning" if meant else "Notice",
+        logger.warning(
+            "Warning: ImageFolder: not used in %s: %s; parts are called train, val and test, and "
+            "hold class folders alone",
             folder,
             first_few(others),
         )
@@ -78,11 +72,7 @@ def _refuse_other_spellings(folder: str, names: Sequence[str]) -> None:
 
 def folders_in(folder: str) -> list[str]:
     """Names of the folders in a folder, sorted, without hidden ones and few-shot caches."""
-    return [
-        name
-        for name in visible(folder)
-        if name not in (CACHES, TASK_CACHES) and os.path.isdir(os.path.join(folder, name))
-    ]
+    return [name for name in subfolders(folder) if name not in (CACHES, TASK_CACHES)]
 
 
 def _holds_folders_only(folder: str, name: str) -> bool:

@@ -1,17 +1,20 @@
 """Your own pictures, listed in a table."""
 
 import csv
+import io
 import os
 import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, MissingFileError
 from datasets.own.reader import OwnDataset
-from datasets.parts.folders import LEGIBLE
 from datasets.parts.items import SPLITS, Item, is_relative
 from datasets.parts.reader import Lists
+from datasets.parts.text_lists import read_text
 
 ONE_FILE = "images.csv"
 PART_FILES = {f"{split}.csv": split for split in SPLITS}
@@ -52,21 +55,16 @@ class ImageCSV(OwnDataset):
             line, which is named as file:line, or missing images.
     """
 
+    list_file = ONE_FILE
     holds = "images.csv, or train.csv and test.csv"
     listed_by = "the table"
-
-    @property
-    def source(self) -> str:
-        """images.csv, or the folder of the other tables."""
-        path = os.path.join(self.dataset_dir, ONE_FILE)
-        return path if os.path.isfile(path) else self.dataset_dir
 
     def read_parts(self) -> Lists:
         """See `OwnDataset`."""
         rows = [row for file in self._tables() for row in read_rows(file)]
         if not rows:
             raise BadFileError(f"{self.source} lists no image; give each one a line")
-        _check_rows(rows)
+        _check_labels(rows)
         items = _items(rows)
         if not rows[0].split:
             return self.cut(items, "a column split (train, val, test) says it otherwise")
@@ -98,24 +96,20 @@ def read_rows(file: str) -> list[Row]:
             (the first is named).
     """
     part = PART_FILES.get(os.path.basename(file), "")
+    reader = csv.DictReader(
+        io.StringIO(read_text(file, "save it as UTF-8", "table")),
+        skipinitialspace=True,
+        strict=True,
+    )
     try:
-        with open(file, encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, skipinitialspace=True, strict=True)
-            header = [name.strip().lower() for name in next(reader, [])]
-            _check_header(header, file)
-            return [
-                _row(dict(zip(header, fields, strict=False)), f"{file}:{reader.line_num}", part)
-                for fields in reader
-                if _has_fields(fields, header, f"{file}:{reader.line_num}")
-            ]
-    except UnicodeDecodeError as error:
-        raise BadFileError(f"{file} is no UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except PermissionError as error:
-        raise BadFileError(f"{file} cannot be opened (Permission denied); {LEGIBLE}") from error
+        header = [name.strip().lower() for name in reader.fieldnames or ()]
+        _check_header(header, file)
+        reader.fieldnames = header
+        return [_row(fields, f"{file}:{reader.line_num}", part) for fields in reader]
     except csv.Error as error:
         raise BadFileError(
-            f"{file}:{reader.line_num}: no comma-separated line ({error}); put a field that holds "
-            "a comma or a quote in double quotes"
+            f"{file}:{reader.reader.line_num}: no comma-separated line ({error}); put a field that "
+            "holds a comma or a quote in double quotes"
         ) from error
 
 
@@ -129,21 +123,12 @@ def _check_header(header: Sequence[str], file: str) -> None:
         )
 
 
-def _has_fields(fields: Sequence[str], header: Sequence[str], where: str) -> bool:
-    """Whether a line is not empty.
-
-    Raises:
-        BadFileError: it has fewer or more fields than the header.
-    """
-    if fields and len(fields) != len(header):
+def _row(fields: dict[Any, Any], where: str, part: str) -> Row:
+    if None in fields or None in fields.values():
         raise BadFileError(
-            f"{where}: {len(fields)} fields, but the header has {len(header)}; put a field that "
-            "holds a comma in double quotes"
+            f"{where}: not as many fields as in the header; put a field that holds a comma in "
+            "double quotes"
         )
-    return bool(fields)
-
-
-def _row(fields: dict[str, str], where: str, part: str) -> Row:
     path, name = fields["path"], fields["classname"].strip()
     if not is_relative(path) or "\\" in path:
         raise BadFileError(
@@ -153,11 +138,10 @@ def _row(fields: dict[str, str], where: str, part: str) -> Row:
     if not name:
         raise BadFileError(f"{where}: no classname; give the class in words")
     label = fields.get("label", "").strip()
-    if "label" in fields and not _is_label(label):
-        shown = label if len(label) <= _SHOWN else f"{label[:_SHOWN]}..."
+    if "label" in fields and not re.fullmatch(rf"[0-9]{{1,{_MAX_DIGITS}}}", label):
         raise BadFileError(
-            f"{where}: the label {shown!r} is no whole number from 0 of at most {_MAX_DIGITS} "
-            "digits; correct it, or leave the column out to number the classes by name"
+            f"{where}: the label {label[:_SHOWN]!r} is no whole number from 0 of at most "
+            f"{_MAX_DIGITS} digits; correct it, or leave the column out: classes count by name then"
         )
     split = part or fields.get("split", "").strip().lower()
     if "split" in fields and split not in SPLITS:
@@ -166,41 +150,20 @@ def _row(fields: dict[str, str], where: str, part: str) -> Row:
     return Row(where, posixpath.normpath(path), number, name, split)
 
 
-def _is_label(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS
-
-
-def _check_rows(rows: Sequence[Row]) -> None:
-    """Check that every image has one line, every label one name and every name one label.
+def _check_labels(rows: Sequence[Row]) -> None:
+    """Check that every name has one label.
 
     Raises:
         BadFileError: names the second of two lines that contradict each other.
     """
-    paths: dict[str, Row] = {}
-    labels: dict[int, Row] = {}
-    names: dict[str, Row] = {}
+    classes: dict[str, Row] = {}
     for row in rows:
-        if row.path in paths:
-            first = paths[row.path].where
-            raise BadFileError(f"{row.where}: {row.path} is listed in {first} too; list it once")
-        paths[row.path] = row
-        first_name = names.setdefault(row.classname, row)
-        if row.label != first_name.label:
-            own, other = (
-                "no label" if label is None else f"label {label}"
-                for label in (row.label, first_name.label)
-            )
+        first = classes.setdefault(row.classname, row)
+        if row.label != first.label:
             raise BadFileError(
-                f"{row.where}: the class {row.classname} has {own}, and {other} in "
-                f"{first_name.where}; give each class one label"
+                f"{row.where}: the class {row.classname} has label {row.label}, and {first.label} "
+                f"in {first.where}; give each class one label"
             )
-        if row.label is not None:
-            first_label = labels.setdefault(row.label, row)
-            if first_label.classname != row.classname:
-                raise BadFileError(
-                    f"{row.where}: label {row.label} is {row.classname}, and "
-                    f"{first_label.classname} in {first_label.where}; give each class one label"
-                )
 
 
 def _items(rows: Sequence[Row]) -> list[Item]:

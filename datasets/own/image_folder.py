@@ -2,7 +2,6 @@
 
 import logging
 import os
-import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, UserError
 from datasets.own.folder_parts import find_parts, folders_in
 from datasets.own.reader import CUT_SEED, OwnDataset, check_folder, cut_own
-from datasets.parts.folders import is_image, sorted_entries, visible
+from datasets.parts.folders import is_image, visible
 from datasets.parts.items import SPLITS, Item
 from datasets.parts.new_splits import made_by, new_split_file
 from datasets.parts.reader import Lists
@@ -37,27 +36,16 @@ class ImageFolder(OwnDataset):
             differ between the parts or from classnames.txt, a class has too few images for the cut.
     """
 
+    list_file = SPLIT_FILE
     holds = "class folders"
-
-    @property
-    def source(self) -> str:
-        """split.json, or the folder."""
-        path = os.path.join(self.dataset_dir, SPLIT_FILE)
-        return path if os.path.isfile(path) else self.dataset_dir
-
-    @property
-    def listed_by(self) -> str:
-        """What fixes the order of the lists."""
-        return "the folder's listing" if self.source == self.dataset_dir else "the split file"
+    listed_by = "the folder's listing or its split file"
 
     def read_parts(self) -> Lists:
         """See `OwnDataset`."""
         if self.source != self.dataset_dir:
             content = read_lists_file(self.source)
             self.split_note = split_note(content)
-            lists = parse_split(content, self.source)
-            check_listed_once(lists, self.source)
-            return lists
+            return parse_split(content, self.source)
         parts = find_parts(self.dataset_dir)
         if parts:
             return list_parts(self.dataset_dir, parts)
@@ -82,22 +70,6 @@ class ImageFolder(OwnDataset):
         lists = cut_own(list_classes(folder, class_folders(folder)), folder, seed)
         write_split(lists, str(file), made_by(cls.__name__, seed))
         return file
-
-
-def check_listed_once(lists: Lists, where: str) -> None:
-    """Check that no image is listed twice, in one part or in two.
-
-    Raises:
-        BadFileError: names the first one.
-    """
-    seen: dict[str, str] = {}
-    for part, items in lists.items():
-        for item in items:
-            path = posixpath.normpath(item.path)
-            if path in seen:
-                places = f"twice in {part}" if seen[path] == part else f"in {seen[path]} and {part}"
-                raise BadFileError(f"{where}: {item.path} is listed {places}; list it once")
-            seen[path] = part
 
 
 def list_parts(folder: str, parts: Sequence[str]) -> Lists:
@@ -170,7 +142,7 @@ def list_classes(folder: str, classes: dict[str, str], part: str = "") -> list[I
         items += [Item(path, label, name) for path in paths]
     if skipped:
         logger.info(
-            "Notice: ImageFolder: %d files in %s are hidden or no images and not used: %s",
+            "Notice: ImageFolder: %d files in %s are no images and not used: %s",
             len(skipped),
             os.path.join(folder, part),
             first_few(skipped),
@@ -186,12 +158,11 @@ def _walk(
     real = os.path.realpath(os.path.join(folder, below))
     if real in above:  # a link to a folder that holds it
         return
-    for entry in sorted_entries(os.path.join(folder, below)):
-        path = f"{below}/{entry.name}"
-        if entry.is_dir():
-            if not entry.name.startswith("."):
-                yield from _walk(folder, path, skipped, (*above, real))
-        elif is_image(entry.name):
+    for name in visible(real):
+        path = f"{below}/{name}"
+        if os.path.isdir(os.path.join(folder, path)):
+            yield from _walk(folder, path, skipped, (*above, real))
+        elif is_image(name):
             yield path
         else:
             skipped.append(path)
@@ -201,8 +172,7 @@ def _read_names(path: str, folders: Sequence[str]) -> dict[str, str]:
     """Class folder -> name of its line; a folder's name may hold blanks.
 
     Raises:
-        BadFileError: a line has no folder or no name, a folder has no line or two, or two have the
-            same name.
+        BadFileError: a line has no folder or no name, or a folder has no line or two.
     """
     remedy = "give each class folder one line '<folder> <name>'"
     names: dict[str, str] = {}
@@ -211,11 +181,9 @@ def _read_names(path: str, folders: Sequence[str]) -> dict[str, str]:
         if not starts:
             raise BadFileError(f"{path}: no class folder for the line {line[:80]!r}; {remedy}")
         folder = max(starts, key=len)
-        name = line.removeprefix(folder).strip()
-        if folder in names or name in names.values():
-            what = f"the folder {folder}" if folder in names else f"the name {name}"
-            raise BadFileError(f"{path}: {what} stands there twice; {remedy}, all different")
-        names[folder] = name
+        if folder in names:
+            raise BadFileError(f"{path}: the folder {folder} stands there twice; {remedy}")
+        names[folder] = line.removeprefix(folder).strip()
     missing = [name for name in folders if name not in names]
     if missing:
         raise BadFileError(f"{path}: no line for the class folder {first_few(missing)}; {remedy}")

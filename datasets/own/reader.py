@@ -3,6 +3,8 @@ checked.
 """
 
 import logging
+import os
+import posixpath
 import random
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -24,13 +26,13 @@ class OwnDataset(ListedDataset):
     """Pictures in DATASET.ROOT, or in the folder DATASET.FOLDER below it. A validation part is
     optional.
 
-    A reader gives `read_parts` and `source`.
+    A reader gives `read_parts`.
 
     Raises:
         BadFileError: DATASET.SUBSAMPLE_CLASSES leaves no test image.
 
     Class attributes of a reader:
-        holds: what the folder has to hold, for messages.
+        list_file: name of a file in the folder that lists the images, where it is there.
 
     Attributes:
         split_note: how the images were cut where nothing says it, or what the split file says of
@@ -39,8 +41,14 @@ class OwnDataset(ListedDataset):
 
     dataset_dir = ""
     images = "."
-    holds: ClassVar[str]
+    list_file: ClassVar[str]
     split_note: str = ""
+
+    @property
+    def source(self) -> str:
+        """The file that lists the images, or else the folder."""
+        path = os.path.join(self.dataset_dir, self.list_file)
+        return path if os.path.isfile(path) else self.dataset_dir
 
     def __init__(self, cfg: Any, *, as_task: TaskPlace | None = None) -> None:
         super().__init__(cfg, as_task=as_task)
@@ -72,6 +80,7 @@ class OwnDataset(ListedDataset):
     def read_lists(self) -> Lists:
         """The parts, checked; validation images serve as test images where there are no others."""
         lists = self.read_parts()
+        check_listed_once(lists, self.source)
         if not lists["train"] or not (lists["val"] or lists["test"]):
             missing = "test" if lists["train"] else "training"
             raise BadFileError(
@@ -79,11 +88,8 @@ class OwnDataset(ListedDataset):
             )
         if not lists["test"]:
             lists = lists | {"test": lists["val"], "val": []}
-            logger.info(
-                "Notice: %s has no test part: its %d validation images serve as test images",
-                self.source,
-                len(lists["test"]),
-            )
+            line = f"its {len(lists['test'])} validation images serve as test images"
+            logger.info("Notice: %s has no test part: %s", self.source, line)
         self._warn_of_missing_classes(lists)
         return lists
 
@@ -92,14 +98,8 @@ class OwnDataset(ListedDataset):
         lists = cut_own(items, self.source)
         counts = " / ".join(str(len(part)) for part in lists.values())
         self.split_note = f"cut of {len(items)} images, seed {CUT_SEED}"
-        logger.info(
-            "%s: %s is not split: cut with seed %d into train / val / test of %s images; %s",
-            type(self).__name__,
-            self.source,
-            CUT_SEED,
-            counts,
-            pin,
-        )
+        line = f"cut with seed {CUT_SEED} into train / val / test of {counts} images; {pin}"
+        logger.info("%s: %s is not split: %s", type(self).__name__, self.source, line)
         return lists
 
     def check_images(self, items: Iterable[Item]) -> None:
@@ -115,14 +115,9 @@ class OwnDataset(ListedDataset):
         for part in ("val", "test"):
             absent = sorted(names.keys() - {item.label for item in lists[part]})
             if absent and lists[part]:
-                logger.warning(
-                    "Warning: %s: no %s image of %d of the %d classes: %s",
-                    self.source,
-                    part,
-                    len(absent),
-                    len(names),
-                    first_few([names[label] for label in absent]),
-                )
+                line = f"no {part} image of {len(absent)} of the {len(names)} classes: "
+                line += first_few([names[label] for label in absent])
+                logger.warning("Warning: %s: %s", self.source, line)
 
 
 def check_folder(folder: str, reader: str, holds: str) -> None:
@@ -135,6 +130,22 @@ def check_folder(folder: str, reader: str, holds: str) -> None:
     remedy = f"set --root, and DATASET.FOLDER below it, to the folder that holds {holds}"
     if not is_folder(folder, reader, remedy):
         raise MissingFileError(f"{reader}: no folder {folder}; {remedy}")
+
+
+def check_listed_once(lists: Lists, where: str) -> None:
+    """Check that no image is listed twice, in one part or in two.
+
+    Raises:
+        BadFileError: names the first one.
+    """
+    seen: dict[str, str] = {}
+    for part, items in lists.items():
+        for item in items:
+            path = posixpath.normpath(item.path)
+            if path in seen:
+                places = f"twice in {part}" if seen[path] == part else f"in {seen[path]} and {part}"
+                raise BadFileError(f"{where}: {item.path} is listed {places}; list it once")
+            seen[path] = part
 
 
 def cut_own(items: Sequence[Item], where: str, seed: int = CUT_SEED) -> Lists:

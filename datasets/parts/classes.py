@@ -5,7 +5,7 @@ import logging
 import math
 import posixpath
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,6 @@ from datasets.parts.items import Item
 from datasets.parts.wording import counted, first_few
 
 logger = logging.getLogger(__name__)
-
-_SHOWN = 3  # labels named in an error
 
 
 def check_classes(lists: dict[str, list[Item]], where: str) -> None:
@@ -38,19 +36,20 @@ def check_classes(lists: dict[str, list[Item]], where: str) -> None:
     last = max(trained, default=-1)
     count = last - sum(label < last for label in names)
     if count > 0:
+        gap = next(label for label in itertools.count() if label not in names)
+        more = f" and {count - 1} more" if count > 1 else ""
         problems.append(
-            f"{where}: no image of {_missing_labels(names, count)}, but the class "
-            f"{min(names[last])} has label {last}; labels count from 0 without gaps: add the "
-            "images or renumber the classes"
+            f"{where}: no image of label {gap}{more}, but the class {min(names[last])} has label "
+            f"{last}; labels count from 0 without gaps: add the images or renumber the classes"
         )
     for label, several in sorted(names.items()):
         if len(several) > 1:
             problems.append(f"{where}: label {label} has the names {', '.join(sorted(several))}")
-    blank = sorted(label for label, several in names.items() if "" in map(as_read, several))
+    blank = [str(label) for label in sorted(names) if "" in map(as_read, names[label])]
     if blank:
-        listed = f"label {blank[0]} has" if len(blank) == 1 else f"{len(blank)} labels have"
-        more = "" if len(blank) == 1 else f" ({first_few([str(label) for label in blank])})"
-        problems.append(f"{where}: {listed} no class name{more}; give the class in words")
+        problems.append(
+            f"{where}: no class name for label {first_few(blank)}; give the class in words"
+        )
     if problems:
         raise UserError(problems)
 
@@ -141,20 +140,6 @@ def also_in(paths: Sequence[str], where: str, one: str = "train", other: str = "
     return f"{line}: {first_few(paths)}"
 
 
-def _missing_labels(names: Container[int], count: int) -> str:
-    """The `count` first labels without a name, in words: "label 1", "labels 4, 5, 6, ... (95
-    labels)". No more are looked for than are shown, as a stray label may be any number.
-    """
-    shown = itertools.islice(
-        (label for label in itertools.count() if label not in names), min(count, _SHOWN)
-    )
-    listed = ", ".join(map(str, shown))
-    if count == 1:
-        return f"label {listed}"
-    more = f", ... ({count} labels)" if count > _SHOWN else ""
-    return f"labels {listed}{more}"
-
-
 def subsample_classes(*args: Sequence[Any], subsample: str = "all") -> Any:
     """Keep the base or the new half of the classes and number them from 0.
 
@@ -189,11 +174,6 @@ def subsample_classes(*args: Sequence[Any], subsample: str = "all") -> Any:
     def renumber(item: Any) -> Any:
         if isinstance(item, Item):
             return replace(item, label=place[item.label])
-        return Datum(
-            impath=item.impath,
-            label=place[item.label],
-            domain=item.domain,
-            classname=item.classname,
-        )
+        return Datum(item.impath, place[item.label], item.domain, item.classname)
 
     return [[renumber(item) for item in items if item.label in place] for items in args]

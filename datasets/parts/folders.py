@@ -1,12 +1,10 @@
 """Whether the folder of a dataset is there and can be used, and what to do if not."""
 
-import difflib
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
-from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError
 from datasets import published
 from datasets.parts.items import is_relative
@@ -17,20 +15,6 @@ EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
     *(".pbm", ".pgm", ".ppm"),
 )
-
-# other names of the folders, besides those that differ in letter case, blanks, dots and dashes
-_OTHER_NAMES = {
-    "oxford_pets": ("oxford-iiit-pet", "pets"),
-    "stanford_cars": ("cars",),
-    "oxford_flowers": ("flowers-102", "flowers102", "oxford-flowers-102", "flowers"),
-    "fgvc_aircraft": ("fgvc-aircraft-2013b", "aircraft"),
-    "imagenet": ("ilsvrc2012", "imagenet-1k"),
-    "imagenet-sketch": ("sketch",),
-    "imagenet-adversarial": ("imagenet-a",),
-    "imagenet-rendition": ("imagenet-r",),
-    "PlantSeedlingV1": ("plant-seedling",),
-}
-_ALIKE = 0.85  # of a misspelt name, as difflib measures it: imagenet-100 is not imagenet
 
 
 def is_folder(path: str, dataset: str, remedy: str) -> bool:
@@ -46,18 +30,33 @@ def is_folder(path: str, dataset: str, remedy: str) -> bool:
         BadFileError: it, or one above it, is closed to this user.
     """
     try:
-        mode = os.stat(path).st_mode
+        kind = _kind(path)
     except PermissionError as error:
         raise _closed(path, dataset) from error
-    except (OSError, ValueError):  # a loop of links, a null byte in the name
-        if os.path.islink(path):
-            raise MissingFileError(f"{dataset}: {path} is a broken link; {remedy}") from None
+    if not kind:
         return False
-    if not stat.S_ISDIR(mode):
-        raise MissingFileError(f"{dataset}: {path} is a file; {remedy}")
+    if kind != "a folder":
+        raise MissingFileError(f"{dataset}: {path} is {kind}; {remedy}")
     if not os.access(path, os.X_OK):
         raise _closed(path, dataset)
     return True
+
+
+def _kind(path: str) -> str:
+    """What a path leads to, in words; "" where nothing is.
+
+    Raises:
+        PermissionError: a folder above it is closed to this user.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except PermissionError:
+        raise
+    except (OSError, ValueError):  # a loop of links, a null byte in the name
+        return "a broken link" if os.path.islink(path) else ""
+    if stat.S_ISREG(mode):
+        return "a file"
+    return "a folder" if stat.S_ISDIR(mode) else "no regular file"
 
 
 def _closed(path: str, dataset: str) -> BadFileError:
@@ -132,7 +131,7 @@ def near_folder(root: str, reader: Any) -> str | None:
     eurosat, caltech101 for caltech-101, StanfordCars for stanford_cars; None without one.
     """
     folder: str = reader.dataset_dir
-    names = (folder, reader.__name__, *_OTHER_NAMES.get(folder, ()))
+    names = (folder, reader.__name__, *published.other_folders(folder))
     wanted = {_plain(name) for name in names if name}
     near = [name for name in subfolders(root) if _plain(name) in wanted]
     return near[0] if near else None
@@ -145,12 +144,6 @@ def _hint(root: str, reader: Any, below: str) -> str:
     if root.endswith(os.sep + below):
         above = root.removesuffix(os.sep + below) or os.sep
         return f"; --root is the dataset's own folder: give {above}"
-    known = (DATASET_REGISTRY.get(name) for name in DATASET_REGISTRY.registered_names())
-    others = {getattr(other, "dataset_dir", "") for other in known}
-    names = [name for name in subfolders(root) if name not in others]
-    misspelt = difflib.get_close_matches(below, names, n=1, cutoff=_ALIKE)
-    if misspelt:
-        return f"; {os.path.join(root, misspelt[0])} is there: rename it to {below} if it is that"
     return ""
 
 
@@ -177,14 +170,10 @@ def why_no_file(path: str) -> str:
     that is closed, and where nothing is. A pipe would be waited for without end.
     """
     try:
-        mode = os.stat(path).st_mode
+        kind = _kind(path)
     except PermissionError:
         return ""
-    except (OSError, ValueError):  # a loop of links, a null byte in the name
-        return "is a broken link" if os.path.islink(path) else ""
-    if stat.S_ISREG(mode):
-        return ""
-    return "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+    return "" if kind in ("", "a file") else f"is {kind}"
 
 
 def visible(folder: str) -> list[str]:
@@ -196,32 +185,12 @@ def visible(folder: str) -> list[str]:
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError as error:
-        raise _unlisted(folder, error) from error
-
-
-def sorted_entries(folder: str) -> list[os.DirEntry[str]]:
-    """All that is in a folder, sorted by name.
-
-    Raises:
-        BadFileError: it cannot be listed.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise _unlisted(folder, error) from error
-
-
-def _unlisted(folder: str, error: OSError) -> BadFileError:
-    return BadFileError(f"cannot list {folder} ({error.strerror}); {LEGIBLE}")
+        raise BadFileError(f"cannot list {folder} ({error.strerror}); {LEGIBLE}") from error
 
 
 def subfolders(folder: str) -> list[str]:
-    """Names of the folders in a folder, sorted; none where it cannot be listed."""
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
+    """Names of the visible folders in a folder, sorted; none where it is not there."""
+    names = visible(folder) if os.path.isdir(folder) else []
     return [name for name in names if os.path.isdir(os.path.join(folder, name))]
 
 

@@ -5,14 +5,13 @@ classnames.txt with the name of each.
 import hashlib
 import logging
 import os
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dassl.utils.errors import BadFileError
 from datasets import published
 from datasets.parts.classes import check_classes
-from datasets.parts.folders import visible
+from datasets.parts.folders import subfolders, visible
 from datasets.parts.items import Item
 from datasets.parts.reader import ListedDataset, Lists
 from datasets.parts.text_lists import read_table
@@ -35,6 +34,7 @@ class WnidFolders(ListedDataset):
     """
 
     template = "a photo of a {}."
+    holds = "class folders, classnames.txt"
     has_partial_folders = True
     reads_part = False
 
@@ -81,6 +81,20 @@ class WnidFolders(ListedDataset):
         """The command that writes classnames.txt, and sorts the validation images of ImageNet."""
         return prepare_command(type(self).__name__, os.path.dirname(self.dataset_dir))
 
+    def class_folders(self, folder: str, remedy: str) -> list[str]:
+        """Names of the folders in a folder, sorted; files beside them are skipped.
+
+        Raises:
+            BadFileError: there is none; `remedy` says what to do then.
+        """
+        found = subfolders(folder)
+        if not found:
+            raise BadFileError(
+                f"{type(self).__name__}: no class folders in {folder}, but "
+                f"{len(visible(folder)):,} files; {remedy}"
+            )
+        return found
+
     def classes_to_read(self, lines: Sequence[str], found: Sequence[str], folder: str) -> list[str]:
         """The class folders to read, in the order of their labels.
 
@@ -90,103 +104,52 @@ class WnidFolders(ListedDataset):
             folder: where that is.
 
         Raises:
-            BadFileError: see `check_names`; not of missing ones with DATASET.PARTIAL.
+            BadFileError: a folder has no line; or a line has no folder, without DATASET.PARTIAL.
         """
-        there = set(found)
-        present = [name for name in lines if name in there]
-        missing = [name for name in lines if name not in there]
-        if not self.reads_part or not present or not there <= set(lines):
-            self.check_names(lines, found, folder)
-        if missing:
-            self.mark_partial(present, len(missing))
-            logger.info(
-                "Notice: %s: DATASET.PARTIAL: %s of %d are read, and accuracy is among them; %s "
-                "lacks %d: %s",
-                type(self).__name__,
-                f"{len(present)} classes",
-                len(lines),
-                folder,
-                len(missing),
-                first_few(missing),
+        present = [name for name in lines if name in set(found)]
+        missing = [name for name in lines if name not in set(found)]
+        if len(present) < len(found) or (missing and not (self.reads_part and present)):
+            write = f"delete this one and run {self.prepare_command}"
+            remedy = f"move folders that are no classes away; for the published file {write}"
+            if len(present) == len(found):
+                remedy = (
+                    f"unpack the images of each class there: {self.images_url}; or, for the "
+                    f"published classnames.txt, {write}; or read the classes that are there: "
+                    f"{PARTIAL}"
+                )
+            raise BadFileError(
+                f"{self.names_file} has {len(lines)} lines for {len(found)} class folders in "
+                f"{folder}; {difference('the folders', found, 'the lines', lines)}; {remedy}"
             )
+        if missing:
+            self.mark_partial(present, missing)
+            line = f"{len(present)} classes of {len(lines)} are read, and accuracy is among them"
+            line += f"; {folder} lacks {len(missing)}: {first_few(missing)}"
+            logger.info("Notice: %s: DATASET.PARTIAL: %s", type(self).__name__, line)
         return present
 
-    def mark_partial(self, present: Sequence[str], missing: int) -> None:
+    def mark_partial(self, present: Sequence[str], missing: Sequence[str]) -> None:
         """Let `partial` say which class folders are there and how many are not."""
         ids = "".join(f"{self.wnid_of(name)}\n" for name in present)
         digest = hashlib.sha256(ids.encode()).hexdigest()
-        self.partial = {"present": len(present), "missing": missing, "present_sha256": digest}
-
-    def check_names(self, names: Iterable[str], wnids: Sequence[str], folder: str) -> None:
-        """Check that classnames.txt has a line for each class folder and no more.
-
-        Raises:
-            BadFileError: names what only one side has.
-        """
-        if set(names) == set(wnids):
-            return
-        lines = list(names)
-        write = f"delete this one and run {self.prepare_command}"
-        if set(wnids) - set(lines):
-            remedy = f"each folder needs its line: for the published file {write}"
-        else:
-            remedy = f"unpack the images of each class there: {self.images_url}"
-            if set(self.read_names()) != set(published.wnids("ImageNet") or ()):
-                remedy += f"; or, for the published {os.path.basename(self.names_file)}, {write}"
-            remedy += f"; or read the classes that are there: {PARTIAL}"
-        raise BadFileError(
-            f"{self.names_file} has {len(lines)} lines for {len(wnids)} class folders in {folder}; "
-            f"{difference('the folders', wnids, 'the lines', lines)}; {remedy}"
-        )
+        self.partial = {
+            "present": len(present),
+            "missing": len(missing),
+            "present_sha256": digest,
+        }
 
     def warn_of_names(self, names: Mapping[str, str]) -> None:
         """Warn where a name is not the published one of its wnid; other ids have none."""
         known = published_names()
         other = [wnid for wnid, name in names.items() if known.get(wnid, name) != name]
         if other:
+            wnid = other[0]
+            line = f"{counted(len(other), 'name')} not as published, as {wnid}, which is "
+            line += f"{names[wnid]!r} and not {known[wnid]!r}; for the published file delete this "
+            line += f"one and run {self.prepare_command}"
             logger.warning(
-                "Warning: %s: prompts are not the published ones: %s not as published, as %s, "
-                "which is %r and not %r; for the published file delete this one and run %s",
-                self.names_file,
-                f"{counted(len(other), 'name')} {'is' if len(other) == 1 else 'are'}",
-                other[0],
-                names[other[0]],
-                known[other[0]],
-                self.prepare_command,
+                "Warning: %s: prompts are not the published ones: %s", self.names_file, line
             )
-
-    def class_folders(self, folder: str, known: Collection[str], remedy: str) -> list[str]:
-        """Names of the folders in a folder, sorted; files beside them are skipped.
-
-        Args:
-            known: the class folders that classnames.txt tells of.
-            remedy: what to do if there are no folders.
-
-        Raises:
-            BadFileError: there is none, or one that is neither known nor named as a class.
-        """
-        names = visible(folder)
-        found = [name for name in names if os.path.isdir(os.path.join(folder, name))]
-        if not found:
-            raise BadFileError(
-                f"{type(self).__name__}: no class folders in {folder}, but {len(names):,} files; "
-                f"{remedy}"
-            )
-        stray = [name for name in found if name not in known and not self.is_class_name(name)]
-        if stray:
-            raise BadFileError(
-                f"{type(self).__name__}: {folder} has folders that are no classes: "
-                f"{first_few(stray)}; {self.stray_remedy(stray)}"
-            )
-        return found
-
-    def is_class_name(self, folder: str) -> bool:
-        """Whether a folder is named as those of classes are: n01440764."""
-        return re.fullmatch(r"n\d+", folder) is not None
-
-    def stray_remedy(self, stray: Sequence[str]) -> str:
-        """What to do with folders that are not named so."""
-        return "move them to another place"
 
     def list_images(self, below: str, folders: Sequence[str], names: Sequence[str]) -> list[Item]:
         """All images of class folders, which count the labels; images of a class by file name.
@@ -243,10 +206,9 @@ class ImageNetVariant(WnidFolders):
                 image, or is none of the set's.
         """
         names = self.read_names()
-        remedy = f"unpack the archive again: {self.images_url}"
-        wnids = self.class_folders(self.image_dir, names, remedy)
-        known = names if self.complete else set(wnids).intersection(names)
-        wnids = self.classes_to_read(sorted(known), wnids, self.image_dir)
+        found = self.class_folders(self.image_dir, f"unpack the archive again: {self.images_url}")
+        lines = names if self.complete else set(found).intersection(names)
+        wnids = self.classes_to_read(sorted(lines), found, self.image_dir)
         if not self.complete:
             self._check_wnids(wnids)
         self.warn_of_names(names)
@@ -264,24 +226,18 @@ class ImageNetVariant(WnidFolders):
         name = type(self).__name__
         known = published.wnids(name) or []
         foreign = sorted(set(wnids) - set(known))
+        missing = sorted(set(known) - set(wnids))
         if foreign:
             raise BadFileError(
                 f"{name}: {len(foreign):,} of the {counted(len(wnids), 'class folder')} in "
                 f"{self.image_dir} are none of the set's {len(known)} classes: "
                 f"{first_few(foreign)}; remove them, or unpack the archive again: {self.images_url}"
             )
-        missing = sorted(set(known) - set(wnids))
         if missing:
-            self.mark_partial(wnids, len(missing))
-            logger.warning(
-                "Warning: %s: accuracy is among %s, not %d, so it is not comparable: %s has no "
-                "folder of %s",
-                name,
-                f"{len(wnids)} class{'' if len(wnids) == 1 else 'es'}",
-                len(known),
-                self.image_dir,
-                first_few(missing),
-            )
+            self.mark_partial(wnids, missing)
+            line = f"accuracy is among {len(wnids)} of {len(known)} classes, so it is not "
+            line += f"comparable: {self.image_dir} has no folder of {first_few(missing)}"
+            logger.warning("Warning: %s: %s", name, line)
 
 
 def published_names() -> dict[str, str]:

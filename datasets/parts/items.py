@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol, TypeVar
@@ -80,13 +80,17 @@ def check_images(
     """
     paths = list(dict.fromkeys(item.path for item in items))
     missing = [path for path in paths if not os.path.isfile(os.path.join(image_dir, path))]
-    if not missing:
-        return
-    line = f"{where}: {len(missing):,} of {len(paths):,} listed images are not in {image_dir}: "
+    if missing:
+        raise MissingFileError(f"{missing_images(missing, len(paths), image_dir, where)}; {remedy}")
+
+
+def missing_images(missing: Sequence[str], listed: int, image_dir: str, where: str) -> str:
+    """The words on listed images that are not there."""
+    line = f"{where}: {len(missing):,} of {listed:,} listed images are not in {image_dir}: "
     line += first_few(missing)
-    if len(missing) == len(paths):
+    if len(missing) == listed:
         line += f"; found there: {_first_entry(image_dir)}"
-    raise MissingFileError(f"{line}; {remedy}")
+    return line
 
 
 def _first_entry(folder: str) -> str:

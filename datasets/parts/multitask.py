@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dassl.data.datasets import DatasetBaseMT, Datum, DatumMT
+from dassl.data.datasets import DatasetBaseMT, DatumMT
 from dassl.utils.errors import BadFileError, BadValueError
+from datasets.parts.items import SPLITS
 from datasets.parts.reader import ListedDataset, TaskPlace
 from datasets.parts.split_files import reseeded
 from datasets.parts.text_lists import read_lines
@@ -119,12 +120,10 @@ class JointDataset(TaskSuite):
                 member = self.members[file](cfg, as_task=TaskPlace(place, folder))
             tasks.append(_task_info(member, file))
             self.task_split_files.append(member.split_file)
-            for split, data in (
-                ("train", member.train_x),
-                ("val", member.val or []),
-                ("test", member.test or []),
-            ):
-                lists[split] += [_in_task(item, task) for item in data]
+            for split, data in zip(SPLITS, (member.train_x, member.val, member.test), strict=True):
+                lists[split] += [
+                    DatumMT(item.impath, [item.label], item.domain, [task]) for item in data or []
+                ]
         super().__init__(tasks, lists)
 
 
@@ -182,7 +181,3 @@ def own_line(folder: str, file: str) -> str | None:
     if len(lines) != 1:
         raise BadFileError(f"{path} has {len(lines)} lines; write one line, or delete it")
     return lines[0]
-
-
-def _in_task(item: Datum, task: int) -> DatumMT:
-    return DatumMT(item.impath, [item.label], item.domain, [task])

@@ -13,9 +13,8 @@ from typing import Any
 import yaml
 
 from dassl.data.datasets import DATASET_REGISTRY
-from dassl.utils.errors import BadFileError, MissingFileError, UnknownNameError, UserError
+from dassl.utils.errors import BadFileError, UnknownNameError, UserError
 from datasets import published
-from datasets.parts.folders import below_root
 from datasets.parts.multitask import JointDataset
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "datasets"
@@ -165,18 +164,6 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def folder_of(named: Named, given: str) -> str:
-    """The folder below the root of a dataset whose reader fixes none.
-
-    Args:
-        given: --folder, which is taken before that of the YAML.
-
-    Raises:
-        BadValueError: it leaves the root.
-    """
-    return below_root(given or named.folder)
-
-
 def find_root(args: argparse.Namespace) -> Path:
     """The folder of the datasets, absolute.
 
@@ -187,8 +174,6 @@ def find_root(args: argparse.Namespace) -> Path:
     if not given:
         raise UserError("no data folder: give --root or set the environment variable DATA")
     root = Path(os.path.abspath(os.path.expanduser(given)))
-    if root.is_dir():
-        return root
-    if os.path.lexists(root):
+    if not root.is_dir():
         raise UserError(f"--root {root} is no folder; give the folder that holds the datasets")
-    raise MissingFileError(f"--root {root} does not exist; give the folder that holds the datasets")
+    return root

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError, BadValueError, MissingFileError, UserError
-from datasets.parts.folders import visible
+from datasets.parts.folders import subfolders, visible
 from datasets.parts.items import SPLITS, Item, L, by_label, to_data
 from datasets.parts.official_lists import Official
 
@@ -125,21 +125,18 @@ def list_folders(
     parent = os.path.join(image_dir, below) if below else image_dir
     if not os.path.isdir(parent):
         raise MissingFileError(f"no images folder {parent}; {_REMEDY}")
-    names = [name for name in _of_kind(parent, os.path.isdir) if name not in ignored]
+    names = [name for name in subfolders(parent) if name not in ignored]
     if not names:
         raise MissingFileError(f"no class folders in {parent}; {_REMEDY}")
     items = []
     for label, name in enumerate(names):
-        files = _of_kind(os.path.join(parent, name), os.path.isfile)
+        place = os.path.join(parent, name)
+        files = [file for file in visible(place) if os.path.isfile(os.path.join(place, file))]
         if not files:
-            raise BadFileError(f"no images in {os.path.join(parent, name)}; {_REMEDY}")
+            raise BadFileError(f"no images in {place}; {_REMEDY}")
         shown = (new_cnames or {}).get(name, name)
         items += [Item(posixpath.join(below, name, file), label, shown) for file in files]
     return items
-
-
-def _of_kind(folder: str, kind: Callable[[str], bool]) -> list[str]:
-    return [name for name in visible(folder) if kind(os.path.join(folder, name))]
 
 
 def split_folders(

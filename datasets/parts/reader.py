@@ -58,6 +58,7 @@ class ListedDataset(DatasetBase):
             a test set, which DATASET.NUM_SHOTS does not concern.
         keeps_draws: whether draws are written without being asked for.
         listed_by: in words, what fixes the order of the lists.
+        holds: in words, what of the folder lists the images; "" for a split file.
         has_partial_folders: whether DATASET.PARTIAL concerns it.
 
     Attributes:
@@ -84,6 +85,7 @@ class ListedDataset(DatasetBase):
     drawn_splits: ClassVar[tuple[str, ...]] = ("train", "val")
     keeps_draws: ClassVar[bool] = False
     listed_by: ClassVar[str]
+    holds: ClassVar[str] = ""
     has_partial_folders: ClassVar[bool] = False
     partial: dict[str, Any] | None = None
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from dassl.utils.errors import BadFileError, MissingFileError
+from dassl.utils.errors import MissingFileError
 from datasets.parts.classes import check_classes
-from datasets.parts.folders import why_no_file
 from datasets.parts.items import check_images
 from datasets.parts.new_splits import list_folders, made_by, make_lists, new_split_file
 from datasets.parts.official_lists import Official
@@ -72,11 +71,6 @@ class SplitFileDataset(ListedDataset):
     def read_lists(self) -> Lists:
         """The lists of the split file, in its order."""
         source = self.source
-        wrong = why_no_file(source)
-        if wrong:
-            raise BadFileError(
-                f"{type(self).__name__}: {source} {wrong}, no split file; remove it; {self.remedy}"
-            )
         if not os.path.lexists(source):
             raise MissingFileError(f"{type(self).__name__}: no split file {source}; {self.remedy}")
         if source == self.task_source:
@@ -102,8 +96,7 @@ class SplitFileDataset(ListedDataset):
     @property
     def root(self) -> str:
         """The folder that holds the dataset's folder."""
-        depth = len(Path(type(self).dataset_dir).parts)
-        return str(Path(self.dataset_dir).parents[depth - 1])
+        return self.dataset_dir.removesuffix(type(self).dataset_dir).rstrip(os.sep) or os.sep
 
     @property
     def remedy(self) -> str:
@@ -118,11 +111,9 @@ class PublishedSplit(SplitFileDataset):
     """A dataset with a published split file; one of our own is made on request alone.
 
     Class attributes of a dataset, besides those of `SplitFileDataset`:
-        split_url: where the split file is published.
         ignored: class folders that are no classes.
     """
 
-    split_url: ClassVar[str]
     ignored: ClassVar[tuple[str, ...]] = ()
 
     @property

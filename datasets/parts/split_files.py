@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from dassl.data.datasets import Datum
-from dassl.utils.errors import BadFileError, MissingFileError
+from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
-from datasets.parts.folders import LEGIBLE, why_no_file
 from datasets.parts.items import SPLITS, Item, check_images, is_relative, to_data
+from datasets.parts.text_lists import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -53,18 +53,10 @@ def read_lists_file(path: str) -> dict[str, Any]:
         MissingFileError: there is no such file.
         BadFileError: it cannot be opened, is no JSON, or lacks a list.
     """
-    wrong = why_no_file(path)
-    if wrong:
-        raise BadFileError(f"{path} {wrong}, no split file; put the split file there")
+    text = read_text(path, "put the split file there", "split file")
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            content = json.load(file)
-    except FileNotFoundError as error:
-        raise MissingFileError(f"no split file {path}") from error
-    except PermissionError as error:
-        raise BadFileError(f"{path} cannot be opened (Permission denied); {LEGIBLE}") from error
-    # a deeply nested file ends in RecursionError
-    except (OSError, ValueError, RecursionError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:  # the latter of a deeply nested file
         raise BadFileError(f"{path} cannot be read as JSON ({error}); get it again") from error
     if not isinstance(content, dict) or not all(
         isinstance(content.get(name), list) for name in SPLITS

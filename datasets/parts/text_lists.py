@@ -1,15 +1,16 @@
-"""Lists that datasets publish as text files, one entry a line."""
+"""Text files that somebody else wrote: whole, or lists of one entry a line."""
 
 from dassl.utils.errors import BadFileError, MissingFileError
 from datasets.parts.folders import LEGIBLE, why_no_file
 
 
-def read_lines(path: str, remedy: str) -> list[str]:
-    """The lines of a list, without surrounding blanks; empty lines are skipped.
+def read_text(path: str, remedy: str, what: str = "list") -> str:
+    """The content of a text file.
 
     Args:
         path: the file.
         remedy: what an error tells the user to do, as "get it from <link>".
+        what: what the file is, for the error where there is none.
 
     Raises:
         MissingFileError: there is no such file.
@@ -20,14 +21,19 @@ def read_lines(path: str, remedy: str) -> list[str]:
         raise BadFileError(f"{path} {wrong}; {remedy}")
     try:
         with open(path, encoding="utf-8-sig") as file:
-            lines = [line.strip() for line in file if line.strip()]
+            return file.read()
     except FileNotFoundError as error:
-        raise MissingFileError(f"no list {path}; {remedy}") from error
+        raise MissingFileError(f"no {what} {path}; {remedy}") from error
     except PermissionError as error:
         raise BadFileError(f"{path} cannot be opened (Permission denied); {LEGIBLE}") from error
     except (OSError, ValueError) as error:
         raise BadFileError(f"{path} cannot be read as text ({error}); {remedy}") from error
-    return lines
+
+
+def read_lines(path: str, remedy: str) -> list[str]:
+    """The lines of a list, without surrounding blanks; empty lines are skipped. See `read_text`."""
+    lines = map(str.strip, read_text(path, remedy).split("\n"))
+    return [line for line in lines if line]
 
 
 def read_table(path: str, remedy: str) -> dict[str, str]:
@@ -35,7 +41,7 @@ def read_table(path: str, remedy: str) -> dict[str, str]:
     the order of the file.
 
     Raises:
-        MissingFileError, BadFileError: see `read_lines`; or a line is malformed, or a key stands
+        MissingFileError, BadFileError: see `read_text`; or a line is malformed, or a key stands
             there twice (the first such line is named).
     """
     table: dict[str, str] = {}

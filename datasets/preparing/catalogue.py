@@ -5,7 +5,7 @@ Where the checksums come from: see `datasets.published`.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Part:
     note: str = ""
     to_make_split: bool = False
     kind: str = "archive"
-    sorted_by: PublishedFile | None = field(default=None)
+    sorted_by: PublishedFile | None = None
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ def _parse_file(file: Mapping[str, str]) -> PublishedFile:
 
 def _split_part(reader: type[PublishedSplit], splits_url: str) -> Part:
     sizes = published.sizes(reader.__name__)
-    name, page = reader.split_file, reader.split_url
-    if sizes is None or not sizes.split_sha256:
-        return Part({name: []}, (PublishedFile(name),), page, NO_CHECKSUM, kind="file")
-    checksum = Checksum("sha256", sizes.split_sha256)
-    file = PublishedFile(name, f"{splits_url}/{name}", checksum)
-    return Part({name: []}, (file,), f"{page} or {SECOND_SOURCE}", kind="file")
+    name, page, url, checksum = reader.split_file, reader.split_url, "", None
+    if sizes is not None and sizes.split_sha256:
+        page, url = f"{page} or {SECOND_SOURCE}", f"{splits_url}/{name}"
+        checksum = Checksum("sha256", sizes.split_sha256)
+    file = PublishedFile(name, url, checksum)
+    return Part({name: []}, (file,), page, NO_CHECKSUM, kind="file")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dassl.utils.errors import UserError
-from datasets.parts.names import Named, add_place, find_root, folder_of, resolve
+from datasets.parts.folders import below_root
+from datasets.parts.names import Named, add_place, find_root, resolve
 from datasets.preparing.catalogue import Catalogue
 from datasets.preparing.options import Options
 from datasets.preparing.preparation import Preparation
@@ -75,14 +76,9 @@ def run(args: argparse.Namespace) -> int:
     given = Path(args.given).expanduser().absolute() if args.given else None
     if given is not None and not given.is_dir():
         raise UserError(f"--from {given} is no folder; give the one with the fetched files")
-    options = Options(
-        find_root(args),
-        given,
-        args.make_split,
-        1 if args.seed is None else args.seed,
-        args.dry_run,
-        args.folder,
-    )
+    seed = 1 if args.seed is None else args.seed
+    root = find_root(args)
+    options = Options(root, given, args.make_split, seed, args.dry_run, args.folder)
     prepare(args.names, options, Catalogue.published())
     return 0
 
@@ -97,16 +93,15 @@ def prepare(words: Sequence[str], options: Options, catalogue: Catalogue) -> Non
         UserError: a name is unknown; or one line for each thing that is missing.
     """
     found = resolve(words)
-    some_are_split = any(_makes_split(one.reader) for one in found)
     problems = []
     for one in found:
         own = options
-        if options.make_split and some_are_split and not _makes_split(one.reader):
+        if options.make_split and not _makes_split(one.reader):
             print(f"{one.label}: Notice: --make-split does not concern it: no split file to make")
             own = replace(options, make_split=False)
         if getattr(one.reader, "dataset_dir", ""):
             problems += Preparation(one.reader, own, catalogue).run()
-        elif own is options:
+        else:
             problems += _prepare_own(one, own)
     archives = options.root / FOLDER
     if archives.is_dir() and not problems:
@@ -134,10 +129,8 @@ def _prepare_own(named: Named, options: Options) -> list[str]:
     """
     if not options.make_split:
         return [f"{named.label}: its folder is your own; nothing is published to prepare"]
-    if not hasattr(named.reader, "make_split"):
-        return [f"{named.label}: --make-split: it takes no split file; leave it out"]
     try:
-        folder = options.root / folder_of(named, options.folder)
+        folder = options.root / below_root(options.folder or named.folder)
         if options.dry_run:
             print(f"{named.label}: would do: a split file is made in {folder}")
         else:

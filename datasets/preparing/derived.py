@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dassl.utils.errors import BadFileError
 from datasets import published
 from datasets.imagenetv2 import ImageNetV2
 from datasets.parts.imagenet_folders import WnidFolders
+from datasets.parts.text_lists import read_text
 
 
 def derived_files(reader: Any, *, for_split: bool = False) -> dict[str, str]:
@@ -34,10 +34,7 @@ def is_as_derived(path: Path, content: str, reader: Any) -> bool:
     Raises:
         BadFileError: it cannot be read.
     """
-    try:
-        found = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise BadFileError(f"{path} cannot be read ({error.strerror}); delete it") from error
+    found = read_text(str(path), "delete it")
     if path.suffix == ".json":
         try:
             return bool(json.loads(found) == json.loads(content))

@@ -6,11 +6,11 @@ archives, which are the user's; and it sorts by the place of a file in a listing
 number in its name, so that one missing image gives all later ones a wrong class.
 """
 
-import io
 import os
 import re
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from dassl.utils.errors import BadFileError
 from datasets import published
-from datasets.preparing.unpack import ArchiveError, check_space, in_one_line, remove, unpack_tar
+from datasets.preparing.unpack import ArchiveError, check_space, opened, remove, unpack, unpack_tar
 
 _CLASS_TAR = re.compile(r"(n\d{8})\.tar")
 _VAL_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
-_META, _CLASSES = "data/meta.mat", "data/ILSVRC2012_validation_ground_truth.txt"
+_META = "ILSVRC2012_devkit_t12/data/meta.mat"
+_CLASSES = "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt"
 
 
 def unpack_train(archive: Path, folder: Path) -> None:
@@ -35,15 +36,9 @@ def unpack_train(archive: Path, folder: Path) -> None:
         ArchiveError: the archive is damaged, or holds something else.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    size = archive.stat().st_size
-    done = sum(1 for _ in folder.iterdir())
-    check_space(archive, round(size * (1 - done / len(_known_wnids()))), folder)
-    with (
-        in_one_line(archive, folder),
-        archive.open("rb") as file,
-        tarfile.open(fileobj=file, mode="r:") as outer,
-        tqdm(total=size, unit="iB", unit_scale=True, desc=f"unpacking {archive.name}") as bar,
-    ):
+    missing = 1 - len(list(folder.iterdir())) / len(_known_wnids())
+    check_space(archive, round(archive.stat().st_size * missing), folder)
+    with opened(archive, folder) as file, tarfile.open(fileobj=file, mode="r:") as outer:
         for member in outer:
             name = _CLASS_TAR.fullmatch(Path(member.name).name)
             inner = outer.extractfile(member) if member.isreg() else None
@@ -51,12 +46,11 @@ def unpack_train(archive: Path, folder: Path) -> None:
                 raise ArchiveError(f"{archive} holds {member.name!r}, no class; get it again")
             if not (folder / name[1]).is_dir():
                 unpack_class(inner, archive, folder / name[1])
-            bar.update(member.offset_data + member.size - bar.n)
-    missing = sorted(_known_wnids() - {path.name for path in folder.iterdir()})
-    if missing:
+    lacking = sorted(_known_wnids() - {path.name for path in folder.iterdir()})
+    if lacking:
         raise ArchiveError(
-            f"{archive} lacks {len(missing)} of {len(_known_wnids())} classes, the first "
-            f"{missing[0]}; get it again"
+            f"{archive} lacks {len(lacking)} of {len(_known_wnids())} classes, the first "
+            f"{lacking[0]}; get it again"
         )
 
 
@@ -69,7 +63,7 @@ def unpack_class(inner: IO[bytes], archive: Path, target: Path) -> None:
     partial = target.with_name(f".{target.name}")
     remove(partial)
     partial.mkdir()
-    unpack_tar(inner, archive, {"": [""]}, partial, lambda: None)
+    unpack_tar(inner, archive, {"": [""]}, partial)
     partial.rename(target)
 
 
@@ -85,29 +79,21 @@ def read_devkit(archive: Path) -> list[str]:
     """
     from scipy.io import loadmat  # slow to import, and seldom needed
 
-    with in_one_line(archive, archive.parent):
-        with tarfile.open(archive) as kit:
-            meta, classes = (_read_member(kit, name, archive) for name in (_META, _CLASSES))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        unpack(archive, {"meta.mat": [_META], "classes.txt": [_CLASSES]}, folder)
         try:
-            synsets = loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"]
+            synsets = loadmat(folder / "meta.mat", squeeze_me=True)["synsets"]
             by_number = {
                 int(number): str(wnid)
                 for number, wnid in zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)
             }
-            return [by_number[int(number)] for number in classes.split()]
+            numbers = (folder / "classes.txt").read_text().split()
+            return [by_number[int(number)] for number in numbers]
         except Exception as error:  # scipy raises ValueError, TypeError, KeyError, IndexError ...
             raise ArchiveError(
                 f"{archive}: {_META} and {_CLASSES} do not fit ({error}); get it again"
             ) from error
-
-
-def _read_member(kit: tarfile.TarFile, name: str, archive: Path) -> bytes:
-    for member in kit:
-        if member.name.endswith(f"/{name}") and member.isreg():
-            file = kit.extractfile(member)
-            assert file is not None
-            return file.read()
-    raise ArchiveError(f"{archive} holds no {name}; get the published one")
 
 
 def is_flat(folder: Path) -> bool:
@@ -165,29 +151,14 @@ def sort_in_place(flat: Path, staged: Path, classes: Sequence[str]) -> None:
         BadFileError: see `sort_val`. The folder is as it was then.
     """
     sort_val(flat, staged, classes, _link_or_copy)
-    unsorted = unsorted_folder(flat)
+    unsorted = flat.with_name(f".unsorted-{flat.name}")
     flat.rename(unsorted)
-    staged.rename(flat)
-    remove(unsorted)
-
-
-def unsorted_folder(flat: Path) -> Path:
-    """Where the unsorted images lie for the moment in which the folders change places."""
-    return flat.with_name(f".unsorted-{flat.name}")
-
-
-def was_stopped(flat: Path) -> bool:
-    """Whether a call of `sort_in_place` was killed between its last steps."""
-    return os.path.lexists(unsorted_folder(flat))
-
-
-def mend_swap(flat: Path) -> None:
-    """Finish or undo what such a call left."""
-    unsorted = unsorted_folder(flat)
-    if was_stopped(flat) and flat.exists():
-        remove(unsorted)
-    elif was_stopped(flat):
+    try:
+        staged.rename(flat)
+    except BaseException:
         unsorted.rename(flat)
+        raise
+    remove(unsorted)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -51,8 +51,6 @@ class Preparation:
 
     def _run(self) -> None:
         if hasattr(self.reader, "make_folder"):
-            if self.options.make_split:
-                raise UserError("--make-split: its split file comes with it; leave it out")
             self._do(
                 f"its pictures are drawn into {self.folder}",
                 lambda: self.reader.make_folder(self.options.root),
@@ -138,9 +136,6 @@ class Preparation:
 
     def _prepare_part(self, part: Part) -> None:
         path = self.folder / next(iter(part.takes))
-        if part.kind == "imagenet val" and imagenet.was_stopped(path) and not self.options.dry_run:
-            with self._lock():
-                imagenet.mend_swap(path)
         missing = self._link_misplaced(part)
         if not missing:
             if part.kind == "imagenet val" and path.is_dir() and imagenet.is_flat(path):
@@ -150,7 +145,6 @@ class Preparation:
         elif self.options.dry_run:
             self._foretell(part, missing)
         else:
-            self.sources.faults.clear()
             found = self.sources.obtain(part.files)
             if found is None:
                 self.problems += self.sources.faults
@@ -222,7 +216,7 @@ class Preparation:
 
     def _val_classes(self, part: Part) -> list[str]:
         assert part.sorted_by is not None
-        found = self.sources.obtain((part.sorted_by,), by_hand=False)
+        found = self.sources.obtain((part.sorted_by,))
         if found is None:
             needed = f"sorting validation images into classes needs {part.sorted_by.name}"
             advice = f"get it from {part.page} and give its folder by --from"
@@ -245,9 +239,7 @@ class Preparation:
                     self._say(f"{line} to have that written")
 
     def _make_split(self) -> None:
-        if not hasattr(self.reader, "make_split"):
-            self.problems.append("--make-split: this dataset has no split file; leave it out")
-        elif self.options.dry_run:
+        if self.options.dry_run:
             self._say(f"would do: a split file is made in {self.folder}")
         else:
             file = self.reader.make_split(self.options.root, self.options.seed)

@@ -1,5 +1,6 @@
 """Where the files lie that a dataset is made from: fetched by the user, or downloaded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,8 @@ class Sources:
         root: the folder of the datasets; what is downloaded goes to `downloads/` in it.
         folder: name of the dataset's folder.
         given: a folder with files that the user has fetched, --from; they are only read.
-        faults: one line for each file that was found and not used, or could not be downloaded.
+        faults: of the last files that were asked for, one line for each that was found and not
+            used, or could not be downloaded.
     """
 
     root: Path
@@ -44,35 +46,20 @@ class Sources:
         """Whether it can be downloaded."""
         return bool(file.url and file.checksum)
 
-    def obtain(
-        self, files: tuple[PublishedFile, ...], *, by_hand: bool = True
-    ) -> tuple[PublishedFile, Path] | None:
-        """The first of some files that is there with its checksum, else that can be downloaded.
-
-        What was found and is not used, and what could not be downloaded, is added to `faults`: with
-        a remedy if there is none; `by_hand` says whether unpacking it by hand is one.
-        """
-        wrong: list[str] = []
-        failed: list[str] = []
+    def obtain(self, files: Sequence[PublishedFile]) -> tuple[PublishedFile, Path] | None:
+        """The first of some files that is there with its checksum, else that can be downloaded."""
+        self.faults = []
         for file in files:
             for path in self.present(file):
                 fault = self._fault(file, path)
                 if not fault:
-                    self.faults += wrong
                     return file, path
-                wrong.append(fault)
+                self.faults.append(fault)
         for file in filter(self.is_offered, files):
             try:
-                fetched = self._download(file)
+                return file, self._download(file)
             except downloads.DownloadError as error:
-                failed.append(str(error))
-            else:
-                self.faults += wrong + failed
-                return file, fetched
-        remedy = "fetch it again"
-        if by_hand:
-            remedy += f", or put what it holds into {self.root / self.folder} yourself"
-        self.faults += [f"{fault}: {remedy}" for fault in wrong] + failed
+                self.faults.append(str(error))
         return None
 
     def _fault(self, file: PublishedFile, path: Path) -> str:
@@ -82,12 +69,12 @@ class Sources:
         try:
             found = file.checksum.of(path)
         except OSError as error:
-            return f"{path} cannot be read ({error.strerror}); not used"
+            return f"{path} cannot be read ({error.strerror}); not used: fetch it again"
         if found == file.checksum.digest:
             return ""
         return (
             f"{path}: its {file.checksum.name} is {found}, that of the published file "
-            f"{file.checksum.digest}; not used"
+            f"{file.checksum.digest}; not used: fetch it again"
         )
 
     def _download(self, file: PublishedFile) -> Path:

@@ -9,14 +9,13 @@ zip files have none.
 import contextlib
 import errno
 import lzma
-import os
 import posixpath
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
@@ -30,14 +29,7 @@ Takes = Mapping[str, Sequence[str]]
 
 _FORMAT_FAULTS = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError)
 _FAULTS = (*_FORMAT_FAULTS, OSError, RuntimeError, ValueError)  # RuntimeError: encrypted, unknown
-_CLASHES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR)  # nothing else lies where it is unpacked
-_REMEDIES = {
-    errno.EACCES: "make that writable or give another --root",
-    errno.EPERM: "make that writable or give another --root",
-    errno.EROFS: "make that writable or give another --root",
-    errno.ENAMETOOLONG: "a name in it is too long for that disk; give another --root",
-}
-_SPACE = "free the space or give another --root"
+_CLASHES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR)  # a name in it is a file and a folder
 _SHOWN = 3  # names of an archive's content in an error
 
 
@@ -62,20 +54,17 @@ class _StrictHeader(tarfile.TarInfo):
 
 @contextlib.contextmanager
 def staging(folder: Path, *, resumes: bool = False) -> Iterator[Path]:
-    """A hidden folder to unpack in: new, or with `resumes` as an earlier call left it when it was
-    killed. It is gone at the end, unless an interrupted one can be resumed.
+    """A hidden folder to unpack in: new, or with `resumes` as an earlier call left it. It is gone
+    at the end, unless a call that failed can be resumed.
     """
     if not resumes:
         remove(folder)
     folder.mkdir(parents=True, exist_ok=resumes)
     try:
         yield folder
-    except KeyboardInterrupt:
+    except BaseException:
         if not resumes:
             remove(folder)
-        raise
-    except BaseException:
-        remove(folder)
         raise
     remove(folder)
 
@@ -86,6 +75,31 @@ def remove(path: Path) -> None:
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def opened(archive: Path, folder: Path) -> Iterator[IO[bytes]]:
+    """An archive to read, with a bar of how much is read. What goes wrong with it, and with what is
+    written into `folder` meanwhile, becomes an `ArchiveError`.
+    """
+    title = f"unpacking {archive.name}"
+    try:
+        size = archive.stat().st_size
+        with (
+            archive.open("rb") as file,
+            tqdm.wrapattr(file, "read", total=size, desc=title, delay=1) as watched,
+        ):
+            yield watched
+    except UserError:
+        raise
+    except _FAULTS as error:
+        if isinstance(error, OSError) and error.errno not in (None, *_CLASHES):
+            raise ArchiveError(
+                f"{archive} cannot be unpacked into {folder.parent}: {error.strerror}; make that "
+                "writable, free the space or give another --root"
+            ) from None
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise ArchiveError(f"{archive} is damaged or no archive ({reason}); get it again") from None
 
 
 def unpack(archive: Path, takes: Takes, folder: Path) -> None:
@@ -102,20 +116,15 @@ def unpack(archive: Path, takes: Takes, folder: Path) -> None:
     Raises:
         ArchiveError: one line with the archive and the reason. What was unpacked by then stays.
     """
-    with in_one_line(archive, folder), archive.open("rb") as file:
+    with opened(archive, folder) as file:
         is_zip = file.read(2) == b"PK"
         file.seek(0)
-        size = archive.stat().st_size
-        with tqdm(
-            total=size, unit="iB", unit_scale=True, desc=f"unpacking {archive.name}", delay=1
-        ) as bar:
-            if is_zip:
-                seen = _unpack_zip(file, archive, takes, folder, bar.update)
-            else:
-                check_space(archive, size, folder)  # images hardly shrink: a lower bound
-                seen = unpack_tar(
-                    file, archive, takes, folder, lambda: bar.update(file.tell() - bar.n)
-                )
+        if is_zip:
+            seen = _unpack_zip(file, archive, takes, folder)
+        else:
+            # images hardly shrink: a lower bound
+            check_space(archive, archive.stat().st_size, folder)
+            seen = unpack_tar(file, archive, takes, folder)
     for target, places in takes.items():
         if target and not (folder / target).exists():
             holds = ", ".join(sorted(seen)[:_SHOWN]) or "nothing"
@@ -134,13 +143,11 @@ def check_space(archive: Path, needed: int, folder: Path) -> None:
     if needed > free:
         raise ArchiveError(
             f"{archive}: unpacking takes {needed / 1e9:.1f} GB, {folder.parent} has "
-            f"{free / 1e9:.1f} GB free; {_SPACE}"
+            f"{free / 1e9:.1f} GB free; free the space or give another --root"
         )
 
 
-def unpack_tar(
-    file: IO[bytes], archive: Path, takes: Takes, folder: Path, progress: Callable[[], object]
-) -> set[str]:
+def unpack_tar(file: IO[bytes], archive: Path, takes: Takes, folder: Path) -> set[str]:
     """`unpack` of an open tar file, without messages of damage; `archive` is named in others.
 
     Returns:
@@ -150,27 +157,32 @@ def unpack_tar(
     with tarfile.open(fileobj=file, tarinfo=_StrictHeader) as tar:
         for member in tar:
             name = _checked(member.name, archive)
-            place = place_of(name, takes)
-            if member.issym() or member.islnk():
-                source = _linked(tar, member, archive)
-                if place is not None:
-                    _write(source, folder / place)
-            elif not (member.isreg() or member.isdir()):
-                raise ArchiveError(f"{archive} is refused: {name} is a link or device")
-            elif place is not None and member.isdir():
-                (folder / place).mkdir(parents=True, exist_ok=True)
-            elif place is not None:
-                _write(tar.extractfile(member), folder / place)
             seen.add(name.partition("/")[0])
-            progress()
+            place = place_of(name, takes)
+            if member.isdir():
+                if place is not None:
+                    (folder / place).mkdir(parents=True, exist_ok=True)
+                continue
+            content = _content(tar, member, archive)
+            if place is not None:
+                _write(content, folder / place)
         while tar.fileobj is not None and tar.fileobj.read(1 << 20):
             pass  # a compressed file tells at its very end whether it was whole
     return seen
 
 
-def _unpack_zip(
-    file: IO[bytes], archive: Path, takes: Takes, folder: Path, progress: Callable[[int], object]
-) -> set[str]:
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path) -> IO[bytes]:
+    """The content of a file, or of the file in the archive that a link leads to."""
+    with contextlib.suppress(KeyError, RecursionError):  # a link that leads out, or in a circle
+        file = tar.extractfile(member)
+        if file is not None:
+            return file
+    raise ArchiveError(
+        f"{archive} is refused: {member.name} is a device, or a link that leads to no file in it"
+    )
+
+
+def _unpack_zip(file: IO[bytes], archive: Path, takes: Takes, folder: Path) -> set[str]:
     with zipfile.ZipFile(file) as content:
         members = [(info, _checked(info.filename, archive)) for info in content.infolist()]
         for info, name in members:
@@ -183,13 +195,11 @@ def _unpack_zip(
                 (folder / place).mkdir(parents=True, exist_ok=True)
             elif place is not None:
                 _write(content.open(info), folder / place)
-            progress(info.compress_size)
     return {name.partition("/")[0] for _, name in members}
 
 
-def _write(source: IO[bytes] | None, path: Path) -> None:
+def _write(source: IO[bytes], path: Path) -> None:
     """Write a member; it gets no owner, time or mode of the archive's."""
-    assert source is not None  # as of every regular member
     path.parent.mkdir(parents=True, exist_ok=True)
     with source, path.open("wb") as target:
         shutil.copyfileobj(source, target)
@@ -215,36 +225,3 @@ def place_of(name: str, takes: Takes) -> str | None:
             if not place or name.startswith(f"{place}/"):
                 return posixpath.join(target, name[len(place) :].lstrip("/"))
     return None
-
-
-def _linked(tar: tarfile.TarFile, link: tarfile.TarInfo, archive: Path) -> IO[bytes]:
-    """The file of the archive that a link in it leads to: it is unpacked in the link's place."""
-    with contextlib.suppress(KeyError, RecursionError):  # it leads out, or in a circle
-        file = tar.extractfile(link)
-        if file is not None:
-            return file
-    raise ArchiveError(f"{archive} is refused: its link {link.name} leads to no file in it")
-
-
-@contextlib.contextmanager
-def in_one_line(archive: Path, folder: Path) -> Iterator[None]:
-    """Turn what reading an archive and writing its content can raise into an `ArchiveError`."""
-    try:
-        yield
-    except UserError:
-        raise
-    except _FAULTS as error:
-        if isinstance(error, OSError) and error.errno in _CLASHES:
-            tried = Path(error.filename or folder)
-            there = next(path for path in (tried, *tried.parents) if os.path.lexists(path))
-            name = os.path.relpath(there, folder)
-            raise ArchiveError(
-                f"{archive} holds {name} as a file and as a folder; get the published one"
-            ) from None
-        if isinstance(error, OSError) and error.errno is not None:
-            raise ArchiveError(
-                f"{archive} cannot be unpacked into {folder.parent}: {os.strerror(error.errno)}; "
-                f"{_REMEDIES.get(error.errno, _SPACE)}"
-            ) from None
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ArchiveError(f"{archive} is damaged or no archive ({reason}); get it again") from None

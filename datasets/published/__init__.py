@@ -68,6 +68,13 @@ def folder_names(name: str) -> dict[str, str]:
     return _content("folder_names.json")[name]
 
 
+def other_folders(folder: str) -> list[str]:
+    """Names that a dataset's folder has elsewhere, besides those that differ in letter case or
+    punctuation.
+    """
+    return _content("other_folders.json").get(folder, [])
+
+
 def suite_classes(name: str) -> int | None:
     """The number of classes of a SoftCPT dataset, of whose images no number is published."""
     return _content("suite_classes.json").get(name)

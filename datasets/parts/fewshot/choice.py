@@ -2,13 +2,12 @@
 
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import WriteError
-from datasets.parts.fewshot.draw import draw_lists, shots_of, warn_if_not_drawn
+from datasets.parts.fewshot.draw import draw_lists, shots_of
 from datasets.parts.fewshot.files import (
     TASK_CACHES,
     cache_path,
@@ -20,6 +19,9 @@ from datasets.parts.fewshot.fit import check_fit
 from datasets.parts.fewshot.json_files import read_json_cache, source_sha256, write_json_cache
 from datasets.parts.fewshot.pickles import read_cache, read_task_cache
 from datasets.parts.items import Lists
+
+if TYPE_CHECKING:
+    from datasets.parts.reader import ListedDataset
 
 logger = logging.getLogger(__name__)
 
@@ -36,22 +38,6 @@ class TaskPlace:
 
     task: int
     folder: str = ""
-
-
-class DrawnFrom(Protocol):
-    """What has to be known of a reader; `ListedDataset` says what each is."""
-
-    dataset_dir: str
-    images: str
-    image_dir: str
-    drawn_splits: tuple[str, ...]
-    keeps_draws: bool
-    listed_by: str
-    source: str
-    as_task: TaskPlace | None
-
-    def has_single_task_caches(self) -> bool: ...
-    def generate_fewshot_dataset(self, *lists: Sequence[Any], num_shots: int) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,9 @@ class KeptDraw:
         """Whether another repository wrote it."""
         return self.path.endswith(".pkl")
 
-    def read(self, dataset: DrawnFrom, lists: Lists | None, *, same_source: bool = True) -> Lists:
+    def read(
+        self, dataset: "ListedDataset", lists: Lists | None, *, same_source: bool = True
+    ) -> Lists:
         """Its lists.
 
         Args:
@@ -93,18 +81,20 @@ class KeptDraw:
         elif self.published:
             drawn = read_cache(self.path, images, splits)
         else:
-            compared = lists if same_source else None
-            drawn = read_json_cache(
-                self.path,
-                dataset=type(dataset).__name__,
-                shots=self.shots,
-                seed=self.seed,
-                split_sha256=source_sha256(dataset.source, compared, splits) if compared else None,
-                splits=splits,
-            )
+            key = draw_key(dataset, lists if same_source else None, self.shots, self.seed)
+            drawn = read_json_cache(self.path, splits, **key)
         if lists:
             check_fit(drawn, lists, dataset.image_dir, self.path)
         return drawn
+
+
+def draw_key(
+    dataset: "ListedDataset", lists: Lists | None, shots: int, seed: int
+) -> dict[str, Any]:
+    """What a draw of ours is of, see `write_json_cache`; without `lists`, of any lists."""
+    sha256 = source_sha256(dataset.source, lists, dataset.drawn_splits) if lists else None
+    name = type(dataset).__name__
+    return {"dataset": name, "shots": shots, "seed": seed, "split_sha256": sha256}
 
 
 class FewShots:
@@ -117,7 +107,7 @@ class FewShots:
         cfg: the whole tree.
     """
 
-    def __init__(self, dataset: DrawnFrom, lists: Lists, shots: int, cfg: Any) -> None:
+    def __init__(self, dataset: "ListedDataset", lists: Lists, shots: int, cfg: Any) -> None:
         self.dataset = dataset
         self.lists = lists
         self.shots = shots
@@ -134,9 +124,8 @@ class FewShots:
         """
         kept = [draw for draw in self._places() if is_kept(draw.path)]
         cached = self._read(kept[0]) if kept else None
-        if cached and not self._warn_of_others(kept, cached):
-            path, listed_by = kept[0].path, self.dataset.listed_by
-            warn_if_not_drawn(cached, self.lists, self.shots, self.seed, path, listed_by)
+        if cached:
+            self._warn_of_others(kept, cached)
         if cached and kept[0].published:
             return cached
         # With a draw of ours too, so that what follows has the random numbers of the run that
@@ -192,49 +181,40 @@ class FewShots:
         """A kept draw; the run's own may come from other lists, as long as it fits."""
         return draw.read(self.dataset, self.lists, same_source=draw.path != self.run_place)
 
-    def _warn_of_others(self, kept: list[KeptDraw], used: Lists) -> bool:
-        """Warn of the first kept draw that is not the one which is used; whether there is one."""
+    def _warn_of_others(self, kept: list[KeptDraw], used: Lists) -> None:
+        """Warn of the first kept draw that is not the one which is used; without one, where that
+        is not what the lists give."""
         for other in kept[1:]:
             try:
                 same = self._read(other) == used
             except BadFileError:
                 same = False
             if not same:
-                logger.warning(
-                    "Warning: %s is used, not %s, which holds another draw; delete the one that is "
-                    "not wanted",
-                    kept[0].path,
-                    other.path,
-                )
-                return True
-        return False
+                line = f"{kept[0].path} is used, not {other.path}, which holds another draw"
+                logger.warning("Warning: %s; delete the one that is not wanted", line)
+                return
+        if self.seed >= 0 and used != draw_lists(self.lists, used, self.shots, self.seed):
+            line = f"{kept[0].path} is used, but holds other images than {self.dataset.listed_by} "
+            line += f"gives for {self.shots} shots, seed {self.seed}; delete it to draw again"
+            logger.warning("Warning: %s", line)
 
     def _is_saved(self) -> bool:
         if self.asked_for and not self.data_place:
-            reason = (
-                "there is no seed"
-                if self.seed < 0
-                else f"{self.dataset.source} is not what single-task runs draw from"
+            logger.info(
+                "Notice: %s: DATASET.SAVE_FEWSHOT writes nothing without a seed, or of a split "
+                "file that single-task runs do not draw from",
+                self.name,
             )
-            logger.info("Notice: %s: DATASET.SAVE_FEWSHOT writes nothing: %s", self.name, reason)
         return bool(self.data_place) and (self.asked_for or self.dataset.keeps_draws)
 
     def _save(self) -> Lists:
         """Draw as the seed says, whatever was drawn before, and write that if a folder takes it."""
-        splits = self.dataset.drawn_splits
-        drawn = draw_lists(self.lists, splits, self.shots, self.seed)
-        split_sha256 = source_sha256(self.dataset.source, self.lists, splits)
+        drawn = draw_lists(self.lists, self.dataset.drawn_splits, self.shots, self.seed)
+        key = draw_key(self.dataset, self.lists, self.shots, self.seed)
         refused = ""
         for path in filter(None, (self.data_place, self.run_place)):
             try:
-                write_json_cache(
-                    path,
-                    drawn,
-                    dataset=self.name,
-                    shots=self.shots,
-                    seed=self.seed,
-                    split_sha256=split_sha256,
-                )
+                write_json_cache(path, drawn, **key)
             except WriteError as error:
                 reason = getattr(error.__cause__, "strerror", None) or error.__cause__
                 refused += f"{path} cannot be written ({reason}); "

@@ -37,38 +37,11 @@ def draw_lists(
     return {split: draw(lists[split], shots_of(split, shots), generator) for split in splits}
 
 
-def warn_if_not_drawn(
-    cached: Mapping[str, list[Item]],
-    lists: Mapping[str, Sequence[Item]],
-    shots: int,
-    seed: int,
-    path: str,
-    listed_by: str,
-) -> None:
-    """Warn when a cache holds other images than (lists, shots, seed) give; seed < 0 gives none."""
-    if seed < 0:
-        return
-    if cached != draw_lists(lists, cached, shots, seed):
-        logger.warning(
-            "Warning: %s is used, but holds other images than %s gives for %d shots, "
-            "seed %d; delete it to draw again",
-            path,
-            listed_by,
-            shots,
-            seed,
-        )
-
-
 def warn_of_small_classes(items: Sequence[Item], shots: int, dataset: str) -> None:
     """Warn, in one line, of classes that have fewer training images than shots."""
     groups = by_label(items).values()
-    small = [(group[0].classname, len(group)) for group in groups if len(group) < shots]
-    if len(small) == 1:
-        ((name, count),) = small
-        line = f"class {name} has {count} training images, fewer than {shots} shots"
-    elif small:
+    small = [f"{group[0].classname} has {len(group)}" for group in groups if len(group) < shots]
+    if small:
         line = f"{len(small)} of {len(groups)} classes have fewer training images than {shots} "
-        line += f"shots: {first_few([f'{name} has {count}' for name, count in small])}"
-    else:
-        return
-    logger.warning("Warning: %s: %s; all are used", dataset, line)
+        line += f"shots: {first_few(small)}; all are used"
+        logger.warning("Warning: %s: %s", dataset, line)

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+from pathlib import Path
 
 from dassl.utils.errors import BadFileError
 from datasets.parts.folders import why_no_file
@@ -49,7 +50,7 @@ def is_kept(path: str) -> bool:
     return True
 
 
-def read_small(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
     """The content of a cache.
 
     Raises:
@@ -59,11 +60,13 @@ def read_small(path: str) -> bytes:
     if wrong:
         raise BadFileError(f"{path} {wrong}; {REMEDY}")
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            content = file.read(_MAX_BYTES) if size <= _MAX_BYTES else None
+        size = os.path.getsize(path)
+        if size > _MAX_BYTES:
+            raise BadFileError(
+                f"{path} has {size:,} bytes, too many for a few-shot cache; {REMEDY}"
+            )
+        return Path(path).read_bytes()
+    except BadFileError:
+        raise
     except OSError as error:
         raise BadFileError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
-    if content is None:
-        raise BadFileError(f"{path} has {size:,} bytes, too many for a few-shot cache; {REMEDY}")
-    return content

@@ -16,7 +16,7 @@ from typing import Any
 
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
-from datasets.parts.fewshot.files import REMEDY, read_small
+from datasets.parts.fewshot.files import REMEDY, read_bytes
 from datasets.parts.items import Item
 from datasets.parts.split_files import parse_item
 
@@ -38,51 +38,29 @@ def source_sha256(
     return hashlib.sha256(paths.encode("utf-8", "surrogatepass")).hexdigest()  # not all are UTF-8
 
 
-def write_json_cache(
-    path: str,
-    drawn: Mapping[str, Sequence[Item]],
-    *,
-    dataset: str,
-    shots: int,
-    seed: int,
-    split_sha256: str,
-) -> None:
+def write_json_cache(path: str, drawn: Mapping[str, Sequence[Item]], **key: Any) -> None:
     """Write a draw, whole or not at all.
 
     Args:
         drawn: items by split, paths relative to the images folder.
-        dataset: DATASET.NAME.
-        split_sha256: see `source_sha256`.
+        key: what it is a draw of: dataset (DATASET.NAME), shots, seed, and split_sha256 (see
+            `source_sha256`).
 
     Raises:
         WriteError: names the path and the reason.
     """
-    content = {
-        "format": FORMAT,
-        "dataset": dataset,
-        "shots": shots,
-        "seed": seed,
-        "split_sha256": split_sha256,
-        **{split: [[i.path, i.label, i.classname] for i in drawn[split]] for split in drawn},
-    }
-    atomic_write(path, json.dumps(content))
+    lists = {split: [[i.path, i.label, i.classname] for i in drawn[split]] for split in drawn}
+    atomic_write(path, json.dumps({"format": FORMAT, **key, **lists}))
 
 
 def read_json_cache(
-    path: str,
-    *,
-    dataset: str,
-    shots: int,
-    seed: int,
-    split_sha256: str | None,
-    splits: Sequence[str] = ("train", "val"),
+    path: str, splits: Sequence[str] = ("train", "val"), **key: Any
 ) -> dict[str, list[Item]]:
     """Read a draw and check that it is the one that is wanted; no image is looked up.
 
     Args:
-        dataset, shots, seed: what it has to be a draw of.
-        split_sha256: what it has to be drawn from (see `source_sha256`); None: anything.
         splits: the lists that it has to hold.
+        key: what it has to be a draw of, see `write_json_cache`; split_sha256 None: of any lists.
 
     Returns:
         items by split; `fit.check_fit` compares them with the dataset's lists.
@@ -92,17 +70,17 @@ def read_json_cache(
             split file, or an entry is malformed (the first is named).
     """
     content = _load(path)
-    wanted = {"format": FORMAT, "dataset": dataset, "shots": shots, "seed": seed}
-    for key, value in wanted.items():
-        found = content.get(key)
+    split_sha256 = key.pop("split_sha256", None)
+    for name, value in {"format": FORMAT, **key}.items():
+        found = content.get(name)
         if found != value or type(found) is not type(value):
             raise BadFileError(
-                f"{path} has {json.dumps(found)[:80]} as {key}, not {json.dumps(value)}; {REMEDY}"
+                f"{path} has {json.dumps(found)[:80]} as {name}, not {json.dumps(value)}; {REMEDY}"
             )
     if split_sha256 is not None and content.get("split_sha256") != split_sha256:
         raise BadFileError(
             f"{path} was drawn from other lists than there are now (split_sha256 is not that of "
-            f"{dataset}); {REMEDY}"
+            f"{key['dataset']}); {REMEDY}"
         )
     missing = [split for split in splits if not isinstance(content.get(split), list)]
     if missing:
@@ -118,7 +96,7 @@ def read_json_cache(
 
 def _load(path: str) -> dict[str, Any]:
     try:
-        content = json.loads(read_small(path))
+        content = json.loads(read_bytes(path))
     # a deeply nested file ends in RecursionError
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())

@@ -1,7 +1,7 @@
 """Pickled few-shot caches of other repositories, read without running what is in them.
 
 They hold Datum objects (SoftCPT's: DatumMT) in lists in a dictionary. Their class is taken by name,
-so stand-ins are made here that hold the attributes and do nothing.
+so a stand-in is made here that holds the attributes and does nothing.
 """
 
 import io
@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dassl.utils.errors import BadFileError
-from datasets.parts.fewshot.files import REMEDY, TASK_CACHES, read_small
+from datasets.parts.fewshot.files import REMEDY, TASK_CACHES, read_bytes
 from datasets.parts.items import Item, is_relative
 
 
 class CachedItem:
-    """Stands in for the engine's Datum: has those of its attributes that are in the file."""
+    """Stands in for the engine's Datum and DatumMT: has their attributes that are in the file."""
 
     KEYS = ("_impath", "_label", "_classname", "_task")
 
@@ -27,24 +27,17 @@ class CachedItem:
         vars(self).update({key: state[key] for key in self.KEYS if key in state})
 
 
-class CachedTaskItem(CachedItem):
-    """Stands in for DatumMT."""
-
-
-_CLASSES = {"Datum": CachedItem, "DatumMT": CachedTaskItem}
-
-
 class _Reader(pickle.Unpickler):
     """Knows the two classes that caches are made of and refuses all else: no file runs code."""
 
     def find_class(self, module: str, name: str) -> type:
-        if module == "dassl.data.datasets.base_dataset" and name in _CLASSES:
-            return _CLASSES[name]
+        if module == "dassl.data.datasets.base_dataset" and name in ("Datum", "DatumMT"):
+            return CachedItem
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
 def load_items(data: bytes) -> Any:
-    """What a pickle holds: plain values, and the two stand-ins in place of Datum and DatumMT.
+    """What a pickle holds: plain values, and the stand-in in place of Datum and DatumMT.
 
     Raises:
         Exception: of any kind; a hostile or cut file can fail anywhere in the pickle machine.
@@ -84,7 +77,8 @@ def _state(entry: Any) -> dict[str, Any]:
 def _to_item(entry: Any, label: Any, name: Any, images: str, where: str) -> Item:
     if type(label) is not int or label < 0 or not isinstance(name, str):
         raise BadFileError(
-            f"{where}: an entry has no label and class name; delete the file to draw again"
+            f"{where}: an entry has no label and class name (SoftCPT's belong in {TASK_CACHES}); "
+            "delete the file to draw again"
         )
     return Item(_relative_path(_state(entry).get("_impath"), images, where), label, name)
 
@@ -108,11 +102,6 @@ def read_cache(
     """
 
     def item(entry: Any) -> Item:
-        if isinstance(entry, CachedTaskItem):
-            raise BadFileError(
-                f"{path} holds items of SoftCPT (DatumMT), whose caches lie in {TASK_CACHES}; move "
-                "it there, or delete it to draw again"
-            )
         state = _state(entry)
         return _to_item(entry, state.get("_label"), state.get("_classname"), images, path)
 
@@ -152,7 +141,7 @@ def _task_of(entry: Any, where: str) -> int:
 
 
 def _load(path: str, splits: Sequence[str]) -> dict[str, list[Any]]:
-    data = read_small(path)
+    data = read_bytes(path)
     try:
         content = load_items(data)
     except Exception as error:

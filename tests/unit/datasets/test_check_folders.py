@@ -15,7 +15,7 @@ from tests.support.dataset_tree import small_lists
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [("nope", "does not exist"), ("file", "is no folder"), ("", "no data folder")],
+    [("nope", "is no folder"), ("file", "is no folder"), ("", "no data folder")],
 )
 def test_a_root_that_is_no_folder_is_one_line(tmp_path, monkeypatch, capsys, given, words):
     monkeypatch.delenv("DATA", raising=False)
@@ -122,7 +122,7 @@ def test_a_loop_of_links_in_place_of_an_image_is_missing(pets, capsys):
     image = pets / "images" / "cat_val_0.jpg"
     image.unlink()
     image.symlink_to(image)
-    assert "1 of 40 images" in only(check(capsys, pets.parent, "OxfordPets"), "missing")
+    assert "1 of 40 listed images" in only(check(capsys, pets.parent, "OxfordPets"), "missing")
 
 
 def test_linked_folders_and_images_are_followed(pets, capsys):
@@ -153,7 +153,7 @@ def test_a_split_file_that_may_not_be_read_is_named(pets, monkeypatch, capsys):
         def __init__(self, *_, **__):
             raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("datasets.parts.split_files.open", Forbidden, raising=False)
+    monkeypatch.setattr("datasets.parts.text_lists.open", Forbidden, raising=False)
     text = only(check(capsys, pets.parent, "OxfordPets"), "wrong")
     path = pets / OxfordPets.split_file
     assert text == f"{path} cannot be opened (Permission denied); make it readable"

@@ -87,7 +87,7 @@ def test_a_pool_finds_the_bad_pictures_and_shows_progress(tmp_path, monkeypatch,
 
 def test_a_process_that_dies_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "FEW", 0)
-    monkeypatch.setattr(images, "why_unreadable", lambda *_: os._exit(9))
+    monkeypatch.setattr(images, "open_image", lambda *_: os._exit(9))
     with pytest.raises(UserError, match=r"a process that decodes images died near .*a\.jpg"):
         unreadable([str(tmp_path / "a.jpg")], "Pets", jobs=2)
 

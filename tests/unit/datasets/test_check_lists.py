@@ -66,7 +66,7 @@ def test_a_list_that_is_no_text_is_wrong(aircraft, capsys):
 def test_a_missing_aircraft_image_is_named(aircraft, capsys):
     (aircraft / "images" / "0000003.jpg").unlink()
     text = only(findings(capsys, aircraft), "missing")
-    assert "1 of 18 images of the lists are not in" in text
+    assert "1 of 18 listed images are not in" in text
     assert "0000003.jpg" in text
 
 
@@ -180,7 +180,7 @@ def test_fashion20_without_its_files_names_each(fashion, capsys):
 def test_a_missing_image_of_fashion20_is_named(fashion, capsys):
     (fashion / "images" / "3" / "1" / "04.jpg").unlink()
     (text,) = findings(capsys, fashion, "fashion20").of("missing")
-    assert "1 of 500 images of split_dk_Fashion20.json are not in" in text
+    assert "split_dk_Fashion20.json: 1 of 500 listed images are not in" in text
     assert "3/1/04.jpg" in text
 
 
@@ -223,5 +223,5 @@ def test_a_reader_of_its_own_kind_is_asked_for_its_lists(tmp_path, monkeypatch, 
     monkeypatch.setitem(DATASET_REGISTRY._objects, "Letters", Letters)
     put(tmp_path / "my" / "letters" / "pictures" / "a.jpg")
     text = only(check(capsys, tmp_path, "letters"), "missing")
-    assert "1 of 2 images of the listing are not in" in text
+    assert "the listing: 1 of 2 listed images are not in" in text
     assert "b.jpg" in text

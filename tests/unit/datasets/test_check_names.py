@@ -59,10 +59,10 @@ def test_an_unknown_name_ends_the_command_at_once(tmp_path, capsys):
 
 
 def test_the_table_has_every_dataset_once():
-    names = [row.name for row in rows()]
+    names = [row["name"] for row in rows()]
     assert sorted(names) == sorted(DATASET_REGISTRY.registered_names())
     assert len(set(names)) == len(names)
-    groups = {row.name: row.group for row in rows()}
+    groups = {row["name"]: row["group"] for row in rows()}
     assert groups["ImageNetA"] == "Published"
     assert groups["Fashion20"] == groups["General10"] == "Multi-task suites"
     assert groups["PlantVillage"] == "Members of suites"

@@ -44,7 +44,7 @@ def test_a_missing_split_file_is_named_with_its_link(pets, capsys):
     ("content", "words"),
     [
         (b'{"train": [', "cannot be read as JSON"),
-        (b"\xff\xfe", "cannot be read as JSON"),
+        (b"\xff\xfe", "cannot be read as text"),
         (b'{"train": [], "val": []}', "it needs the lists train, val and test"),
         (b'{"train": [["a.jpg", "0", "cat"]], "val": [], "test": []}', "train[0]"),
         (b'{"train": [["../a.jpg", 0, "cat"]], "val": [], "test": []}', "no [relative path"),
@@ -64,7 +64,9 @@ def test_a_folder_in_place_of_the_split_file_is_named(pets, capsys):
     (pets / "split_zhou_OxfordPets.json").unlink()
     (pets / "split_zhou_OxfordPets.json").mkdir()
     text = only(findings(capsys, pets), "wrong")
-    assert text.startswith(f"{pets}/split_zhou_OxfordPets.json is a folder, no split file; remove ")
+    assert text.startswith(
+        f"{pets}/split_zhou_OxfordPets.json is a folder; put the split file there"
+    )
 
 
 def test_a_gap_in_the_labels_is_wrong(pets, capsys):
@@ -149,7 +151,7 @@ def test_missing_images_are_counted_and_the_first_three_named(pets, capsys):
     for k in range(5):
         (pets / "images" / f"dog_train_{k}.jpg").unlink()
     text = only(findings(capsys, pets), "missing")
-    assert text.startswith("5 of 40 images of split_zhou_OxfordPets.json are not in ")
+    assert text.startswith("split_zhou_OxfordPets.json: 5 of 40 listed images are not in ")
     assert "dog_train_0.jpg, dog_train_1.jpg, dog_train_2.jpg, ...;" in text
 
 
@@ -158,14 +160,14 @@ def test_images_of_another_dataset_are_shown_beside_a_listed_one(pets, capsys):
         file.unlink()
     put(pets / "images" / "n02085620-Chihuahua" / "n02085620_7.jpg")
     text = only(findings(capsys, pets), "missing")
-    assert text.startswith("0 of 40 images of split_zhou_OxfordPets.json exist in ")
-    assert "listed is cat_train_0.jpg, there is n02085620-Chihuahua/n02085620_7.jpg" in text
+    assert text.startswith("split_zhou_OxfordPets.json: 40 of 40 listed images are not in ")
+    assert "cat_train_2.jpg, ...; found there: n02085620-Chihuahua; unpack" in text
 
 
 def test_an_empty_images_folder_is_said_to_hold_nothing(pets, capsys):
     for file in (pets / "images").iterdir():
         file.unlink()
-    assert "there is nothing" in only(findings(capsys, pets), "missing")
+    assert "found there: nothing" in only(findings(capsys, pets), "missing")
 
 
 def test_an_empty_file_is_wrong(pets, capsys):
@@ -177,7 +179,7 @@ def test_an_empty_file_is_wrong(pets, capsys):
 def test_a_folder_in_place_of_an_image_is_missing(pets, capsys):
     (pets / "images" / "dog_val_0.jpg").unlink()
     (pets / "images" / "dog_val_0.jpg").mkdir()
-    assert "1 of 40 images" in only(findings(capsys, pets), "missing")
+    assert "1 of 40 listed images" in only(findings(capsys, pets), "missing")
 
 
 def test_a_broken_split_file_does_not_hide_a_missing_images_folder(pets, capsys):

@@ -71,6 +71,7 @@ def test_a_missing_class_folder_is_named(imagenet, capsys, split):
     folders, images = found_in(capsys, imagenet.parent).of("wrong")
     assert f"{imagenet}/images/{split} has 11 class folders, not 12" in folders
     assert f"only in the published set: {WNIDS[4]}; labels are places among them" in folders
+    assert folders.endswith("; or, for a wanted subset, run with DATASET.PARTIAL True")
     assert "images, published are" in images
 
 

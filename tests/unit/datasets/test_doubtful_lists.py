@@ -78,14 +78,14 @@ def test_test_images_that_are_trained_on_are_a_warning(tmp_path, capsys):
 @pytest.mark.parametrize("name", ["", "  ", "_", " \n"])
 def test_a_blank_class_name_is_refused(tmp_path, capsys, name):
     source = write(tmp_path, renamed({1: name}))
-    line = f"{source}: label 1 has no class name; give the class in words"
+    line = f"{source}: no class name for label 1; give the class in words"
     assert refused(tmp_path) == line
     assert line in found(tmp_path, capsys, "wrong")
 
 
 def test_several_blank_class_names_are_one_line(tmp_path):
     source = write(tmp_path, renamed(dict.fromkeys(range(4), " ")))
-    line = f"{source}: 4 labels have no class name (0, 1, 2, ...); give the class in words"
+    line = f"{source}: no class name for label 0, 1, 2, ...; give the class in words"
     assert refused(tmp_path) == line
 
 

@@ -143,7 +143,7 @@ def test_a_cache_of_another_kind_is_an_error(folder, content, message):
 def test_a_cache_of_softcpt_in_the_wrong_place_is_named(folder):
     data = [DatumMT("/d/oxford_pets/images/cat_train_0.jpg", [0], 0, [0])]
     path = write_cache(folder, pickle.dumps({"train": data, "val": []}))
-    with pytest.raises(UserError, match="whose caches lie in split_fewshot_mt; move it") as error:
+    with pytest.raises(UserError, match=r"SoftCPT's belong in split_fewshot_mt") as error:
         read(folder)
     assert path in str(error.value)
 

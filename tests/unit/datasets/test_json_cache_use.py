@@ -42,7 +42,7 @@ def test_base_and_new_classes_share_the_draw_of_all(folder):
 def test_without_a_seed_nothing_is_written_or_read(folder, output, capsys):
     read(folder, output, seed=-1)
     assert not (folder / "split_fewshot").exists() and not output.exists()
-    assert "SAVE_FEWSHOT writes nothing: there is no seed" in capsys.readouterr().out
+    assert "SAVE_FEWSHOT writes nothing without a seed" in capsys.readouterr().out
     (folder / "split_fewshot").mkdir()
     (folder / "split_fewshot" / f"shot_{SHOTS}-seed_-1.json").write_text("broken")
     read(folder, output, seed=-1)

@@ -108,15 +108,6 @@ def test_the_names_of_the_flowers_are_written_for_it(tmp_path, tree, monkeypatch
     assert len(written) == 102 and written | given == written
 
 
-def test_a_dataset_without_split_file_says_so(tmp_path, capsys):
-    given = write_files(tmp_path / "given", files_of("FGVCAircraft"))
-    words = ["prepare", "fgvc_aircraft", "--root", str(tmp_path), "--from", str(given)]
-    assert run([*words, "--make-split"]) == 2
-    assert capsys.readouterr().err == (
-        "error: FGVCAircraft: --make-split: this dataset has no split file; leave it out\n"
-    )
-
-
 def test_a_dataset_without_split_file_is_prepared_beside_one_with(tmp_path, tree, capsys):
     given = write_files(tmp_path / "given", files_of("FGVCAircraft"))
     root = tree(DATASET_REGISTRY.get("DescribableTextures"))
@@ -129,10 +120,12 @@ def test_a_dataset_without_split_file_is_prepared_beside_one_with(tmp_path, tree
     assert (root / "dtd" / "split_zhou_DescribableTextures.json").is_file()
 
 
-def test_no_dataset_with_a_split_file_to_make_is_a_mistake(tmp_path):
+def test_pictures_of_your_own_without_split_file_have_nothing_to_prepare(tmp_path, capsys):
     options = Options(tmp_path, make_split=True, dry_run=True)
-    first, *_ = problems_of(["demo_suite", "ImageCSV"], options, Catalogue.published())
-    assert first == "DemoShapes: --make-split: its split file comes with it; leave it out"
+    lines = problems_of(["demo_suite", "ImageCSV"], options, Catalogue.published())
+    assert lines == ["ImageCSV: its folder is your own; nothing is published to prepare"]
+    told = capsys.readouterr().out
+    assert "DemoShapes: Notice: --make-split does not concern it: no split file to make" in told
 
 
 @pytest.mark.parametrize(

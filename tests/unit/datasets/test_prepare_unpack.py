@@ -227,7 +227,7 @@ def test_a_disk_that_may_not_be_written_is_not_called_full(tmp_path, folder, mon
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(shutil, "copyfileobj", closed)
-    with pytest.raises(ArchiveError, match="Permission denied; make that writable or give another"):
+    with pytest.raises(ArchiveError, match="Permission denied; make that writable, free"):
         unpack(write(tmp_path / "set.tar", FILES), TAKES, folder)
 
 
@@ -236,14 +236,13 @@ CLASHES = [("a", "a/1.jpg"), ("a/1.jpg", "a"), ("a/b/1.jpg", "a/b"), ("a/b", "a/
 
 @pytest.mark.parametrize("name", ["set.tar", "set.zip"])
 @pytest.mark.parametrize("paths", CLASHES)
-def test_a_file_and_a_folder_of_one_name_are_named(tmp_path, folder, name, paths):
+def test_a_file_and_a_folder_of_one_name_are_a_damaged_archive(tmp_path, folder, name, paths):
     files = {"set/list.txt": b"", **{f"images/{path}": b"x" for path in paths}}
-    archive, shared = write(tmp_path / name, files), min(paths, key=len)
-    with pytest.raises(ArchiveError) as caught:
+    archive = write(tmp_path / name, files)
+    with pytest.raises(
+        ArchiveError, match=r"is damaged or no archive \(\[Errno \d+\] .*get it again"
+    ):
         unpack(archive, TAKES, folder)
-    assert str(caught.value) == (
-        f"{archive} holds images/{shared} as a file and as a folder; get the published one"
-    )
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, None])

@@ -250,6 +250,7 @@ def test_a_class_folder_that_no_class_has_is_named(tmp_path, capsys):
     class_tree.write_fashion20(tmp_path)
     folder = tmp_path / "fashion20" / "images" / "0" / "2"
     folder.mkdir()
+    (folder / "1.jpg").touch()
     assert run(["prepare", "Fashion20", "--make-split", "--root", str(tmp_path)]) == 2
     assert f"{folder} is none of the classes 0 ... 1" in capsys.readouterr().err
 
