@@ -180,6 +180,12 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
         for job in jobs
         if job.console in queued
     ]
+    busy += [
+        f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; delete or "
+        "move the link yourself"
+        for job in jobs
+        if job.folder.is_symlink()
+    ]
     if busy:
         raise UserError(busy)
     there = [job for job in jobs if job.folder.exists()]

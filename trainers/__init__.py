@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dassl.utils.discovery import BrokenModule, import_modules
 from dassl.utils.logger import log_to_stdout
+from trainers.parts.register import BROKEN
 
 _OF_CLIP = re.compile(r"cannot import name '\w+' from 'clip[.']|No module named 'clip\.")
 
@@ -27,4 +28,4 @@ def _with_remedy(broken: BrokenModule) -> BrokenModule:
 
 
 log_to_stdout(__name__)
-BROKEN = [_with_remedy(broken) for broken in import_modules(__name__)]
+BROKEN += [_with_remedy(broken) for broken in import_modules(__name__)]

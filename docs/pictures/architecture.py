@@ -58,9 +58,17 @@ def module_file(module: str) -> Path | None:
     return None
 
 
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those below `if TYPE_CHECKING:`."""
+    yield tree
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield from _walk(node)
+
+
 def imports_of(file: Path) -> Iterator[Import]:
-    """What a file imports of the project, at its top or inside a function."""
-    for node in ast.walk(ast.parse((REPO / file).read_text(encoding="utf-8"))):
+    """What a file imports of the project, at its top or inside a function; not for types alone."""
+    for node in _walk(ast.parse((REPO / file).read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -76,17 +84,17 @@ def imports_of(file: Path) -> Iterator[Import]:
 
 def upward(rooms: dict[str, int]) -> list[str]:
     """Imports that do not go down, and files without a room: a line each."""
-    lines = []
+    lines: dict[str, None] = {}
     for file in sources():
         here = room_of(file, rooms)
         if here is None:
-            lines.append(f"{file} is in no room of {PAGE.name}")
+            lines.setdefault(f"{file} is in no room of {PAGE.name}")
             continue
         for found in imports_of(file):
             there = room_of(found.target, rooms)
             if there is not None and there != here and rooms[there] >= rooms[here]:
-                lines.append(f"{file} ({here}) imports {found.target} ({there})")
-    return lines
+                lines.setdefault(f"{file} ({here}) imports {found.target} ({there})")
+    return list(lines)
 
 
 def arrows(rooms: dict[str, int]) -> Counter[tuple[str, str]]:

@@ -72,7 +72,7 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
     # What several tasks or a head of the trained classes have learned says nothing of other data.
     no_transfer = flags["base_only"] or flags["multi_task"]
     modes = tuple(each for each in MODES if not (no_transfer and MODES[each].transfer))
-    modes = tuple(config.get("modes", modes))
+    modes = tuple(config.get("modes") or modes)
     return Experiment(
         name=name,
         trainer=train["trainer"],
@@ -123,7 +123,7 @@ def _problems(config: Mapping[str, Any]) -> list[str]:
     axes, wrong = read_axes(config.get("grid", {}))
     problems += wrong
     problems += [f"grid.{line}" for axis in axes if (line := key_problem(axis.key, swept=True))]
-    modes = config.get("modes", list(MODES))
+    modes = config.get("modes") or list(MODES)
     problems += [f"modes: {mode}: no such mode" for mode in modes if mode not in MODES]
     if config.get("mode", modes[0]) not in modes:
         problems.append(f"mode: {config['mode']}: must be one of {', '.join(modes)}")

@@ -103,6 +103,9 @@ def mail_at_end(mailbox: Mailbox | None, title: str) -> Iterator[Letter]:
     try:
         yield letter
         state = "finished" if not letter.code else "stopped" if letter.code >= 128 else "failed"
+    except KeyboardInterrupt:
+        state = "stopped"
+        raise
     except BaseException as failure:
         lines = failure.problems if isinstance(failure, UserError) else [repr(failure)]
         error = "\n".join(f"error: {line}" for line in lines)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from dassl.engine import TRAINER_REGISTRY
+from dassl.utils.discovery import BrokenModule
 from trainers.parts.dept import dept_options, dept_variant
 from trainers.parts.options import OPTIONS
 from trainers.parts.trainer import SHARED_OPTIONS, PromptTrainer
@@ -11,6 +12,7 @@ from trainers.parts.trainer import SHARED_OPTIONS, PromptTrainer
 Trainer = TypeVar("Trainer", bound=type[PromptTrainer])
 
 ALIASES: dict[str, str] = {}  # published name -> the name here
+BROKEN: list[BrokenModule] = []  # files of trainers/ that could not be imported
 
 
 def register_method(

@@ -11,7 +11,6 @@ import torch
 import yaml
 from yacs.config import CfgNode
 
-import trainers
 from dassl.config import get_cfg_default, merge_checked
 from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY
@@ -21,7 +20,7 @@ from trainers.parts.backbone import PROJECT_ROOT
 from trainers.parts.idle_keys import idle_notices
 from trainers.parts.options import OPTIONS
 from trainers.parts.precision import NEEDS_CUDA
-from trainers.parts.register import ALIASES
+from trainers.parts.register import ALIASES, BROKEN
 from trainers.parts.run_rules import FLAG_RULES, Asked, lines_of
 from trainers.parts.trainer import own_keys
 
@@ -198,7 +197,7 @@ def typed_pairs(words: Sequence[str]) -> list[tuple[str, str]]:
 def trainer_problems(name: str) -> list[str]:
     """A line if no trainer of that name is registered; says which files of trainers/ are broken."""
     known = TRAINER_REGISTRY.registered_names()
-    return unknown_name("--trainer", name, known, trainers.BROKEN)
+    return unknown_name("--trainer", name, known, BROKEN)
 
 
 def dataset_problems(cfg: CfgNode, broken: Iterable[BrokenModule]) -> list[str]:

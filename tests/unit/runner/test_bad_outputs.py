@@ -60,8 +60,8 @@ def test_fresh_leaves_a_link_and_what_it_points_to(lab):
     done = lab.run(*ONE, "--fresh")
     assert done.returncode == 2
     assert done.stderr == (
-        f"error: cannot delete outputs/coop/train_base/{RUN}: "
-        "Cannot call rmtree on a symbolic link\n"
+        f"error: cannot delete outputs/coop/train_base/{RUN}: it is a link, to "
+        f"{lab.path / 'elsewhere'}; delete or move the link yourself\n"
     )
     assert len(list(lab.path.glob("outputs/coop/test_new/**/result.json"))) == 1
 
@@ -108,20 +108,3 @@ def test_a_console_on_a_full_disk_is_one_line(lab):
     done = lab.run(*ONE)
     assert done.returncode == 2
     assert done.stderr == f"error: cannot write {console}: No space left on device\n"
-
-
-def test_results_that_a_full_disk_cannot_take_end_the_sweep(lab):
-    says = "error: outputs/somewhere/result.json: No space left on device"
-    lab.rules = [{"match": "seed", "exit": 2, "says": says}]
-    words = ("--cfg", "coop", "maple", "--datasets", "dtd,eurosat", "--jobs-per-gpu", "1")
-    done = lab.run(*words)
-    assert done.returncode == 2
-    assert len(lab.events("start")) == 2
-    assert "not run, since runs like them were refused: " in done.stdout
-
-
-def test_times_that_a_full_disk_cannot_take_are_one_line_and_the_runs_count(lab):
-    (lab.path / "outputs/times.json").mkdir(parents=True)
-    done = lab.run(*ONE)
-    assert done.returncode == 0
-    assert done.stderr.count("\n") == 1 and "times.json: Is a directory" in done.stderr

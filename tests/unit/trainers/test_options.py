@@ -3,7 +3,6 @@ choices."""
 
 import pytest
 
-import trainers
 from dassl.config import get_cfg_default
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
@@ -62,7 +61,7 @@ def test_broken_trainer_file_hurts_only_itself(monkeypatch, small_vit):
     from dassl.utils.discovery import BrokenModule
 
     broken = BrokenModule("trainers.mine", "trainers/mine.py", "NameError: no nn")
-    monkeypatch.setattr(trainers, "BROKEN", [broken])
+    monkeypatch.setattr(run_config, "BROKEN", [broken])
     yaml = "configs/trainers/CoOp/vit_b16.yaml"
     assert prompt_run.config("CoOp", yaml, small_vit).TRAINER.NAME == "CoOp"
     with pytest.raises(UserError, match=r"trainers/mine.py could not be imported: NameError"):
