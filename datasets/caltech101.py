@@ -25,6 +25,5 @@ class Caltech101(PublishedSplit):
     images_url = "https://data.caltech.edu/records/mzrjq-6wc02"
     ignored = tuple(IGNORED)
     renamed = NEW_CNAMES
-    template = "a photo of a {}."
     task_name = "generic object recognition"
     task_metric = "mean_acc"

@@ -22,6 +22,7 @@ from datasets.parts.reader import ListedDataset
 from datasets.parts.softcpt_splits import TaskItem, TaskSplit, load_task_split, write_task_split
 from datasets.parts.split_files import reseeded, warn_of_own_split
 from datasets.parts.text_lists import read_lines
+from datasets.parts.wording import prepare_command
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Fashion20(TaskSuite):
         """
         source = os.path.join(folder, cls.split_file)
         if not os.path.isfile(source):
-            advice = make_it("Fashion20", os.path.dirname(folder))
+            advice = make_it(prepare_command("Fashion20", os.path.dirname(folder)))
             raise MissingFileError(f"Fashion20: no split file {source}; {advice}")
         found = load_task_split(source)
         counts = [len(names) for names in found.classnames]
@@ -161,16 +162,7 @@ class Fashion20(TaskSuite):
             parts = cut(items, f"Fashion20: task {place} ({task.name})")
             for split, part in zip(SPLITS, parts, strict=True):
                 lists[split] += part
-        write_task_split(
-            str(file),
-            lists,
-            [task.classnames for task in tasks],
-            taskid2tname=[task.name for task in tasks],
-            taskid2desc=[task.description for task in tasks],
-            taskid2type=["sl"] * len(tasks),
-            taskid2metric=[task.metric for task in tasks],
-            made_by=made_by(cls.__name__, seed),
-        )
+        write_task_split(str(file), lists, tasks, made_by(cls.__name__, seed))
         return file
 
 

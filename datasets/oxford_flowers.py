@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from dassl.data.datasets import DATASET_REGISTRY
-from dassl.utils.errors import BadFileError, MissingFileError
-from dassl.utils.files import read_json
+from dassl.utils.errors import BadFileError
 from datasets.parts.items import Item
 from datasets.parts.official_lists import Official, read_mat
 from datasets.parts.split_file_reader import PublishedSplit
+from datasets.parts.text_lists import parse_json, read_text
 
 LABELS_URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/imagelabels.mat"
 NAMES_URL = "https://drive.google.com/file/d/1AkcxCXeK_RCGCEC_GvmWxjcjaNhu-at0/view?usp=sharing"
@@ -45,12 +45,8 @@ class OxfordFlowers(PublishedSplit):
 
 
 def _read_names(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        raise MissingFileError(f"no list {path}; get it from {NAMES_URL}")
-    try:
-        names = read_json(path)
-    except BadFileError:
-        names = None
+    remedy = f"get it from {NAMES_URL}"
+    names = parse_json(read_text(str(path), remedy), str(path), remedy)
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise BadFileError(f"{path} is no list of label and class name; get it from {NAMES_URL}")
+        raise BadFileError(f"{path} is no list of label and class name; {remedy}")
     return names

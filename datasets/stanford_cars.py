@@ -23,7 +23,6 @@ class StanfordCars(PublishedSplit):
     split_file = "split_zhou_StanfordCars.json"
     split_url = "https://drive.google.com/file/d/1ObCFbaAgVu0I-k_Au-gIUcefirdAuizT/view?usp=sharing"
     images_url = LISTS_URL
-    template = "a photo of a {}."
     task_name = "car model recognition"
 
     @classmethod

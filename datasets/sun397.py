@@ -25,7 +25,6 @@ class SUN397(PublishedSplit):
         "http://vision.princeton.edu/projects/2010/SUN/SUN397.tar.gz "
         "or a copy with md5 8ca2778205c41d23104230ba66911c7a"
     )
-    template = "a photo of a {}."
     task_name = "scene recognition"
 
     @classmethod

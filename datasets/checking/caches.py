@@ -15,20 +15,15 @@ from datasets.parts.items import Lists
 from datasets.parts.wording import counted, first_few
 
 _NAME = re.compile(r"shot_(\d+)-seed_(\d+)\.(pkl|json)")
-_FOREIGN = ("preprocessed.pkl", "preprocessed_mt.pkl")
 
 
 def check_caches(report: Report, found: Any, lists: Lists | None) -> None:
-    """Findings on the caches in `split_fewshot/`, and on files of other repositories that are not
-    read.
+    """Findings on the caches in `split_fewshot/`.
 
     Args:
         found: the reader at its folder (see `ListedDataset.at`).
         lists: what it reads, or None; then only whether a cache can be read is told.
     """
-    for name in _FOREIGN:
-        if os.path.lexists(os.path.join(report.folder, name)):
-            report.ok(f"{name} is a list of another repository; it is not read")
     folder = os.path.join(report.folder, CACHES)
     if found.drawn_splits and found.has_single_task_caches():
         _check_draws(report, found, lists, _draws(report, folder))
@@ -46,7 +41,7 @@ def check_task_caches(
         compare: whether the draw of the task by itself can be compared.
     """
     draws = _draws(report, os.path.join(folder, TASK_CACHES), task)
-    _check_draws(report, found, lists, draws, compare=compare)
+    _check_draws(report, found, lists, draws, compare)
 
 
 def _draws(report: Report, folder: str, task: int | None = None) -> list[KeptDraw]:
@@ -69,12 +64,7 @@ def _draws(report: Report, folder: str, task: int | None = None) -> list[KeptDra
 
 
 def _check_draws(
-    report: Report,
-    found: Any,
-    lists: Lists | None,
-    draws: Sequence[KeptDraw],
-    *,
-    compare: bool = True,
+    report: Report, found: Any, lists: Lists | None, draws: Sequence[KeptDraw], compare: bool = True
 ) -> None:
     """Findings on all caches of a folder: each bad one, and how many are good."""
     good = []

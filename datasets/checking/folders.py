@@ -17,32 +17,23 @@ from datasets.parts.wording import counted, first_few
 
 
 def check_folder(report: Report, root: str, reader: Any) -> bool:
-    """Whether the dataset's folder is there and can be listed; else a finding says what to do."""
+    """Whether the dataset's folder is there; else a finding says what to do."""
     with report.catching(report.folder):
         check_dataset_folder(report.folder, reader, root)
-        return _can_list(report, report.folder)
+        return True
     return False
 
 
 def check_image_folders(report: Report, reader: Any, image_dir: str) -> bool:
-    """Whether the folders of images are there and can be listed; a finding for each that is not."""
+    """Whether the folders of images are there; a finding for each that is not."""
     good = 0
     belows = getattr(reader, "image_folders", ()) or ("",)
     for below in belows:
         path = os.path.normpath(os.path.join(image_dir, below))
         with report.catching(path):
             check_images_folder(path, reader, report.folder)
-            good += _can_list(report, path)
+            good += 1
     return good == len(belows)
-
-
-def _can_list(report: Report, folder: str) -> bool:
-    try:
-        with os.scandir(folder):
-            return True
-    except OSError as error:
-        report.wrong(f"{folder} cannot be listed ({error.strerror}); {LEGIBLE}")
-        return False
 
 
 def size_of(path: str) -> int | None:

@@ -56,7 +56,8 @@ def unreadable(
     with bar, contextlib.ExitStack() as stack:
         reasons: Iterator[str | None] = map(why, paths)
         if jobs > 1 and len(paths) > FEW:
-            pool = stack.enter_context(ProcessPoolExecutor(jobs))
+            pool = ProcessPoolExecutor(jobs)
+            stack.callback(pool.shutdown, cancel_futures=True)  # when interrupted, too
             reasons = pool.map(why, paths, chunksize=_CHUNK)
         for path in bar:
             try:

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 from datasets import published
@@ -28,9 +29,7 @@ def check_split_dataset(report: Report, root: str, reader: type[SplitFileDataset
     found, task = reader.at(root), reader.at(root, TaskPlace(0))
     whole = check_image_folders(report, reader, found.image_dir)
     lists = task_lists = _check_split(report, found, whole)
-    if lists is None:
-        _hint_at_split(report, found)
-    else:
+    if lists is not None:
         report.counts = list_checks.count(lists)
     check_caches(report, found, lists)
     if task.source != found.source:
@@ -66,7 +65,8 @@ def check_listed(report: Report, root: str, reader: type[ListedDataset]) -> None
         if good and not different:
             note = getattr(found, "split_note", "")
             words = list_checks.in_words(report.counts)
-            report.ok(f"{found.source} has {words}{f'; {note}' if note else ''}")
+            known = "the published " if published.sizes(report.name) else ""
+            report.ok(f"{found.source} has {known}{words}{f'; {note}' if note else ''}")
         _check_listed(report, found, whole, lists, found.source)
     check_caches(report, found, lists)
     if reader.dataset_dir:
@@ -74,29 +74,18 @@ def check_listed(report: Report, root: str, reader: type[ListedDataset]) -> None
         _check_own_lines(report)
 
 
-class _Teller(logging.Handler):
-    """Turns what a reader logs into findings."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(logging.INFO)
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.levelno >= logging.WARNING:
-            self._report.warn(text.removeprefix("Warning: "))
-        else:
-            self._report.ok(text.removeprefix("Notice: "))
-
-
 @contextmanager
 def _told(report: Report) -> Iterator[None]:
-    logger, teller = logging.getLogger("datasets"), _Teller(report)
-    logger.addHandler(teller)
+    """Turn what a reader logs inside into findings."""
+    logger, kept = logging.getLogger("datasets"), BufferingHandler(capacity=1000)
+    logger.addHandler(kept)
     try:
         yield
     finally:
-        logger.removeHandler(teller)
+        logger.removeHandler(kept)
+        for record in kept.buffer:
+            tell = report.warn if record.levelno >= logging.WARNING else report.ok
+            tell(record.getMessage().removeprefix("Warning: ").removeprefix("Notice: "))
 
 
 def _read(report: Report, found: ListedDataset) -> Lists | None:
@@ -147,19 +136,6 @@ def _compare_split(report: Report, found: SplitFileDataset, lists: Lists) -> Non
         report.warn("; ".join([line, *different, "numbers on it are not comparable"]))
     else:
         report.ok(f"{name} is the published split: {words}")
-
-
-def _hint_at_split(report: Report, found: SplitFileDataset) -> None:
-    """A warning that names files which could be the missing split file under another name."""
-    if os.path.lexists(found.source):
-        return
-    stem, extension = os.path.splitext(os.path.basename(found.source))
-    for folder in (found.dataset_dir, found.image_dir, os.path.dirname(found.dataset_dir)):
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            path = os.path.join(folder, name)
-            if name.lower().startswith(stem.lower()) and extension in name and path != found.source:
-                report.warn(f"{path} looks like the split file: rename it to {found.source}")
-                return
 
 
 def _check_own_lines(report: Report) -> None:

@@ -13,7 +13,7 @@ from datasets.fashion20 import Fashion20
 from datasets.parts.folders import images_url
 from datasets.parts.items import SPLITS
 from datasets.parts.multitask import JointDataset
-from datasets.parts.names import PUBLISHED, suite_members, yaml_settings, yaml_stems
+from datasets.parts.names import PUBLISHED, suite_members, yaml_settings
 from datasets.parts.reader import ListedDataset
 from datasets.parts.split_file_reader import SplitFileDataset
 
@@ -56,11 +56,11 @@ def rows() -> list[dict[str, Any]]:
     names = [*PUBLISHED, *DATASET_REGISTRY.registered_names()]
     members = {member for name in names for member in suite_members(name)}
     groups = {name: _group(name, members) for name in names}
-    first, settings = yaml_stems(), yaml_settings()
+    settings = yaml_settings()
     found = []
     for name in sorted(groups, key=lambda name: _GROUPS.index(groups[name])):  # stable
         stems = [stem for stem in settings if settings[stem]["NAME"] == name] or [""]
-        stems.sort(key=lambda stem: stem != first.get(name))
+        stems.sort(key=lambda stem: len(settings.get(stem, ())))  # the one that says least first
         found += [_row(name, groups[name], stem) for stem in stems]
     return found
 

@@ -16,10 +16,9 @@ from datasets.parts.imagenet_folders import (
     WnidFolders,
     difference,
     published_names,
+    renamed,
 )
 from datasets.parts.wording import counted, first_few, prepare_command
-
-_README = "README.txt"  # comes with ImageNet-A and -R; other repositories skip it by name
 
 
 def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
@@ -32,9 +31,9 @@ def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
     sizes = published.sizes("ImageNet")
     for split in reader.image_folders:
         folder = os.path.join(found.image_dir, split)
-        if os.path.isdir(folder) and not (split == "val" and _is_flat(report, folder, root)):
-            wnids, size = published.wnids("ImageNet") or [], 50 if split == "val" else None
-            _check_classes(report, folder, split, wnids, size, getattr(sizes, split, None))
+        if os.path.isdir(folder):
+            wnids = published.wnids("ImageNet") or []
+            _check_classes(report, folder, split, wnids, getattr(sizes, split, None))
     report.counts["classes"] = len(subfolders(os.path.join(found.image_dir, "train")))
     report.counts["test"] = report.counts.get("val", 0)
     lists = None
@@ -43,15 +42,6 @@ def check_imagenet(report: Report, root: str, reader: type[ImageNet]) -> None:
         with report.catching(found.image_dir):
             lists = found.read_lists()
     check_caches(report, found, lists)
-
-
-def _is_flat(report: Report, folder: str, root: str) -> bool:
-    files = visible(folder)
-    if subfolders(folder) or not files:
-        return False
-    command = prepare_command("imagenet", root)
-    report.wrong(f"0 class folders in {folder}, but {len(files):,} files; run {command}")
-    return True
 
 
 def check_variant(report: Report, root: str, reader: type[WnidFolders]) -> None:
@@ -65,14 +55,8 @@ def check_variant(report: Report, root: str, reader: type[WnidFolders]) -> None:
         wnids = published.wnids(report.name) or published.wnids("ImageNet") or []
         sizes = published.sizes(report.name)
         classes = [str(line) for line in range(len(wnids))] if numbered else wnids
-        size, total = 10 if numbered else None, sizes.test if sizes else None
-        _check_classes(report, found.image_dir, "test", classes, size, total)
-        folders = subfolders(found.image_dir)
-        report.counts["classes"] = len(folders)
-        stray = sorted(set(visible(found.image_dir)) - {*folders, _README})
-        if stray:
-            line = f"{counted(len(stray), 'file')} beside the class folders of {found.image_dir}"
-            report.warn(f"{line}: {first_few(stray)}; other repositories stop at them", stray)
+        _check_classes(report, found.image_dir, "test", classes, sizes.test if sizes else None)
+        report.counts["classes"] = len(subfolders(found.image_dir))
     check_caches(report, found, None)
 
 
@@ -87,16 +71,11 @@ def check_names(report: Report, found: WnidFolders, *, in_order: bool) -> None:
         table = found.read_names()
     if not table:
         return
-    renamed = [wnid for wnid in known if table.get(wnid) != known[wnid]]
     if set(table) != set(known):
         what = difference("the file", table, "ImageNet", known)
         report.wrong(f"{file} has {len(table):,} lines, not {len(known):,}; {what}; {remedy}")
-    elif renamed:
-        wnid = renamed[0]
-        report.wrong(
-            f"{file}: {len(renamed):,} names are not the published ones: {wnid} is {table[wnid]}, "
-            f"published is {known[wnid]}; {remedy}"
-        )
+    elif words := renamed(table):
+        report.wrong(f"{file}: {words}; {remedy}")
     elif in_order and list(table) != list(known):
         report.wrong(f"{file}: the lines are not in the order of the wnids; {remedy}")
     else:
@@ -104,23 +83,19 @@ def check_names(report: Report, found: WnidFolders, *, in_order: bool) -> None:
 
 
 def _check_classes(
-    report: Report,
-    folder: str,
-    split: str,
-    classes: Sequence[str],
-    size: int | None,
-    total: int | None,
+    report: Report, folder: str, split: str, classes: Sequence[str], total: int | None
 ) -> None:
     """Findings on a folder of class folders: their names, and the images in them.
 
     Args:
         split: the list that they are.
-        classes, size, total: published names of the folders; images of each, where all have as
-            many; images of all.
+        classes, total: published names of the folders, and number of all images.
     """
     folders, again = subfolders(folder), "unpack the images again"
     if not folders:
-        report.wrong(f"0 class folders in {folder}; unpack the images there")
+        command = prepare_command(report.name, os.path.dirname(report.folder))
+        line = f"0 class folders in {folder}, but {len(visible(folder)):,} files"
+        report.wrong(f"{line}; unpack the images there, or run {command}")
         return
     whole, missing_only = set(folders) == set(classes), set(folders) < set(classes)
     if not whole:
@@ -138,13 +113,9 @@ def _check_classes(
     if bare:
         line = f"{counted(len(bare), 'class folder')} of {folder} without images: {first_few(bare)}"
         report.wrong(f"{line}; unpack their images there", bare)
-    odd = [name for name, files in images.items() if size and len(files) != size]
-    if odd:
-        line = f"{counted(len(odd), 'class folder')} of {folder} with other than {size} images: "
-        report.wrong(f"{line}{odd[0]} has {len(images[odd[0]])}; {again}", odd)
     if total not in (None, count):
         report.wrong(f"{folder} has {count:,} images, published are {total:,}; {again}")
-    elif not odd and not bare and whole:
+    elif not bare and whole:
         known = "the published " if total is not None else ""
         report.ok(f"{folder} has {known}{count:,} images in {len(folders):,} class folders")
 

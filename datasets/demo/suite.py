@@ -68,8 +68,6 @@ class ShapeDataset(DrawnDataset):
     serves a set with some.
     """
 
-    template = "a photo of a {}."
-
     @property
     def class_ids(self) -> list[str]:
         """Names in label order."""

@@ -65,7 +65,9 @@ class ImageCSV(OwnDataset):
         if not rows:
             raise BadFileError(f"{self.source} lists no image; give each one a line")
         _check_labels(rows)
-        items = _items(rows)
+        places = {name: k for k, name in enumerate(sorted({row.classname for row in rows}))}
+        labels = [places[row.classname] if row.label is None else row.label for row in rows]
+        items = [Item(r.path, label, r.classname) for r, label in zip(rows, labels, strict=True)]
         if not rows[0].split:
             return self.cut(items, "a column split (train, val, test) says it otherwise")
         lists: Lists = {split: [] for split in SPLITS}
@@ -164,11 +166,3 @@ def _check_labels(rows: Sequence[Row]) -> None:
                 f"{row.where}: the class {row.classname} has label {row.label}, and {first.label} "
                 f"in {first.where}; give each class one label"
             )
-
-
-def _items(rows: Sequence[Row]) -> list[Item]:
-    places = {name: k for k, name in enumerate(sorted({row.classname for row in rows}))}
-    return [
-        Item(row.path, places[row.classname] if row.label is None else row.label, row.classname)
-        for row in rows
-    ]

@@ -6,12 +6,12 @@ import logging
 import os
 import posixpath
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from dassl.utils.errors import BadFileError, MissingFileError
 from datasets.parts.folders import below_root, is_folder
-from datasets.parts.items import Item, by_label, check_images
+from datasets.parts.items import Item, by_label
 from datasets.parts.new_splits import cut_classes
 from datasets.parts.reader import ListedDataset, Lists, TaskPlace
 from datasets.parts.wording import first_few
@@ -101,11 +101,6 @@ class OwnDataset(ListedDataset):
         line = f"cut with seed {CUT_SEED} into train / val / test of {counts} images; {pin}"
         logger.info("%s: %s is not split: %s", type(self).__name__, self.source, line)
         return lists
-
-    def check_images(self, items: Iterable[Item]) -> None:
-        """Check that the files of all images in use are there."""
-        remedy = "put them there, or correct the list"
-        check_images(items, self.image_dir, self.source, remedy)
 
     def check_folders(self, root: str) -> None:
         check_folder(self.dataset_dir, type(self).__name__, self.holds)

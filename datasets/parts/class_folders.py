@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from dassl.utils.errors import BadFileError
 from datasets.parts.items import SPLITS
+from datasets.parts.multitask import TaskInfo
 from datasets.parts.new_splits import cut_classes, list_folders, made_by, new_split_file
 from datasets.parts.softcpt_splits import TaskItem, write_task_split
 from datasets.parts.split_file_reader import SplitFileDataset
-from datasets.parts.wording import prepare_command
 
 
 class ClassFolders(SplitFileDataset):
@@ -25,7 +25,7 @@ class ClassFolders(SplitFileDataset):
     @property
     def remedy(self) -> str:
         """The command that makes a split file."""
-        return make_it(type(self).__name__, self.root)
+        return make_it(self.prepare_command)
 
     @classmethod
     def make_split(cls, root: Path, seed: int = 1) -> Path:
@@ -58,19 +58,18 @@ class ClassFolders(SplitFileDataset):
             split: [TaskItem(item.path, item.label, 0) for cut in cuts for item in cut[split]]
             for split in SPLITS
         }
-        write_task_split(
-            str(file),
-            lists,
-            [list(classes[0].values())],
-            taskid2tname=[cls.task_name],
-            taskid2desc=[cls.task_description or cls.task_name],
-            taskid2type=["sl"],
-            taskid2metric=[cls.task_metric],
-            made_by=made_by(cls.__name__, seed),
+        task = TaskInfo(
+            name=cls.task_name,
+            classnames=list(classes[0].values()),
+            description=cls.task_description or cls.task_name,
+            metric=cls.task_metric,
+            template=cls.template,
+            dataset=cls.__name__,
         )
+        write_task_split(str(file), lists, [task], made_by(cls.__name__, seed))
         return file
 
 
-def make_it(dataset: str, root: str) -> str:
+def make_it(command: str) -> str:
     """What to do without the split file of a dataset of which none is published."""
-    return f"none is published: make one by {prepare_command(dataset, root)} --make-split"
+    return f"none is published: make one by {command} --make-split"

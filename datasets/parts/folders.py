@@ -78,10 +78,6 @@ def check_dataset_folder(folder: str, reader: Any, root: str) -> None:
             and names a folder that looks as if it were meant.
     """
     name, below = reader.__name__, os.path.relpath(folder, root)
-    if os.path.isfile(root):
-        raise MissingFileError(
-            f"{name}: DATASET.ROOT {root} is a file; set --root to the folder that holds {below}/"
-        )
     source = f"images: {images_url(reader)}"
     if getattr(reader, "split_url", ""):
         source += f"; split file: {reader.split_url}"
@@ -108,7 +104,10 @@ def check_images_folder(path: str, reader: Any, folder: str) -> None:
     """
     name, remedy = reader.__name__, f"unpack the images there: {images_url(reader)}"
     if not is_folder(path, name, remedy):
-        hint = _misplaced(folder, os.path.relpath(path, folder))
+        below = os.path.relpath(path, folder)
+        deeper = [os.path.join(folder, inner, below) for inner in subfolders(folder)]
+        found = [place for place in deeper if os.path.isdir(place)]
+        hint = f"; {found[0]} is there: move it" if found else ""
         raise MissingFileError(f"{name}: no images folder {path}{hint}; {remedy}")
 
 
@@ -144,20 +143,6 @@ def _hint(root: str, reader: Any, below: str) -> str:
     if root.endswith(os.sep + below):
         above = root.removesuffix(os.sep + below) or os.sep
         return f"; --root is the dataset's own folder: give {above}"
-    return ""
-
-
-def _misplaced(folder: str, images: str) -> str:
-    """A hint at images that lie a folder too deep, or whose folder has another name."""
-    if images == ".":
-        return ""
-    for name in subfolders(folder):
-        if os.path.isdir(os.path.join(folder, name, images)):
-            return f"; {os.path.join(folder, name, images)} is there: move it"
-    parent, last = os.path.split(os.path.join(folder, images))
-    for name in subfolders(parent):
-        if _plain(name) == _plain(last):
-            return f"; {os.path.join(parent, name)} is there: rename it"
     return ""
 
 

@@ -15,7 +15,7 @@ from datasets.parts.folders import subfolders, visible
 from datasets.parts.items import Item
 from datasets.parts.reader import ListedDataset, Lists
 from datasets.parts.text_lists import read_table
-from datasets.parts.wording import counted, first_few, prepare_command
+from datasets.parts.wording import counted, first_few
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ class WnidFolders(ListedDataset):
     labels count those that are there, and `partial` tells of it.
     """
 
-    template = "a photo of a {}."
     holds = "class folders, classnames.txt"
     has_partial_folders = True
     reads_part = False
@@ -76,11 +75,6 @@ class WnidFolders(ListedDataset):
         first = "delete it and " if os.path.lexists(self.names_file) else ""
         return read_table(self.names_file, f"{first}run {self.prepare_command}, which writes it")
 
-    @property
-    def prepare_command(self) -> str:
-        """The command that writes classnames.txt, and sorts the validation images of ImageNet."""
-        return prepare_command(type(self).__name__, os.path.dirname(self.dataset_dir))
-
     def class_folders(self, folder: str, remedy: str) -> list[str]:
         """Names of the folders in a folder, sorted; files beside them are skipped.
 
@@ -106,8 +100,9 @@ class WnidFolders(ListedDataset):
         Raises:
             BadFileError: a folder has no line; or a line has no folder, without DATASET.PARTIAL.
         """
-        present = [name for name in lines if name in set(found)]
-        missing = [name for name in lines if name not in set(found)]
+        there = set(found)
+        present = [name for name in lines if name in there]
+        missing = [name for name in lines if name not in there]
         if len(present) < len(found) or (missing and not (self.reads_part and present)):
             write = f"delete this one and run {self.prepare_command}"
             remedy = f"move folders that are no classes away; for the published file {write}"
@@ -132,24 +127,15 @@ class WnidFolders(ListedDataset):
         """Let `partial` say which class folders are there and how many are not."""
         ids = "".join(f"{self.wnid_of(name)}\n" for name in present)
         digest = hashlib.sha256(ids.encode()).hexdigest()
-        self.partial = {
-            "present": len(present),
-            "missing": len(missing),
-            "present_sha256": digest,
-        }
+        self.partial = {"present": len(present), "missing": len(missing), "present_sha256": digest}
 
     def warn_of_names(self, names: Mapping[str, str]) -> None:
         """Warn where a name is not the published one of its wnid; other ids have none."""
-        known = published_names()
-        other = [wnid for wnid, name in names.items() if known.get(wnid, name) != name]
-        if other:
-            wnid = other[0]
-            line = f"{counted(len(other), 'name')} not as published, as {wnid}, which is "
-            line += f"{names[wnid]!r} and not {known[wnid]!r}; for the published file delete this "
-            line += f"one and run {self.prepare_command}"
-            logger.warning(
-                "Warning: %s: prompts are not the published ones: %s", self.names_file, line
-            )
+        words = renamed(names)
+        if words:
+            line = f"{self.names_file}: prompts are not the published ones: {words}; for the "
+            line += f"published file delete this one and run {self.prepare_command}"
+            logger.warning("Warning: %s", line)
 
     def list_images(self, below: str, folders: Sequence[str], names: Sequence[str]) -> list[Item]:
         """All images of class folders, which count the labels; images of a class by file name.
@@ -244,6 +230,17 @@ def published_names() -> dict[str, str]:
     """Wnid -> name of ImageNet's classes, in label order."""
     wnids, names = published.wnids("ImageNet") or [], published.classnames("ImageNet") or []
     return dict(zip(wnids, names, strict=True))
+
+
+def renamed(names: Mapping[str, str]) -> str:
+    """The words on wnids whose name is not the published one; "" without any."""
+    known = published_names()
+    other = [wnid for wnid, name in names.items() if known.get(wnid, name) != name]
+    if not other:
+        return ""
+    wnid = other[0]
+    line = f"{counted(len(other), 'name')} not as published, as {wnid}, which is "
+    return line + f"{names[wnid]!r} and not {known[wnid]!r}"
 
 
 def difference(first: str, ones: Iterable[str], second: str, others: Iterable[str]) -> str:

@@ -5,25 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from dassl.data.datasets import Datum
 from dassl.utils.errors import MissingFileError
 from datasets.parts.wording import first_few
 
 SPLITS = ("train", "val", "test")
-
-
-class Labelled(Protocol):
-    """What has a label and a class name: `Item` or the engine's Datum."""
-
-    @property
-    def label(self) -> int: ...
-    @property
-    def classname(self) -> str: ...
-
-
-L = TypeVar("L", bound=Labelled)
 
 
 @dataclass(frozen=True)
@@ -41,6 +29,7 @@ class Item:
     classname: str
 
 
+L = TypeVar("L", Item, Datum)
 Lists = dict[str, list[Item]]  # items by "train", "val", "test"
 
 
@@ -96,7 +85,5 @@ def missing_images(missing: Sequence[str], listed: int, image_dir: str, where: s
 def _first_entry(folder: str) -> str:
     try:
         return min(os.listdir(folder), default="nothing")
-    except FileNotFoundError:
-        return "nothing"
     except OSError as error:
         return f"what cannot be listed ({error.strerror})"

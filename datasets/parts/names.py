@@ -136,16 +136,6 @@ def _read_settings(file: Path) -> dict[str, Any]:
     return settings
 
 
-def yaml_stems() -> dict[str, str]:
-    """DATASET.NAME -> stem of its YAML in configs/datasets: of several, the one that says least;
-    of datasets that are registered.
-    """
-    stems: dict[str, str] = {}
-    for stem, settings in sorted(yaml_settings().items(), key=lambda item: len(item[1])):
-        stems.setdefault(settings["NAME"], stem)
-    return stems
-
-
 def suite_members(name: str) -> list[str]:
     """The datasets that a suite joins, by name; none for another dataset."""
     reader = DATASET_REGISTRY.get(name)

@@ -1,6 +1,7 @@
 """Lists that the publishers of a dataset give out, of which a split file is made."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +40,11 @@ def read_official(path: Path, url: str, parse: Callable[[str], Item]) -> list[It
     remedy = f"get it from {url}"
     items = []
     for line in read_lines(str(path), remedy):
-        try:
+        item = None
+        with suppress(ValueError, KeyError):
             item = parse(line)
-        except (ValueError, KeyError) as error:
-            raise BadFileError(
-                f"{path}: {line[:80]!r} is no line of such a list; {remedy}"
-            ) from error
-        if not is_relative(item.path):
-            raise BadFileError(f"{path}: {line[:80]!r} names no file below the images; {remedy}")
+        if item is None or not is_relative(item.path):
+            raise BadFileError(f"{path}: {line[:80]!r} is no line of such a list; {remedy}")
         items.append(item)
     return items
 

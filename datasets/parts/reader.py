@@ -15,6 +15,7 @@ from datasets.parts.fewshot.choice import FewShots, TaskPlace
 from datasets.parts.fewshot.draw import warn_of_small_classes
 from datasets.parts.folders import check_dataset_folder, check_images_folder, images_remedy
 from datasets.parts.items import SPLITS, Item, Lists, check_images
+from datasets.parts.wording import prepare_command
 
 logger = logging.getLogger(__name__)
 
@@ -170,6 +171,12 @@ class ListedDataset(DatasetBase):
         """Check that the files of all images in use are there."""
         reader = type(self)
         check_images(items, self.image_dir, reader.__name__, images_remedy(reader))
+
+    @property
+    def prepare_command(self) -> str:
+        """The command that makes the dataset's folder complete."""
+        root = self.dataset_dir.removesuffix(type(self).dataset_dir).rstrip(os.sep) or os.sep
+        return prepare_command(type(self).__name__, root)
 
     def has_single_task_caches(self) -> bool:
         """Whether draws in `split_fewshot/` are of the lists that are read."""

@@ -15,6 +15,7 @@ from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
 from datasets.parts.classes import no_training_image
 from datasets.parts.items import SPLITS, Item, is_relative
+from datasets.parts.multitask import TaskInfo
 from datasets.parts.split_files import read_lists_file, split_note
 
 
@@ -77,18 +78,19 @@ def load_task_split(path: str) -> TaskSplit:
 
 
 def write_task_split(
-    path: str,
-    lists: Mapping[str, Sequence[TaskItem]],
-    classnames: Sequence[Sequence[str]],
-    made_by: str,
-    **meta: Any,
+    path: str, lists: Mapping[str, Sequence[TaskItem]], tasks: Sequence[TaskInfo], made_by: str
 ) -> None:
-    """Write a split file, whole or not at all; `made_by` marks it as none of the published, `meta`
-    holds further entries of that name."""
+    """Write a split file, whole or not at all; `made_by` marks it as none of the published."""
     content: dict[str, Any] = {"made_by": made_by}
     for split in SPLITS:
         content[split] = [[item.path, [item.label], [item.task]] for item in lists[split]]
-    content["meta"] = {"taskid2cname": classnames, **meta}
+    content["meta"] = {
+        "taskid2cname": [task.classnames for task in tasks],
+        "taskid2tname": [task.name for task in tasks],
+        "taskid2desc": [task.description for task in tasks],
+        "taskid2type": ["sl"] * len(tasks),
+        "taskid2metric": [task.metric for task in tasks],
+    }
     atomic_write(path, json.dumps(content, indent=4))
 
 

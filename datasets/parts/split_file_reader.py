@@ -19,7 +19,6 @@ from datasets.parts.split_files import (
     warn_of_own_split,
     write_split,
 )
-from datasets.parts.wording import prepare_command
 
 
 class SplitFileDataset(ListedDataset):
@@ -94,11 +93,6 @@ class SplitFileDataset(ListedDataset):
         return self.source != self.task_source
 
     @property
-    def root(self) -> str:
-        """The folder that holds the dataset's folder."""
-        return self.dataset_dir.removesuffix(type(self).dataset_dir).rstrip(os.sep) or os.sep
-
-    @property
     def remedy(self) -> str:
         """What to do without a split file."""
         return f"get it from {self.split_url}" if self.split_url else "put it there"
@@ -119,10 +113,9 @@ class PublishedSplit(SplitFileDataset):
     @property
     def remedy(self) -> str:
         """Where the split file is published, and what makes another one."""
-        command = prepare_command(type(self).__name__, self.root)
         return (
-            f"get it from {self.split_url} or {SECOND_SOURCE}, or by {command} (with --make-split "
-            "that makes one of your own, whose numbers are not comparable)"
+            f"get it from {self.split_url} or {SECOND_SOURCE}, or by {self.prepare_command} (with "
+            "--make-split that makes one of your own, whose numbers are not comparable)"
         )
 
     @classmethod

@@ -17,7 +17,7 @@ from dassl.data.datasets import Datum
 from dassl.utils.errors import BadFileError
 from dassl.utils.files import atomic_write
 from datasets.parts.items import SPLITS, Item, check_images, is_relative, to_data
-from datasets.parts.text_lists import read_text
+from datasets.parts.text_lists import parse_json, read_text
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +54,7 @@ def read_lists_file(path: str) -> dict[str, Any]:
         BadFileError: it cannot be opened, is no JSON, or lacks a list.
     """
     text = read_text(path, "put the split file there", "split file")
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:  # the latter of a deeply nested file
-        raise BadFileError(f"{path} cannot be read as JSON ({error}); get it again") from error
+    content = parse_json(text, path, "get it again")
     if not isinstance(content, dict) or not all(
         isinstance(content.get(name), list) for name in SPLITS
     ):
@@ -132,13 +129,11 @@ def save_split(
 ) -> None:
     """Write Datum lists as a split file; `path_prefix` is cut from the paths."""
 
-    def relative(data: Sequence[Datum]) -> list[Item]:
-        return [
-            Item(os.path.relpath(d.impath, path_prefix).replace(os.sep, "/"), d.label, d.classname)
-            for d in data
-        ]
+    def path(item: Datum) -> str:
+        return os.path.relpath(item.impath, path_prefix).replace(os.sep, "/")
 
-    lists = dict(zip(SPLITS, map(relative, (train, val, test)), strict=True))
+    data = zip(SPLITS, (train, val, test), strict=True)
+    lists = {split: [Item(path(d), d.label, d.classname) for d in items] for split, items in data}
     write_split(lists, filepath)
 
 

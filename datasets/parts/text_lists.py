@@ -1,5 +1,8 @@
 """Text files that somebody else wrote: whole, or lists of one entry a line."""
 
+import json
+from typing import Any
+
 from dassl.utils.errors import BadFileError, MissingFileError
 from datasets.parts.folders import LEGIBLE, why_no_file
 
@@ -28,6 +31,19 @@ def read_text(path: str, remedy: str, what: str = "list") -> str:
         raise BadFileError(f"{path} cannot be opened (Permission denied); {LEGIBLE}") from error
     except (OSError, ValueError) as error:
         raise BadFileError(f"{path} cannot be read as text ({error}); {remedy}") from error
+
+
+def parse_json(text: str | bytes, path: str, remedy: str) -> Any:
+    """What the text of a JSON file says.
+
+    Raises:
+        BadFileError: it is no JSON.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # the latter of a deeply nested file
+        reason = " ".join(str(error).split())
+        raise BadFileError(f"{path} cannot be read as JSON ({reason}); {remedy}") from error
 
 
 def read_lines(path: str, remedy: str) -> list[str]:

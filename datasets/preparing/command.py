@@ -83,16 +83,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def prepare(words: Sequence[str], options: Options, catalogue: Catalogue) -> None:
+def prepare(names: Sequence[str], options: Options, catalogue: Catalogue) -> None:
     """Prepares datasets, each as far as it goes, and says what it does.
 
     Args:
-        words: see `resolve`.
+        names: see `resolve`.
 
     Raises:
         UserError: a name is unknown; or one line for each thing that is missing.
     """
-    found = resolve(words)
+    found = resolve(names)
     problems = []
     for one in found:
         own = options
@@ -106,7 +106,10 @@ def prepare(words: Sequence[str], options: Options, catalogue: Catalogue) -> Non
     archives = options.root / FOLDER
     if archives.is_dir() and not problems:
         print(f"{archives} holds the downloaded files; they are not needed any more")
-    print(f"check with: {_check_command(found, options)}", flush=True)
+    words = ["--root", str(options.root), *(one.label for one in found)]
+    if options.folder:
+        words += ["--folder", options.folder]
+    print(f"check with: python -m datasets check {shlex.join(words)}", flush=True)
     if problems:
         raise UserError(problems)
 
@@ -114,13 +117,6 @@ def prepare(words: Sequence[str], options: Options, catalogue: Catalogue) -> Non
 def _makes_split(reader: Any) -> bool:
     """Whether the option --make-split is for a dataset; what is drawn comes with its split file."""
     return hasattr(reader, "make_split") and not hasattr(reader, "make_folder")
-
-
-def _check_command(found: Sequence[Named], options: Options) -> str:
-    words = ["--root", str(options.root), *(one.label for one in found)]
-    if options.folder:
-        words += ["--folder", options.folder]
-    return f"python -m datasets check {shlex.join(words)}"
 
 
 def _prepare_own(named: Named, options: Options) -> list[str]:

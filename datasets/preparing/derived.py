@@ -6,8 +6,8 @@ from typing import Any
 
 from datasets import published
 from datasets.imagenetv2 import ImageNetV2
-from datasets.parts.imagenet_folders import WnidFolders
-from datasets.parts.text_lists import read_text
+from datasets.parts.imagenet_folders import WnidFolders, published_names
+from datasets.parts.text_lists import parse_json, read_text
 
 
 def derived_files(reader: Any, *, for_split: bool = False) -> dict[str, str]:
@@ -17,9 +17,8 @@ def derived_files(reader: Any, *, for_split: bool = False) -> dict[str, str]:
     only the maker of a split file reads: the flowers' cat_to_name.json, labels from 1.
     """
     if issubclass(reader, WnidFolders):
-        wnids, names = published.wnids("ImageNet"), published.classnames("ImageNet")
-        pairs = zip(wnids or (), names or (), strict=True)
-        return {"classnames.txt": "".join(f"{wnid} {name}\n" for wnid, name in pairs)}
+        lines = [f"{wnid} {name}\n" for wnid, name in published_names().items()]
+        return {"classnames.txt": "".join(lines)}
     if for_split and reader.__name__ == "OxfordFlowers":
         names = published.classnames("OxfordFlowers")
         assert names is not None
@@ -36,10 +35,7 @@ def is_as_derived(path: Path, content: str, reader: Any) -> bool:
     """
     found = read_text(str(path), "delete it")
     if path.suffix == ".json":
-        try:
-            return bool(json.loads(found) == json.loads(content))
-        except ValueError:
-            return False
+        return bool(parse_json(found, str(path), "delete it") == json.loads(content))
     lines, wanted = ([line.strip() for line in text.split("\n")] for text in (found, content))
     if not issubclass(reader, ImageNetV2):  # whose folders are places in the file
         lines, wanted = sorted(lines), sorted(wanted)

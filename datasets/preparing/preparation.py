@@ -34,6 +34,7 @@ class Preparation:
     def __init__(self, reader: Any, options: Options, catalogue: Catalogue) -> None:
         self.reader, self.options = reader, options
         self.folder = options.root / reader.dataset_dir
+        self.split_name = getattr(reader, "split_file", "")
         self.parts = catalogue.parts_of(reader)
         self.sources = Sources(options.root, reader.dataset_dir, options.given)
         self.problems: list[str] = []
@@ -81,17 +82,14 @@ class Preparation:
     def _is_wanted(self, part: Part) -> bool:
         if part.to_make_split:
             return self.options.make_split
-        return not (self.options.make_split and self._split_name() in part.takes)
-
-    def _split_name(self) -> str:
-        return getattr(self.reader, "split_file", "")
+        return not (self.options.make_split and self.split_name in part.takes)
 
     def _say(self, line: str) -> None:
         print(f"{self.reader.__name__}: {line}", flush=True)
 
     def _refuse_second_split(self) -> None:
-        path = self.folder / self._split_name()
-        if self.options.make_split and self._split_name() and os.path.lexists(path):
+        path = self.folder / self.split_name
+        if self.options.make_split and self.split_name and os.path.lexists(path):
             raise UserError(f"{path} is there: delete it to make another one")
 
     def _do(self, what: str, action: Callable[[], object]) -> None:
@@ -156,7 +154,7 @@ class Preparation:
 
     def _lack(self, part: Part, missing: list[str]) -> None:
         advice = self.sources.how_to_get(part)
-        if self._split_name() in part.takes:
+        if self.split_name in part.takes:
             advice += "; or make one of your own, with other numbers than published: --make-split"
         self.problems.append(f"no {self.folder / missing[-1]}; {advice}")
 

@@ -27,20 +27,13 @@ class Sources:
     given: Path | None = None
     faults: list[str] = field(default_factory=list)
 
-    def places(self, name: str) -> list[Path]:
-        """Where a file of this name is looked for: --from (there may be a folder for the dataset
-        in it, since names like images.tar.gz mean little), and the dataset's folder.
+    def present(self, file: PublishedFile) -> list[Path]:
+        """Files of this name that are there: in --from (there may be a folder for the dataset in
+        it, since names like images.tar.gz mean little), and in the dataset's folder.
         """
         folders = [self.given / self.folder, self.given] if self.given else []
-        return [folder / name for folder in (*folders, self.root / self.folder)]
-
-    def target(self, file: PublishedFile) -> Path:
-        """Where a file is downloaded to."""
-        return self.root / FOLDER / self.folder / file.name
-
-    def present(self, file: PublishedFile) -> list[Path]:
-        """Files of this name that are there."""
-        return [path for path in self.places(file.name) if path.is_file()]
+        paths = [folder / file.name for folder in (*folders, self.root / self.folder)]
+        return [path for path in paths if path.is_file()]
 
     def is_offered(self, file: PublishedFile) -> bool:
         """Whether it can be downloaded."""
@@ -79,8 +72,9 @@ class Sources:
 
     def _download(self, file: PublishedFile) -> Path:
         assert file.checksum is not None
+        target = self.root / FOLDER / self.folder / file.name
         remedy = "free the space or give another --root"
-        return downloads.fetch(file.url, self.target(file), file.checksum, remedy=remedy)
+        return downloads.fetch(file.url, target, file.checksum, remedy=remedy)
 
     def how_to_get(self, part: Part) -> str:
         """What the user does to get a part that is not there."""

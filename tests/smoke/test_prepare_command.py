@@ -57,7 +57,7 @@ def test_mistakes_in_the_command_line_are_one_line(tmp_path, capsys, monkeypatch
     monkeypatch.delenv("DATA", raising=False)
     for words, message in [
         (["oxfordpet", "--root", tmp_path], "no dataset oxfordpet; did you mean OxfordPets?"),
-        (["eurosat", "--root", tmp_path / "no"], "does not exist; give the folder that holds"),
+        (["eurosat", "--root", tmp_path / "no"], "is no folder; give the folder that holds"),
         (["--root", tmp_path], "the following arguments are required: NAME"),
         (["eurosat"], "no data folder: give --root or set the environment variable DATA"),
     ]:

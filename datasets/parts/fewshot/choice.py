@@ -55,11 +55,6 @@ class KeptDraw:
     seed: int
     task: int | None = None
 
-    @property
-    def published(self) -> bool:
-        """Whether another repository wrote it."""
-        return self.path.endswith(".pkl")
-
     def read(
         self, dataset: "ListedDataset", lists: Lists | None, *, same_source: bool = True
     ) -> Lists:
@@ -78,7 +73,7 @@ class KeptDraw:
         if self.task is not None:
             names = {item.label: item.classname for item in lists["train"]} if lists else {}
             drawn = read_task_cache(self.path, images, splits, names, self.task)
-        elif self.published:
+        elif self.path.endswith(".pkl"):
             drawn = read_cache(self.path, images, splits)
         else:
             key = draw_key(dataset, lists if same_source else None, self.shots, self.seed)
@@ -126,7 +121,7 @@ class FewShots:
         cached = self._read(kept[0]) if kept else None
         if cached:
             self._warn_of_others(kept, cached)
-        if cached and kept[0].published:
+        if cached and kept[0].path.endswith(".pkl"):
             return cached
         # With a draw of ours too, so that what follows has the random numbers of the run that
         # wrote it.

@@ -47,23 +47,17 @@ def check_fit(
 
 
 def _check_classes(cached: Mapping[str, Sequence[Item]], train: Sequence[Item], path: str) -> None:
-    expected, found = (
-        {(item.label, item.classname) for item in items} for items in (train, cached["train"])
-    )
-    if expected != found:
-        label, name = min(expected ^ found)
-        side = "lacks" if (label, name) in expected else "alone has"
-        raise BadFileError(
-            f"{path} {side} the class {_one_line(name)} (label {label}): it was drawn from other "
-            f"classes than are listed now; {REMEDY}"
-        )
+    expected = {(item.label, item.classname) for item in train}
     for split, items in cached.items():
-        for item in items:
-            if (item.label, item.classname) not in found:
-                raise BadFileError(
-                    f"{path} has the class {_one_line(item.classname)} (label {item.label}) in "
-                    f"{split} only; {REMEDY}"
-                )
+        found = {(item.label, item.classname) for item in items}
+        differing = found ^ expected if split == "train" else found - expected
+        if differing:
+            label, name = min(differing)
+            side = "lacks" if (label, name) in expected else "alone has"
+            raise BadFileError(
+                f"{path} {side} the class {_one_line(name)} (label {label}): it was drawn from "
+                f"other classes than are listed now; {REMEDY}"
+            )
 
 
 def _check_unlisted(paths: Sequence[str], test: Sequence[Item], image_dir: str, path: str) -> None:

@@ -19,6 +19,7 @@ from dassl.utils.files import atomic_write
 from datasets.parts.fewshot.files import REMEDY, read_bytes
 from datasets.parts.items import Item
 from datasets.parts.split_files import parse_item
+from datasets.parts.text_lists import parse_json
 
 FORMAT = 1
 
@@ -69,7 +70,9 @@ def read_json_cache(
         BadFileError: the file is cut short, of another format, dataset, number of shots, seed or
             split file, or an entry is malformed (the first is named).
     """
-    content = _load(path)
+    content = parse_json(read_bytes(path), path, REMEDY)
+    if not isinstance(content, dict):
+        raise BadFileError(f"{path} is no few-shot cache; {REMEDY}")
     split_sha256 = key.pop("split_sha256", None)
     for name, value in {"format": FORMAT, **key}.items():
         found = content.get(name)
@@ -92,15 +95,3 @@ def read_json_cache(
         ]
         for split in splits
     }
-
-
-def _load(path: str) -> dict[str, Any]:
-    try:
-        content = json.loads(read_bytes(path))
-    # a deeply nested file ends in RecursionError
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise BadFileError(f"{path} is no whole JSON file ({reason}); {REMEDY}") from error
-    if not isinstance(content, dict):
-        raise BadFileError(f"{path} is no few-shot cache; {REMEDY}")
-    return content

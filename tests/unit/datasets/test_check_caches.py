@@ -15,6 +15,7 @@ from datasets.imagenetv2 import ImageNetV2
 from datasets.parts.fewshot.draw import draw_lists
 from datasets.parts.fewshot.files import json_cache_path
 from datasets.parts.fewshot.json_files import source_sha256, write_json_cache
+from datasets.parts.multitask import TaskInfo
 from datasets.parts.softcpt_splits import TaskItem, write_task_split
 from datasets.parts.split_files import load_split
 from tests.support.checked_folders import (
@@ -144,7 +145,7 @@ def test_our_cache_of_something_else_is_wrong(pets, capsys, change, words):
 
 def test_our_cache_that_is_cut_short_is_wrong(pets, capsys):
     put(pets / "split_fewshot" / "shot_2-seed_1.json", b'{"format": 1')
-    assert "no whole JSON file" in only(findings(capsys, pets), "wrong")
+    assert "cannot be read as JSON" in only(findings(capsys, pets), "wrong")
 
 
 def test_one_bad_cache_does_not_hide_the_others(pets, capsys):
@@ -165,12 +166,10 @@ def test_a_cache_is_read_where_the_split_file_is_broken(pets, capsys):
     assert f"1 cache in {pets}/split_fewshot readable" in found.of("ok")[-1]
 
 
-def test_files_of_other_repositories_are_mentioned(pets, capsys):
-    put(pets / "preprocessed.pkl", b"-")
+def test_a_file_that_is_no_cache_is_a_warning(pets, capsys):
     put(pets / "split_fewshot" / "notes.txt", b"-")
     found = findings(capsys, pets)
     assert "notes.txt is no shot_K-seed_S cache; it is unused" in only(found, "warning")
-    assert "preprocessed.pkl is a list of another repository; it is not read" in found.of("ok")
 
 
 def test_a_file_in_place_of_the_cache_folder_is_a_warning(pets, capsys):
@@ -247,9 +246,10 @@ def test_a_second_split_file_of_softcpt_is_checked(pets, capsys):
         split: [TaskItem(item.path, item.label, 0) for item in items]
         for split, items in load_split(str(pets / SPLIT)).items()
     }
-    names = [["cat", "dog", "emu", "fox"]]
+    names = ["cat", "dog", "emu", "fox"]
+    task = TaskInfo("pets", names, "", "mean_acc", "{}", "oxford_pets")
     file = pets / "split_dk_OxfordPets.json"
-    write_task_split(str(file), lists, names, made_by="")
+    write_task_split(str(file), lists, [task], made_by="")
     found = findings(capsys, pets)
     assert (found.code, found.bad) == (0, [])
     assert any(text.startswith("split_dk_OxfordPets.json has 4 classes") for text in found.of("ok"))

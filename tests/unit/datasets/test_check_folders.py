@@ -134,20 +134,6 @@ def test_linked_folders_and_images_are_followed(pets, capsys):
     assert check(capsys, pets.parent, "OxfordPets").code == 0
 
 
-def test_a_folder_that_cannot_be_listed_is_named(pets, monkeypatch, capsys):
-    scandir = os.scandir
-
-    def refuse(path):
-        if str(path).rstrip("/.").endswith("images"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    found = check(capsys, pets.parent, "OxfordPets")
-    assert found.code == 2
-    assert f"{pets}/images cannot be listed (Permission denied)" in found.of("wrong")[0]
-
-
 def test_a_split_file_that_may_not_be_read_is_named(pets, monkeypatch, capsys):
     class Forbidden:
         def __init__(self, *_, **__):

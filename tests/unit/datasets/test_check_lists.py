@@ -28,7 +28,7 @@ def findings(capsys, folder, name="FGVCAircraft"):
 def test_a_whole_aircraft_folder_is_complete(aircraft, capsys):
     found = findings(capsys, aircraft)
     assert (found.code, found.bad) == (0, [])
-    assert found.of("ok")[0].startswith("the four lists have the published 3 classes, 6 / 6 / 6")
+    assert found.of("ok")[0].startswith(f"{aircraft} has the published 3 classes, 6 / 6 / 6")
 
 
 def test_each_missing_list_is_named(aircraft, capsys):

@@ -8,7 +8,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.utils.errors import UserError
 from datasets.__main__ import run
 from datasets.checking.listing import rows
-from datasets.parts.names import CONFIGS, Named, named_suites, resolve, yaml_stems
+from datasets.parts.names import CONFIGS, Named, named_suites, resolve, yaml_settings
 
 
 def named(words, find=resolve):
@@ -29,9 +29,9 @@ def test_a_dataset_has_the_name_of_its_class_and_of_its_yaml(word):
 
 
 def test_every_yaml_names_a_dataset():
-    assert sorted(yaml_stems().values()) == sorted(file.stem for file in CONFIGS.glob("*.yaml"))
-    for name, stem in yaml_stems().items():
-        assert set(resolve([stem])) == set(resolve([name]))
+    assert sorted(yaml_settings()) == sorted(file.stem for file in CONFIGS.glob("*.yaml"))
+    for stem, settings in yaml_settings().items():
+        assert set(resolve([stem])) == set(resolve([settings["NAME"]]))
 
 
 def test_a_suite_stands_for_its_members_each_once():

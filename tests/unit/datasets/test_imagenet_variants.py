@@ -240,9 +240,9 @@ def test_v2_refuses_class_names_in_another_order(tmp_path):
     file = write(tmp_path, ImageNetV2).parent / "classnames.txt"
     file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
     assert message_of(tmp_path, ImageNetV2) == (
-        f"{file}: the lines are not in the order of the wnids, so folder 0 would be {WNIDS[-1]} in "
-        f"place of {WNIDS[0]}; delete it and run python -m datasets prepare ImageNetV2 --root "
-        f"{tmp_path}, which writes it"
+        f"{file}: the lines are not in the order of the wnids, which are those of "
+        f"the folders; delete it and run python -m datasets prepare ImageNetV2 --root {tmp_path}, "
+        "which writes it"
     )
 
 

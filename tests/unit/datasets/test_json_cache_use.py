@@ -104,7 +104,7 @@ def test_a_cache_that_was_edited_is_used_with_a_warning(folder, capsys):
         ({"shots": 4}, "has 4 as shots, not 2"),
         ({"split_sha256": "0"}, "was drawn from other lists than there are now"),
         ({"train": [["cat_train_0.jpg", 0, "cat"]]}, "lacks the class dog (label 1)"),
-        ({"val": [["cat_val_0.jpg", 5, "cat"]]}, "has the class cat (label 5) in val only"),
+        ({"val": [["cat_val_0.jpg", 5, "cat"]]}, "alone has the class cat (label 5)"),
         ({"val": [["cat_val_0.jpg", 1, "dog"]]}, "cat_val_0.jpg in the class dog (label 1), where"),
         ({"val": [["cat_test_0.jpg", 0, "cat"]]}, "1 images that are for testing, as cat_test_0"),
         ({"train": [["no.jpg", 0, "cat\n" * 999]]}, "lacks the class cat"),
@@ -134,7 +134,7 @@ def test_half_a_cache_is_never_used(folder):
     read(folder)
     path = folder / NAME
     path.write_bytes(path.read_bytes()[:-20])
-    assert "is no whole JSON file" in message_of(folder)
+    assert "cannot be read as JSON" in message_of(folder)
 
 
 def test_the_draw_of_official_lists_is_tied_to_them(tmp_path):

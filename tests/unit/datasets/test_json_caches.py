@@ -112,11 +112,11 @@ def test_a_malformed_entry_is_named(path, entries, expected):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "no whole JSON file"),
-        (b'{"format": 1, "dataset": "Oxf', "no whole JSON file"),
-        (b"\xff\xfe\x00{", "no whole JSON file"),
-        (b"[" * 100_000, "no whole JSON file"),
-        (b'{"format": ' + b"9" * 10_000 + b"}", "no whole JSON file"),
+        (b"", "cannot be read as JSON"),
+        (b'{"format": 1, "dataset": "Oxf', "cannot be read as JSON"),
+        (b"\xff\xfe\x00{", "cannot be read as JSON"),
+        (b"[" * 100_000, "cannot be read as JSON"),
+        (b'{"format": ' + b"9" * 10_000 + b"}", "cannot be read as JSON"),
         (b"[1, 2]", "no few-shot cache"),
     ],
 )

@@ -93,7 +93,9 @@ def test_odd_letters_and_blanks_in_paths_and_names_just_work(tmp_path, place):
 
 def test_a_root_that_is_a_file_is_named(folder):
     file = folder / OxfordPets.split_file
-    with pytest.raises(UserError, match=f"DATASET.ROOT {file} is a file; set --root to the folder"):
+    with pytest.raises(
+        UserError, match=f"no folder {file}/oxford_pets; .* set --root to the folder"
+    ):
         OxfordPets(dataset_cfg(file))
 
 
