@@ -17,7 +17,7 @@ from trainers.parts.register import register_method
 from trainers.parts.softcpt_options import MTCOOP_OPTIONS, NODE, combination_problems
 from trainers.parts.task_prompts import Layout, NameContext, NamePrompts, PromptGenerator, only_task
 from trainers.parts.task_training import MultiTaskTrainer, step_columns
-from trainers.parts.trainer import Children
+from trainers.parts.trained_parts import Children
 
 NOT_COMPUTED = 1e-6  # quirk: what `map` sees in the place of classes that were not drawn
 

@@ -40,7 +40,6 @@ TCP_OPTIONS = Options(
     "TRAINER.TCP",
     W=Option(8.0, "weight of the pull to the hand-written prompts", minimum=0),
     BLOCK=Option(9, "text block, from 1, that the class tokens enter", minimum=1),
-    ADAM_EPS=Option(1e-3, "eps of Adam, which the published half precision needs", minimum=0),
 )
 
 
@@ -112,9 +111,4 @@ class TCP(PromptTrainer):
     options = (COOP_OPTIONS, TCP_OPTIONS)
     precision_key = "TRAINER.COOP.PREC"
     checkpoint = {"prompt_learner": "prompt_learner"}  # noqa: RUF012
-
-    def build_model(self) -> None:
-        super().build_model()
-        for group in self.optim.param_groups:
-            if "eps" in group:
-                group["eps"] = self.cfg.TRAINER.TCP.ADAM_EPS
+    defaults = {"OPTIM.ADAM_EPS": 1e-3}  # noqa: RUF012  as its README asks

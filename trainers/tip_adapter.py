@@ -23,7 +23,6 @@ from trainers.parts.trainer import PromptTrainer
 from trainers.zsclip import ZeroshotModel
 
 SCALE = 100.0  # of the zero-shot logits, whatever CLIP's temperature: alpha was searched beside it
-ADAM_EPS = 1e-4  # published
 
 
 class TipAdapterModel(CacheModel, ZeroshotModel):
@@ -73,12 +72,11 @@ class TipAdapterF(CacheTrainer, PromptTrainer):
     options = (CACHE_OPTIONS,)
     precision_key = "TRAINER.TIPADAPTER.PREC"
     checkpoint = {"tip_adapter": ""}  # noqa: RUF012
+    defaults = {"OPTIM.ADAM_EPS": 1e-4}  # noqa: RUF012  published
 
     def build_model(self) -> None:
         super().build_model()
         self.best = Best()
-        for group in self.optim.param_groups:
-            group["eps"] = ADAM_EPS
 
     def build_data_loader(self) -> None:
         super().build_data_loader()

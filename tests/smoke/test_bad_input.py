@@ -199,7 +199,8 @@ def test_what_was_tested_stands_in_the_result(trained, small_vit, tmp_path):
     assert found["provenance"]["dataset"]["num_train"] == 12
     weights = small_vit.read_bytes()
     backbone = found["provenance"]["backbone"]
-    assert backbone["name"] == small_vit.name
+    assert (backbone["name"], backbone["activation"]) == (small_vit.name, "quick_gelu")
+    assert backbone["activation_from"] and backbone["layout"]
     assert backbone["sha256"] == hashlib.sha256(weights).hexdigest()
     log = (tmp_path / "tuned" / "log.txt").read_text()
     assert "Notice: DATASET.NUM_SHOTS 0: trains on every training image" in log

@@ -31,7 +31,7 @@ class TowerRun(golden_run.GoldenRun):
         facts = self.facts
         words = [*facts["overrides"], *options]
         if "adam_eps" in facts:
-            words += ["TRAINER.TCP.ADAM_EPS", facts["adam_eps"]]
+            words += ["OPTIM.ADAM_EPS", facts["adam_eps"]]
         cfg = prompt_run.config(
             facts["trainer"],
             facts["config_file"],

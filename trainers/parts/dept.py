@@ -32,7 +32,8 @@ from trainers.parts.film import FiLM, Same
 from trainers.parts.model import Batch, Features, Objective, PromptModel, cosine_logits
 from trainers.parts.options import Option, Options
 from trainers.parts.staged_groups import staged_groups
-from trainers.parts.trainer import Children, PromptTrainer
+from trainers.parts.trained_parts import Children
+from trainers.parts.trainer import PromptTrainer
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from dassl.engine import TrainerX
 from dassl.utils.errors import UserError
-from trainers.parts.trainer import PromptTrainer, folder_module
+from trainers.parts.trained_parts import folder_module
+from trainers.parts.trainer import PromptTrainer
 
 
 class FittedTrainer(PromptTrainer):

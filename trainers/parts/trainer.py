@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 from yacs.config import CfgNode
 
@@ -17,7 +17,6 @@ from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils.errors import UserError
 from trainers.parts.backbone import BACKBONE_OPTIONS, load_backbone
-from trainers.parts.backbone_facts import backbone_facts
 from trainers.parts.checkpoint import (
     checkpoint_name,
     initial_files,
@@ -30,13 +29,13 @@ from trainers.parts.data_options import DATA_OPTIONS
 from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
+from trainers.parts.trained_parts import Children, folder_module, narrow_to_names
 from trainers.parts.views import check_num_views, to_batch
 
 logger = logging.getLogger(__name__)
 
 
-Children = str | tuple[str, ...]  # what of a model lies in one checkpoint folder
-
+BACKBONE_FACTS = ("name", "sha256", "activation", "activation_from", "layout")  # in result.json
 SHARED_OPTIONS = (
     Options(
         "TRAINER",
@@ -134,9 +133,10 @@ class PromptTrainer(TrainerX):
         """SHA-256 of the config without other methods' options: adding a method changes nothing."""
         return config_sha256(OPTIONS.without_foreign(self.cfg, own_keys(type(self))))
 
-    def backbone_facts(self) -> dict[str, Any]:
-        """What CLIP the run is on."""
-        return backbone_facts(self.cfg, self.model.clip)
+    def backbone_facts(self) -> dict[str, Any] | None:
+        """What CLIP the run is on; None for one that was not loaded from a file."""
+        source = self.model.clip.source
+        return source and {name: getattr(source, name) for name in BACKBONE_FACTS}
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
@@ -293,32 +293,3 @@ class PromptTrainer(TrainerX):
             self._restore(name, keyed, found.path)
             logger.info(f'Initial weights from "{found.path}" (epoch = {found.epoch})')
         self.initial_files = list(files.values())
-
-
-def folder_module(model: PromptModel, children: Children) -> nn.Module:
-    """The part of a model that one checkpoint folder holds; several children keep their names."""
-    if isinstance(children, str):
-        return model.get_submodule(children)
-    parts = {name: getattr(model, name) for name in children}
-    return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
-
-
-def narrow_to_names(model: PromptModel, cfg: CfgNode) -> None:
-    """TRAINER.NAMES_TO_UPDATE: of what a method trains, keep the tensors whose name contains one of
-    the words.
-
-    Raises:
-        UserError: no trained tensor is left.
-    """
-    words = cfg.TRAINER.NAMES_TO_UPDATE
-    if not words:
-        return
-    trained = [name for name, tensor in model.named_parameters() if tensor.requires_grad]
-    kept = {name for name in trained if any(word in name for word in words)}
-    if not kept:
-        raise UserError(
-            f"TRAINER.NAMES_TO_UPDATE = {list(words)} names no trained tensor; "
-            f"use words of {trained}"
-        )
-    for name, tensor in model.named_parameters():
-        tensor.requires_grad_(name in kept)

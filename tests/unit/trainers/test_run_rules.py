@@ -247,3 +247,11 @@ def test_flags_behind_the_options_are_named_all_at_once():
     first, second = caught.value.problems
     assert first.startswith("--seed: flags stand before the KEY VALUE options")
     assert "before OPTIM.LR" in first and second.startswith("--no-such")
+
+
+@pytest.mark.parametrize(
+    ("name", "eps"), [("CoOp", 1e-8), ("TCPDePT", 1e-3), ("TipAdapterF", 1e-4)]
+)
+def test_a_methods_own_eps_gives_way_to_a_typed_one(name, eps):
+    optim = [build_config(name, [], {}, w)[0].cfg.OPTIM for w in ([], ["OPTIM.ADAM_EPS", "1e-6"])]
+    assert [o.ADAM_EPS for o in optim] == [eps, 1e-6]
