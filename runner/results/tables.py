@@ -160,6 +160,10 @@ class Table:
                 cells[line.name, "H"] = replace(of_seeds, mean=mean)
         return cells
 
+    def lacking(self, line: str, measure: str) -> str:
+        """Return what stands in place of a mean that is not there: `odd` or `missing`."""
+        return "odd" if (line, measure.replace(MEAN_OF_H, "H")) in self.odd else "missing"
+
     def only(self, column: str) -> "Table":
         """Return the same with one of its columns."""
         behind = {place: rows for place, rows in self.behind.items() if place[1] == column}

@@ -165,7 +165,7 @@ def _entries(comparison: Comparison, line: Line) -> Iterable[Entry]:
         yield spread_entry(pair.ours)
         odd = "†" if pair.odd else ""
         yield Entry(f"{pair.published:.2f}{odd}", kind="number", order=pair.published)
-        yield number(pair.difference, "+.2f")
+        yield number(pair.difference, "+z.2f")
         if pair.within is None:
             yield Entry("one seed")
         else:
