@@ -61,9 +61,9 @@ class Table:
     mode: Mode
     columns: tuple[str, ...]
     seeds: tuple[int, ...]
-    lines: tuple[Line, ...]
-    behind: Mapping[tuple[str, str], Sequence[Row]]
     csv: Path
+    lines: tuple[Line, ...] = ()
+    behind: Mapping[tuple[str, str], Sequence[Row]] = field(default_factory=dict)
     csv_by_column: Mapping[str, Path] = field(default_factory=dict)
     members: tuple[Row, ...] = ()
     spare: tuple[Row, ...] = ()

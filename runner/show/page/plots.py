@@ -17,7 +17,7 @@ from runner.results.lines import Line
 from runner.results.tables import Spread, harmonic_mean
 from runner.show.page.comparison import Comparison
 from runner.show.page.sections import Method, Section
-from runner.show.picture import MARKERS
+from runner.show.picture import MARKERS, plain
 
 Colours = Mapping[str, int]
 """Label of a method -> number of its colour, the same all over the page."""
@@ -113,7 +113,7 @@ def scatter(section: Section, colours: Colours, comparisons: Sequence[Comparison
             mark(label, base.mean, new.mean, f"{label}: base {_said(base)}, new {_said(new)}")
         axis.margins(0.08)
         _equal_h(axis)
-        _plain(axis, "both")
+        plain(axis, "both", _RULE)
         axis.set(xlabel="base classes, %", ylabel="new classes, %")
         return _inline(figure, "Base against new", tips)
 
@@ -179,16 +179,10 @@ def _panel(
         axis.set_xticks(places, [str(number) for number in places])
         axis.minorticks_off()
         axis.margins(x=0.08)
-        _plain(axis, "y")
+        plain(axis, "y", _RULE)
         axis.set_title(name, loc="left", fontsize=12, fontweight="bold")
         axis.set_xlabel("shots per class")
         return _inline(figure, f"{name}: accuracy over shots", tips)
-
-
-def _plain(axis: Any, grid: str) -> None:
-    axis.grid(axis=grid, color=_RULE, linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def first_sources(comparisons: Iterable[Comparison]) -> list[Comparison]:

@@ -15,7 +15,7 @@ from runner.results.schema import DONE, FAILED
 from runner.results.table import natural
 from runner.results.tables import MEAN_OF_H, Spread, Table
 from runner.show.page.sections import Method, Section
-from runner.show.screen import OWN_SPLIT, experiment_name
+from runner.show.screen import OWN_SPLIT, marked
 from runner.show.tally_text import COSTS, costs
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
@@ -88,10 +88,8 @@ class Sheet:
         return bool(found) and all(entry.kind in kinds or not entry.text for entry in found)
 
 
-def number(value: float | None, shape: str = "z.2f") -> Entry:
-    """Return the entry of a plain number, an empty one for none."""
-    if value is None:
-        return Entry("")
+def number(value: float, shape: str = "z.2f") -> Entry:
+    """Return the entry of a plain number."""
     return Entry(f"{value:{shape}}", kind="number", order=value)
 
 
@@ -120,34 +118,32 @@ def section_sheets(section: Section) -> list[Sheet]:
 def _sheet(
     section: Section, title: str, heads: Sequence[str], columns: Sequence[tuple[Line, str]]
 ) -> Sheet:
-    notes = [[cell_note(section, m.table, *column) for column in columns] for m in section.methods]
-    bests = []
-    for place, (line, measure) in enumerate(columns):
-        whole = [
-            cell.mean
-            for method, own in zip(section.methods, notes, strict=True)
-            if (cell := method.table.cells.get((line.name, measure))) and not own[place]
-        ]
-        bests.append(f"{max(whole):.2f}" if len(whole) > 1 else "")
-    rows = []
-    for method, own in zip(section.methods, notes, strict=True):
-        entries = [Entry(experiment_of(method), kind="name")]
-        for (line, measure), winner, note in zip(columns, bests, own, strict=True):
-            cell = method.table.cells.get((line.name, measure))
-            if cell is None:
-                entries.append(Entry(method.table.lacking(line.name, measure), kind="missing"))
-                continue
-            won = not note and f"{cell.mean:.2f}" == winner
+    names = [
+        Entry(marked(each.label, bool(each.table.own_splits)), kind="name")
+        for each in section.methods
+    ]
+    body = [_column(section, *column) for column in columns]
+    short = any(entry.note for column in body for entry in column)
+    notes = _notes(section, {measure for _, measure in columns}, short)
+    rows = tuple(zip(names, *body, strict=True))
+    return Sheet(title, ("method", *heads), rows, tuple(notes))
+
+
+def _column(section: Section, line: Line, measure: str) -> list[Entry]:
+    """Return a number of every method; the best is among those that lack nothing."""
+    cells = [method.table.cells.get((line.name, measure)) for method in section.methods]
+    notes = [cell_note(section, method.table, line, measure) for method in section.methods]
+    whole = [cell.mean for cell, note in zip(cells, notes, strict=True) if cell and not note]
+    winner = f"{max(whole):.2f}" if len(whole) > 1 else ""
+    entries = []
+    for method, cell, note in zip(section.methods, cells, notes, strict=True):
+        if cell is None:
+            entries.append(Entry(method.table.lacking(line.name, measure), kind="missing"))
+        else:
+            best = not note and f"{cell.mean:.2f}" == winner
             link = runs_key(section, method)
-            entries.append(spread_entry(cell, best=won, note=note, link=link))
-        rows.append(tuple(entries))
-    said = _notes(section, {measure for _, measure in columns}, any(any(own) for own in notes))
-    return Sheet(title, ("method", *heads), tuple(rows), tuple(said))
-
-
-def experiment_of(method: Method) -> str:
-    """Return a method's name, with a star where a split is not a published one."""
-    return f"{method.label}{experiment_name(method.table)[len(method.table.label) :]}"
+            entries.append(spread_entry(cell, best=best, note=note, link=link))
+    return entries
 
 
 def runs_key(section: Section, method: Method) -> str:
@@ -190,10 +186,7 @@ def cost_sheet(section: Section) -> Sheet | None:
     rows = []
     for method in section.methods:
         done = [run for run in (*method.table.runs, *method.table.spare) if run["state"] == DONE]
-        entries = [
-            Entry(cost.text, kind="number" if cost.runs else "", note=cost.range, order=cost.mean)
-            for cost in costs(done)
-        ]
+        entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in costs(done)]
         devices = ", ".join(dict.fromkeys(run["device"] for run in done if run["device"]))
         if any(entry.text for entry in entries):
             count = Entry(str(len(done)), kind="number")
@@ -254,8 +247,7 @@ def configuration_sheet(sections: Sequence[Section]) -> Sheet:
         )
         for place, (section, method) in enumerate(methods)
     ]
-    alike = [f"{name} {values[0]}" for name, values in columns.items()
-             if name not in own and values[0]]  # fmt: skip
+    alike = [f"{name} {v[0]}" for name, v in columns.items() if name not in own and v[0]]
     notes = ["Options: KEY VALUE words of the command line and of the experiment, by the logs."]
     notes = notes if "options" in own else []
     notes += [f"The same for all: {', '.join(alike)}."] if alike else []
