@@ -118,8 +118,6 @@ def _fill(
         mode=MODES[mode],
         columns=columns,
         seeds=seeds,
-        lines=(),
-        behind={},
         csv=Path(csv),
         members=tuple(row for rows in best.values() for row in rows),
         spare=tuple(spare),
@@ -168,21 +166,20 @@ def _absent(cells: Sequence[Cell], best: dict[Cell, list[Row]]) -> tuple[str, ..
 def _by_shots(few: Sequence[Table]) -> list[Table]:
     """Return few-shot tables with a column for each number of shots, of every trainer that has
     several; where it has two YAMLs at the same shots, of every YAML."""
-    by_trainer: dict[tuple[str, str, str], list[Table]] = defaultdict(list)
+    by_trainer: dict[tuple[str, str], list[Table]] = defaultdict(list)
     for table in few:
-        by_trainer[table.experiment, table.trainer, ""].append(table)
-    groups: dict[tuple[str, str, str], list[Table]] = defaultdict(list)
-    for key, members in by_trainer.items():
-        one_yaml = len({table.members[0]["shots"] for table in members}) == len(members)
-        for table in members:
-            groups[key if one_yaml else (*key[:2], f"-{table.members[0]['cfg']}")].append(table)
+        by_trainer[table.experiment, table.trainer].append(table)
     made = []
-    for (experiment, trainer, cfg), members in groups.items():
-        if len(members) > 1:
+    for (experiment, trainer), tables in by_trainer.items():
+        one_yaml = len({table.members[0]["shots"] for table in tables}) == len(tables)
+        for cfg in dict.fromkeys("" if one_yaml else t.members[0]["cfg"] for t in tables):
+            members = [t for t in tables if cfg in ("", t.members[0]["cfg"])]
+            if len(members) == 1:
+                continue
             shots = sorted(table.members[0]["shots"] for table in members)
             cells = [(row, shots_column(row["shots"])) for each in members for row in each.members]
-            label = f"{experiment} {trainer}{cfg.replace('-', ' ', 1)}"
-            csv = f"fs-{trainer}{cfg}.csv"
+            words = [trainer, *([cfg] if cfg else [])]
+            label, csv = " ".join([experiment, *words]), f"fs-{'-'.join(words)}.csv"
             made.append(_fill("fs", label, csv, tuple(map(shots_column, shots)), cells))
     return made
 
@@ -220,8 +217,6 @@ def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
         mode=study.mode,
         columns=study.columns,
         seeds=study.seeds,
-        lines=(),
-        behind={},
         csv=study.csv,
         csv_by_column=study.csv_by_column,
         members=tuple(row for row, _ in found),

@@ -3,7 +3,7 @@ has the same) and of the shell scripts."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.files.consoles import console_file
@@ -92,7 +92,7 @@ class Place:
 
     def of_seed(self, seed: int) -> "Place":
         """Return the place of a folder beside it."""
-        return Place(**{**self.__dict__, "seed": seed})
+        return replace(self, seed=seed)
 
     def root(self, folder: Path) -> Path:
         """Return the folder that holds the layout, of a run's folder at this place."""

@@ -6,13 +6,11 @@ fact that a run does not state is unknown and agrees with any; older runs state 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from runner.results.reading import Row
 from runner.results.schema import UNTRAINED, columns
-
-Row = Mapping[str, Any]
-"""A row of the table of runs by column."""
 
 # What is fixed over all runs of a method: the same network, read in the same way; over base and new
 # classes of a dataset; and over the seeds of a cell.

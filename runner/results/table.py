@@ -123,14 +123,14 @@ def _collect(folder: Path, mode: str, settings: bool, unreadable: list[Path] | N
     if not rows:
         raise UserError(f"{folder}: no run below it; looked for {layouts.LOOKED_FOR}")
     _add_modes(rows, mode)
-    return sorted(rows, key=lambda row: _natural(row["folder"]))
+    return sorted(rows, key=lambda row: natural(row["folder"]))
 
 
 def _closed(error: PermissionError, path: Path) -> Path:
     return closed_place(Path(error.filename).parent if error.filename else path)
 
 
-def _natural(text: str) -> list[tuple[int, str]]:
+def natural(text: str) -> list[tuple[int, str]]:
     """Order for names with numbers in them: seed2 before seed10."""
     return [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", text)]
 

@@ -61,9 +61,9 @@ class Table:
     mode: Mode
     columns: tuple[str, ...]
     seeds: tuple[int, ...]
-    lines: tuple[Line, ...]
-    behind: Mapping[tuple[str, str], Sequence[Row]]
     csv: Path
+    lines: tuple[Line, ...] = ()
+    behind: Mapping[tuple[str, str], Sequence[Row]] = field(default_factory=dict)
     csv_by_column: Mapping[str, Path] = field(default_factory=dict)
     members: tuple[Row, ...] = ()
     spare: tuple[Row, ...] = ()
@@ -159,6 +159,10 @@ class Table:
                 mean = float(harmonic_mean(both[0].mean, both[1].mean))
                 cells[line.name, "H"] = replace(of_seeds, mean=mean)
         return cells
+
+    def lacking(self, line: str, measure: str) -> str:
+        """Return what stands in place of a mean that is not there: `odd` or `missing`."""
+        return "odd" if (line, measure.replace(MEAN_OF_H, "H")) in self.odd else "missing"
 
     def only(self, column: str) -> "Table":
         """Return the same with one of its columns."""

@@ -79,7 +79,7 @@ def _bars(figure: Any, tables: Sequence[Table]) -> None:
             axis.axvspan(x - 0.5, x + 0.5, color="#999999", alpha=0.12, linewidth=0)
         axis.set_title(TITLES.get(measure, measure), loc="left", fontsize=10)
         axis.set(ylabel="%", ylim=(0, 112), yticks=range(0, 101, 20))
-        _plain(axis, "y")
+        plain(axis, "y")
     names = [_shown(line.name, tables) for line in lines]
     turn = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len(lines) > 6 else {}
     axes[-1].set_xticks(range(len(lines)), names, **(turn or {"rotation": 0}))
@@ -97,7 +97,7 @@ def _ranking(figure: Any, tables: Sequence[Table]) -> None:
         axis.bar_label(axis.containers[-1], fmt="%.1f", fontsize=7, padding=3)
         axis.set_title(TITLES.get(heading, heading), loc="left", fontsize=10)
         axis.set(xlim=(0, 115), xticks=range(0, 101, 20))
-        _plain(axis, "x")
+        plain(axis, "x")
     axes[0].set_yticks(range(len(order)), [experiment_name(each) for each in order])
     axes[0].invert_yaxis()
 
@@ -122,7 +122,7 @@ def _curves(figure: Any, tables: Sequence[Table]) -> None:
         axis.set_xscale("log", base=2)
         axis.set_xticks(shots, [str(number) for number in shots])
         axis.minorticks_off()
-        _plain(axis, "y")
+        plain(axis, "y")
     figure.supylabel("accuracy (%) over shots per class", fontsize=9)
     _legend(figure, tables, drawn)
 
@@ -132,8 +132,9 @@ def _shown(name: str, tables: Sequence[Table]) -> str:
     return marked(name, own).replace("_", " ")
 
 
-def _plain(axis: Any, grid: str) -> None:
-    axis.grid(axis=grid, color="#dddddd", linewidth=0.6)
+def plain(axis: Any, grid: str, colour: str = "#dddddd") -> None:
+    """Leave an axis its left and lower edges, and lines behind what is drawn."""
+    axis.grid(axis=grid, color=colour, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
 

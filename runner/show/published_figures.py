@@ -26,6 +26,7 @@ _NAMES = {  # of trainers where they are not the published ones
 }
 _JOINT_NAMES = {"CLIP": "ZS-CLIP", "LinearProbe": "LP-CLIP", "SoftCPTHard shared": "CoOp-MT"}
 _SAME = {"VPT deep": "VPT"}
+_MEASURES = {"base": "base", "new": "new", "hm": "H", "accuracy": "accuracy"}
 _ROUNDING = 0.02  # between a printed H and that of the printed base and new
 
 
@@ -84,10 +85,10 @@ def _sources(table: str) -> dict[tuple[object, ...], list[Source]]:
     found = defaultdict(lambda: defaultdict(list))
     with (FOLDER / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if not (shots := row.get("shots", str(SHOTS))).isdigit():
-                continue  # averages over shots
-            if row.get("backbone", BACKBONE) != BACKBONE:
-                continue  # nothing to set beside runs, which are compared on one backbone
+            shots = row.get("shots", str(SHOTS))
+            # averages over shots, and other backbones than that of the runs, stand beside nothing
+            if not shots.isdigit() or row.get("backbone", BACKBONE) != BACKBONE:
+                continue
             key: tuple[object, ...] = (_method(row["method"]), int(shots))
             if "benchmark" in row:
                 key = (row["benchmark"], row["method"], int(shots))
@@ -99,21 +100,13 @@ def _sources(table: str) -> dict[tuple[object, ...], list[Source]]:
 
 def _source(name: str, rows: Iterable[Mapping[str, str]]) -> Source:
     values: dict[tuple[str, str], float] = {}
-    origins = []
+    odd, origins = set(), []
     for row in rows:
         line = row.get("dataset") or row.get("target_dataset") or AVERAGE
-        for column, measure in (("base", "base"), ("new", "new"), ("hm", "H")):
-            if row.get(column):
-                values[line, measure] = float(row[column])
-        if row.get("accuracy"):
-            values[line, "accuracy"] = float(row["accuracy"])
+        printed = {m: float(row[c]) for c, m in _MEASURES.items() if row.get(c)}
+        values |= {(line, measure): value for measure, value in printed.items()}
+        if {"base", "new", "H"} <= printed.keys():
+            of_both = float(harmonic_mean(printed["base"], printed["new"]))
+            odd |= {line} if abs(printed["H"] - of_both) > _ROUNDING else set()
         origins.append(row["source"])
-    return Source(name, "; ".join(dict.fromkeys(origins)), values, frozenset(_odd(values)))
-
-
-def _odd(values: Mapping[tuple[str, str], float]) -> Iterable[str]:
-    for (line, measure), value in values.items():
-        if measure == "H" and {(line, "base"), (line, "new")} <= values.keys():
-            of_both = float(harmonic_mean(values[line, "base"], values[line, "new"]))
-            if abs(value - of_both) > _ROUNDING:
-                yield line
+    return Source(name, "; ".join(dict.fromkeys(origins)), values, frozenset(odd))

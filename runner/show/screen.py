@@ -2,6 +2,7 @@
 experiments than that can show, a row per experiment with its averages; and the ranking of a
 grid."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from runner.results.lines import merge
@@ -91,17 +92,16 @@ def _legend(tables: Sequence[Table]) -> str:
         )
     if any(each.own_splits for each in tables):
         lines.append(f"* behind a name: {OWN_SPLIT}.")
-    sizes: dict[str, int] = {}
     averages = [(t, line) for t in tables for line in t.lines if line.average and line.members]
+    most = Counter[str]()
     for _, line in averages:
-        sizes[line.name] = max(len(line.members), sizes.get(line.name, 0))
+        most[line.name] = max(most[line.name], len(line.members))
     for table, line in averages:
-        whole, members = table.complete[line.name], len(line.members)
-        if len(whole) < members:
-            over = f"{len(whole)} of {members} datasets, those without a missing run"
-            lines.append(f"{table.label}: {line.name} over {over}.")
-        elif members < sizes[line.name]:
-            over = f"{members} of the {sizes[line.name]} rows of others"
+        whole, members = len(table.complete[line.name]), len(line.members)
+        over = f"{whole} of {members} datasets, those without a missing run"
+        if whole == members:
+            over = f"{members} of the {most[line.name]} rows of others"
+        if whole < most[line.name]:
             lines.append(f"{table.label}: {line.name} over {over}.")
     return "\n".join([*lines, *odd_lines(tables)])
 

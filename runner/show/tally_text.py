@@ -1,9 +1,10 @@
 """A tally on screen: the table, what it cost, what is not there, and how to read it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from runner.results.reading import Row
-from runner.results.tables import MEAN_OF_H, Spread, Table
+from runner.results.tables import MEAN_OF_H, Table
 from runner.show.screen import OWN_SPLIT, marked, odd_lines, tabulated
 
 COSTS = {
@@ -55,10 +56,9 @@ def render(table: Table) -> str:
 
 
 def _cell(table: Table, line: str, measure: str) -> str:
-    cell: Spread | None = table.cells.get((line, measure))
+    cell = table.cells.get((line, measure))
     if cell is None:
-        odd = (line, measure.replace(MEAN_OF_H, "H")) in table.odd
-        return "odd" if odd else "missing"
+        return table.lacking(line, measure)
     spread = f" ± {cell.std:.2f}" if cell.count > 1 else ""
     interval = f" [± {cell.interval:.2f}]" if cell.interval is not None else ""
     short = f" ({cell.count} of {len(table.seeds)} seeds)" if cell.count < len(table.seeds) else ""
@@ -89,18 +89,32 @@ def _notes(table: Table) -> list[str]:
         f"not counted, since another run of its cell is newer: {run['folder']}"
         for run in table.spare
     ]
-    notes += [f"cost: {line}" for line in _cost_lines(table.runs)]
+    for cost in costs(table.runs):
+        spread = f" ({cost.range})" if cost.range else ""
+        number = f"{cost.runs} run{'' if cost.runs == 1 else 's'}"
+        notes += [f"cost: {cost.name}: mean {cost.text}{spread}, {number}"] if cost.runs else []
     return notes + [f"not there: {line}" for line in table.absent]
 
 
-def _cost_lines(runs: Iterable[Row]) -> list[str]:
-    """Return what the runs of a table cost, a line for each measure that they have left."""
-    lines, found = [], list(runs)
+class Cost(NamedTuple):
+    """A measure over runs: its mean, also as text, and from where to where it goes; empty where
+    `runs`, of those that have left it, is 0."""
+
+    name: str
+    runs: int
+    mean: float | None = None
+    text: str = ""
+    range: str = ""
+
+
+def costs(runs: Iterable[Row]) -> Iterator[Cost]:
+    """Yield each of COSTS."""
+    found = list(runs)
     for name, (column, shape) in COSTS.items():
         values = [run[column] for run in found if run[column] is not None]
-        if values:
-            mean, low, high = sum(values) / len(values), min(values), max(values)
-            spread = f" ({low:{shape}} to {high:{shape}})" if high > low else ""
-            number = f"{len(values)} run{'' if len(values) == 1 else 's'}"
-            lines.append(f"{name}: mean {mean:{shape}}{spread}, {number}")
-    return lines
+        if not values:
+            yield Cost(name, 0)
+            continue
+        mean, low, high = sum(values) / len(values), min(values), max(values)
+        spread = f"{low:{shape}} to {high:{shape}}" if high > low else ""
+        yield Cost(name, len(values), mean, f"{mean:{shape}}", spread)

@@ -65,11 +65,10 @@ class Comparison:
         return found
 
     def _same_average(self, line: Line) -> bool:
-        """Whether an average of ours is over as many datasets as the source's."""
-        if not line.average or self.section.protocol == "mt":
-            return True
-        ours = self.method.table.complete.get(line.name, ())
-        return set(ours) == set(published_rows(self.section.protocol))
+        """Whether an average of ours is over the datasets of the source's."""
+        ours = self.method.table.complete.get(line.name)
+        same = ours is None or set(ours) == set(published_rows(self.section.protocol))
+        return same or self.section.protocol == "mt"
 
 
 def published_rows(protocol: str) -> tuple[str, ...]:
@@ -112,14 +111,10 @@ def comparison_sheets(section: Section, comparisons: Sequence[Comparison]) -> li
         if any((m.name, x) in each.pairs for m in means for x in section.measures)
     ]
     for line in means if summed else ():
-        rows = [
-            (
-                Entry(each.method.label, kind="name"),
-                Entry(each.source.name, kind="name", note=each.source.origin),
-                *_entries(each, line),
-            )
-            for each in summed
-        ]
+        rows = []
+        for each in summed:
+            source = Entry(each.source.name, kind="name", note=each.source.origin)
+            rows.append((Entry(each.method.label, kind="name"), source, *_entries(each, line)))
         notes = [LEFT_OUT] if len(summed) < len(section.methods) else []
         heads = ("method", "source")
         sheets.append(_sheet(section, "Averages beside published ones", heads, rows, summed, notes))
@@ -165,7 +160,7 @@ def _entries(comparison: Comparison, line: Line) -> Iterable[Entry]:
         yield spread_entry(pair.ours)
         odd = "†" if pair.odd else ""
         yield Entry(f"{pair.published:.2f}{odd}", kind="number", order=pair.published)
-        yield number(pair.difference, "+.2f")
+        yield number(pair.difference, "+z.2f")
         if pair.within is None:
             yield Entry("one seed")
         else:

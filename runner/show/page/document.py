@@ -193,11 +193,10 @@ def _last_lines(row: Row) -> tuple[Sequence[str], Path]:
 def printable(text: object) -> str:
     """Return a text without what a file of text may not hold: control characters, bytes of a
     path that are no UTF-8."""
-    letters = str(text)
-    if letters.isprintable():
-        return letters
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-                   for c in letters)  # fmt: skip
+    letters = (
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(text)
+    )
+    return "".join(letters)
 
 
 def latex_text(text: str) -> str:

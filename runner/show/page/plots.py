@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib
@@ -16,7 +17,7 @@ from runner.results.lines import Line
 from runner.results.tables import Spread, harmonic_mean
 from runner.show.page.comparison import Comparison
 from runner.show.page.sections import Method, Section
-from runner.show.picture import MARKERS
+from runner.show.picture import MARKERS, plain
 
 Colours = Mapping[str, int]
 """Label of a method -> number of its colour, the same all over the page."""
@@ -27,7 +28,7 @@ _VARIABLES = {_INK: "ink", _FAINT: "faint", _RULE: "rule", _PAPER: "paper"} | {
     f"#0a0a0{number}": f"k{number}" for number in range(_SERIES)
 }
 _STYLE: dict[Any, Any] = {
-    **{"svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 11},
+    **{"svg.fonttype": "none", "text.parse_math": False, "font.size": 11},
     **{"text.color": _INK, "axes.edgecolor": _FAINT, "axes.labelcolor": _FAINT},
     **{"xtick.color": _FAINT, "ytick.color": _FAINT, "axes.facecolor": "none"},
     **{"figure.facecolor": "none", "xtick.major.size": 0, "ytick.major.size": 0},
@@ -35,41 +36,39 @@ _STYLE: dict[Any, Any] = {
 _DRAWN = itertools.count()
 
 
-def colour(number: int) -> str:
-    """Return what stands for the colour of a series."""
-    return f"#0a0a0{number % _SERIES}"
+def _style() -> AbstractContextManager[None]:
+    """Return what a drawing is made in; its salt keeps ids of one page apart."""
+    return matplotlib.rc_context({**_STYLE, "svg.hashsalt": str(next(_DRAWN))})
 
 
-def _axes(width: int, height: int, edges: tuple[int, int, int, int]) -> tuple[Figure, Any]:
-    """Return a figure and its axes, all in pixels; edges: left, right, bottom, top."""
-    left, right, bottom, top = edges
-    figure = Figure(figsize=(width / 72, height / 72))
-    inner = (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
-    return figure, figure.add_axes(inner)
+def _figure(width: int, height: int) -> Figure:
+    """Return a figure of a size in pixels."""
+    return Figure(figsize=(width / 72, height / 72), layout="constrained")
 
 
-def _inline(figure: Figure, label: str, tips: Mapping[str, str]) -> Markup:
+def _look(number: int) -> dict[str, str]:
+    """Return the colour and the marker of a series."""
+    marker = MARKERS[(number + number // _SERIES) % len(MARKERS)]
+    return {"color": f"#0a0a0{number % _SERIES}", "marker": marker}
+
+
+def _inline(figure: Figure, label: str, tips: Sequence[str] = ()) -> Markup:
     """Return a figure as part of a page.
 
     Args:
-        tips: what is said over an artist, by the gid that it was given.
+        tips: what is said over the artists that have the gids `tip0`, `tip1` and so on.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=nothing)
     width, height = (72 * inches for inches in figure.get_size_inches())
     text = buffer.getvalue()
     text = text[text.index(">", text.index("<svg")) + 1 :]
-    text = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<(style|clipPath).*?</defs>", "", text,
-                  flags=re.DOTALL)  # fmt: skip
     text = re.sub(r' clip-path="[^"]*"', "", text)
-    mark = f"d{next(_DRAWN)}-"
-    text = re.sub(r'(id="|href="#)(m[0-9a-f]{10})"', rf'\1{mark}\2"', text)
     text = re.sub(
-        r'<g id="([^"]*)">',
-        lambda found: f"<g><title>{escape(tips[found[1]])}</title>" if found[1] in tips else "<g>",
-        text,
+        r'<g id="tip(\d+)">', lambda tip: f"<g><title>{escape(tips[int(tip[1])])}</title>", text
     )
-    text = re.sub(r' id="(?!d\d+-)[^"]*"', "", text)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
     for placeholder, name in _VARIABLES.items():
         text = text.replace(placeholder, f"var(--{name})")
     head = (
@@ -89,38 +88,34 @@ def scatter(section: Section, colours: Colours, comparisons: Sequence[Comparison
     }
     if not ours or section.protocol != "b2n":
         return Markup()
-    tips: dict[str, str] = {}
-    with matplotlib.rc_context(_STYLE):
-        figure, axis = _axes(520, 400, (48, 40, 44, 14))
+    tips: list[str] = []
+
+    def mark(label: str, base: float, new: float, said: str, **faces: str) -> None:
+        look = {**_look(colours[label]), "mec": _PAPER, **faces}
+        axis.plot([base], [new], markersize=8, gid=f"tip{len(tips)}", **look)
+        tips.append(said)
+
+    with _style():
+        figure = _figure(520, 400)
+        axis: Any = figure.subplots()
         for each in comparisons:
             if (name, "base") in each.pairs and (name, "new") in each.pairs:
                 b, n = (each.pairs[name, column].published for column in ("base", "new"))
                 base, new = ours[each.method.label]
                 axis.plot([base.mean, b], [new.mean, n], color=_FAINT, linewidth=0.8)
                 said = f"{each.source.name}, published: base {b:.2f}, new {n:.2f}"
-                _mark(axis, tips, colours[each.method.label], b, n, said, hollow=True)
+                edge = _look(colours[each.method.label])["color"]
+                mark(each.method.label, b, n, said, mfc=_PAPER, mec=edge)
         for label, (base, new) in ours.items():
-            number = colours[label]
             bars = {"xerr": base.std, "yerr": new.std} if base.count > 1 else {}
-            axis.errorbar(base.mean, new.mean, **bars, color=colour(number), elinewidth=1.2)
-            said = f"{label}: base {_said(base)}, new {_said(new)}"
-            _mark(axis, tips, number, base.mean, new.mean, said)
+            colour = _look(colours[label])["color"]
+            axis.errorbar(base.mean, new.mean, **bars, color=colour, elinewidth=1.2)
+            mark(label, base.mean, new.mean, f"{label}: base {_said(base)}, new {_said(new)}")
         axis.margins(0.08)
         _equal_h(axis)
-        _plain(axis, "both")
+        plain(axis, "both", _RULE)
         axis.set(xlabel="base classes, %", ylabel="new classes, %")
         return _inline(figure, "Base against new", tips)
-
-
-def _mark(
-    axis: Any, tips: dict[str, str], number: int, x: float, y: float, said: str, **how: bool
-) -> None:
-    gid = f"tip{len(tips)}"
-    tips[gid] = said
-    face = _PAPER if how.get("hollow") else colour(number)
-    edge = colour(number) if how.get("hollow") else _PAPER
-    marker = MARKERS[(number + number // _SERIES) % len(MARKERS)]
-    axis.plot([x], [y], marker, markersize=8, mfc=face, mec=edge, gid=gid)
 
 
 def _said(cell: Spread) -> str:
@@ -144,8 +139,7 @@ def curves(
     shots."""
     lines = {line.name: line for section in sections for line in section.lines}
     order = sorted(lines.values(), key=lambda line: not line.average)
-    with matplotlib.rc_context(_STYLE):
-        return [_panel(sections, line.name, colours, comparisons) for line in order]
+    return [_panel(sections, line.name, colours, comparisons) for line in order]
 
 
 def _panel(
@@ -161,39 +155,34 @@ def _panel(
         if pair := each.pairs.get((name, each.section.main_measure)):
             point = (each.section.shots, pair.published)
             printed.setdefault(each.method.label, []).append(point)
-    figure, axis = _axes(300, 210, (36, 8, 38, 26))
-    tips: dict[str, str] = {}
     # of several methods that one source prints, the first has its colour
-    for label, found in {
-        tuple(points): (label, points) for label, points in reversed(printed.items())
-    }.values():
-        axis.plot(*zip(*found, strict=True), "--", color=colour(colours[label]), linewidth=1.2)
-    for label, points in ours.items():
-        shots = [number for number, _ in points]
-        means = np.array([cell.mean for _, cell in points])
-        stds = np.array([cell.std for _, cell in points])
-        number = colours[label]
-        gid = f"tip{len(tips)}"
-        tips[gid] = "\n".join(f"{label}, {k} shots: {_said(cell)}" for k, cell in points)
-        if stds.any() and len(ours) <= _SERIES:
-            axis.fill_between(shots, means - stds, means + stds, color=colour(number), alpha=0.16)
-        marker = MARKERS[(number + number // _SERIES) % len(MARKERS)]
-        axis.plot(shots, means, marker=marker, color=colour(number), mec=_PAPER, gid=gid)
-    places = sorted({section.shots for section in sections})
-    axis.set_xscale("symlog", base=2, linthresh=1)  # zero shots have a place too
-    axis.set_xticks(places, [str(number) for number in places])
-    axis.minorticks_off()
-    axis.margins(x=0.08)
-    _plain(axis, "y")
-    axis.set_title(name, loc="left", fontsize=12, fontweight="bold")
-    axis.set_xlabel("shots per class")
-    return _inline(figure, f"{name}: accuracy over shots", tips)
-
-
-def _plain(axis: Any, grid: str) -> None:
-    axis.grid(axis=grid, color=_RULE, linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.spines[["top", "right"]].set_visible(False)
+    dashed = {tuple(points): label for label, points in reversed(printed.items())}
+    with _style():
+        figure = _figure(300, 210)
+        axis: Any = figure.subplots()
+        for points, label in dashed.items():
+            colour = _look(colours[label])["color"]
+            axis.plot(*zip(*points, strict=True), "--", color=colour, linewidth=1.2)
+        tips: list[str] = []
+        for label, found in ours.items():
+            shots = [number for number, _ in found]
+            means = np.array([cell.mean for _, cell in found])
+            stds = np.array([cell.std for _, cell in found])
+            look = _look(colours[label])
+            if stds.any() and len(ours) <= _SERIES:
+                band = {"color": look["color"], "alpha": 0.16}
+                axis.fill_between(shots, means - stds, means + stds, **band)
+            axis.plot(shots, means, **look, mec=_PAPER, gid=f"tip{len(tips)}")
+            tips.append("\n".join(f"{label}, {k} shots: {_said(cell)}" for k, cell in found))
+        places = sorted({section.shots for section in sections})
+        axis.set_xscale("symlog", base=2, linthresh=1)  # zero shots have a place too
+        axis.set_xticks(places, [str(number) for number in places])
+        axis.minorticks_off()
+        axis.margins(x=0.08)
+        plain(axis, "y", _RULE)
+        axis.set_title(name, loc="left", fontsize=12, fontweight="bold")
+        axis.set_xlabel("shots per class")
+        return _inline(figure, f"{name}: accuracy over shots", tips)
 
 
 def first_sources(comparisons: Iterable[Comparison]) -> list[Comparison]:
@@ -208,39 +197,33 @@ def differences(section: Section, pairs: Sequence[tuple[Method, Method]]) -> Mar
     """Return the papers' bars: by how much a method is above a baseline, per dataset, the largest
     gain on top, averages below; of pairs below each other. Nothing where none has a dataset in
     common."""
-    drawn = [(*pair, gains) for pair in pairs if (gains := _gains(section, *pair))]
+    drawn = {
+        f"{method.label} against {base.label}": gains
+        for method, base in pairs
+        if (gains := _gains(section, method, base))
+    }
     if not drawn:
         return Markup()
-    height = sum(34 + 21 * len(gains) for *_, gains in drawn)
-    every = [value for *_, gains in drawn for _, value in gains]
-    low, high = min([0.0, *every]), max([0.0, *every])
-    room = 0.22 * max(high - low, 1.0)
-    left, right = low - room * (low < 0), max(high, low + 1) + room
-    pixel = (right - left) / 292  # between the edges
-    with matplotlib.rc_context(_STYLE):
-        figure, axis = _axes(440, height, (140, 8, 0, 0))
-        axis.set(xlim=(left, right), ylim=(height, 0))
-        axis.axis("off")
-        top = 0
-        for method, base, gains in drawn:
-            title = f"{method.label} against {base.label}"
-            axis.text(left - 138 * pixel, top + 14, title, fontweight="bold")
-            places = [top + 39 + 21 * number for number in range(len(gains))]
+    heights = [34 + 21 * len(gains) for gains in drawn.values()]
+    with _style():
+        figure = _figure(440, sum(heights))
+        axes = figure.subplots(len(drawn), sharex=True, squeeze=False, height_ratios=heights)
+        for axis, (title, gains) in zip(axes[:, 0], drawn.items(), strict=True):
             values = [value for _, value in gains]
-            fills = [colour(0 if value >= 0 else 1) for value in values]
-            for bar, (line, _) in zip(
-                axis.barh(places, values, 14, color=fills), gains, strict=True
-            ):
+            fills = [_look(0 if value >= 0 else 1)["color"] for value in values]
+            bars = axis.barh(range(len(gains)), values, 0.7, color=fills)
+            for bar, (line, _) in zip(bars, gains, strict=True):
                 bar.set_alpha(0.6 if line.average else 1)
-            for place, (line, value) in zip(places, gains, strict=True):
-                axis.text(left - 6 * pixel, place + 4, line.name, ha="right", color=_FAINT)
-                end, side = (4, "left") if value >= 0 else (-4, "right")
-                axis.text(value + end * pixel, place + 4, f"{value:+.2f}", ha=side)
-            axis.plot([0, 0], [places[0] - 12, places[-1] + 12], color=_INK, linewidth=0.8)
-            top += 34 + 21 * len(gains)
+            axis.bar_label(bars, fmt="%+.2f", padding=3)
+            axis.set_yticks(range(len(gains)), [line.name for line, _ in gains])
+            axis.set_title(title, loc="left", fontsize=11, fontweight="bold")
+            axis.axvline(0, color=_INK, linewidth=0.8)
+            axis.margins(x=0.2)
+            axis.invert_yaxis()
+            axis.spines[:].set_visible(False)
+            axis.tick_params(labelbottom=False)
         what = f"difference in {section.main_measure}, percentage points"
-        names = ", ".join(f"{method.label} against {base.label}" for method, base, _ in drawn)
-        return _inline(figure, f"{names}: {what}", {})
+        return _inline(figure, f"{', '.join(drawn)}: {what}")
 
 
 def _gains(section: Section, method: Method, base: Method) -> list[tuple[Line, float]]:
@@ -249,13 +232,7 @@ def _gains(section: Section, method: Method, base: Method) -> list[tuple[Line, f
         for line in section.lines
         if (other := base.table.cells.get((line.name, section.main_measure)))
         and (mine := method.table.cells.get((line.name, section.main_measure)))
-        and _same_rows(line, method, base)
+        and set(method.table.complete.get(line.name, ()))
+        == set(base.table.complete.get(line.name, ()))
     ]
     return sorted(found, key=lambda each: (each[0].average, -each[1]))
-
-
-def _same_rows(line: Line, method: Method, baseline: Method) -> bool:
-    if not line.average:
-        return True
-    own, other = (each.table.complete.get(line.name, ()) for each in (method, baseline))
-    return set(own) == set(other)

@@ -172,7 +172,6 @@ def _labelled(tables: Sequence[Table]) -> tuple[Method, ...]:
         lambda table: table.trainer,
         lambda table: f"{table.experiment} {table.trainer}",
         lambda table: f"{table.trainer} {table.members[0]['cfg']}",
-        lambda table: f"{table.experiment} {table.trainer} {table.members[0]['cfg']}",
         lambda table: table.label,
     ]
     for name in names:

@@ -1,8 +1,8 @@
 """The tables of a report without a form yet: HTML, LaTeX and Markdown are made of the same
 entries."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from runner.results.lines import Line
 from runner.results.provenance import shared_and_own
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
+from runner.results.table import natural
 from runner.results.tables import MEAN_OF_H, Spread, Table
 from runner.show.page.sections import Method, Section
-from runner.show.screen import OWN_SPLIT, experiment_name
-from runner.show.tally_text import COSTS
+from runner.show.screen import OWN_SPLIT, marked
+from runner.show.tally_text import COSTS, costs
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
-MISSING = "missing"
 _WIDE = 60  # letters from which a cell may break
 H_NOTE = (
     "H: harmonic mean of the mean over seeds of base and of new; in averages, of the two averages "
@@ -88,13 +88,9 @@ class Sheet:
         return bool(found) and all(entry.kind in kinds or not entry.text for entry in found)
 
 
-def number(value: float | None, shape: str = ".2f") -> Entry:
-    """Return the entry of a plain number, an empty one for none."""
-    if value is None:
-        return Entry("")
-    text = f"{value:{shape}}"
-    zero = not text.strip("+-0.,")
-    return Entry(text.lstrip("+-") if zero else text, kind="number", order=value)
+def number(value: float, shape: str = "z.2f") -> Entry:
+    """Return the entry of a plain number."""
+    return Entry(f"{value:{shape}}", kind="number", order=value)
 
 
 def spread_entry(cell: Spread, *, best: bool = False, note: str = "", link: str = "") -> Entry:
@@ -122,35 +118,32 @@ def section_sheets(section: Section) -> list[Sheet]:
 def _sheet(
     section: Section, title: str, heads: Sequence[str], columns: Sequence[tuple[Line, str]]
 ) -> Sheet:
-    notes = [[cell_note(section, m.table, *column) for column in columns] for m in section.methods]
-    bests = []
-    for place, (line, measure) in enumerate(columns):
-        whole = [
-            cell.mean
-            for method, own in zip(section.methods, notes, strict=True)
-            if (cell := method.table.cells.get((line.name, measure))) and not own[place]
-        ]
-        bests.append(f"{max(whole):.2f}" if len(whole) > 1 else "")
-    rows = []
-    for method, own in zip(section.methods, notes, strict=True):
-        entries = [Entry(experiment_of(method), kind="name")]
-        for (line, measure), winner, note in zip(columns, bests, own, strict=True):
-            cell = method.table.cells.get((line.name, measure))
-            if cell is None:
-                odd = (line.name, measure.replace(MEAN_OF_H, "H")) in method.table.odd
-                entries.append(Entry("odd" if odd else MISSING, kind="missing"))
-                continue
-            won = not note and f"{cell.mean:.2f}" == winner
+    names = [
+        Entry(marked(each.label, bool(each.table.own_splits)), kind="name")
+        for each in section.methods
+    ]
+    body = [_column(section, *column) for column in columns]
+    short = any(entry.note for column in body for entry in column)
+    notes = _notes(section, {measure for _, measure in columns}, short)
+    rows = tuple(zip(names, *body, strict=True))
+    return Sheet(title, ("method", *heads), rows, tuple(notes))
+
+
+def _column(section: Section, line: Line, measure: str) -> list[Entry]:
+    """Return a number of every method; the best is among those that lack nothing."""
+    cells = [method.table.cells.get((line.name, measure)) for method in section.methods]
+    notes = [cell_note(section, method.table, line, measure) for method in section.methods]
+    whole = [cell.mean for cell, note in zip(cells, notes, strict=True) if cell and not note]
+    winner = f"{max(whole):.2f}" if len(whole) > 1 else ""
+    entries = []
+    for method, cell, note in zip(section.methods, cells, notes, strict=True):
+        if cell is None:
+            entries.append(Entry(method.table.lacking(line.name, measure), kind="missing"))
+        else:
+            best = not note and f"{cell.mean:.2f}" == winner
             link = runs_key(section, method)
-            entries.append(spread_entry(cell, best=won, note=note, link=link))
-        rows.append(tuple(entries))
-    said = _notes(section, {measure for _, measure in columns}, any(any(own) for own in notes))
-    return Sheet(title, ("method", *heads), tuple(rows), tuple(said))
-
-
-def experiment_of(method: Method) -> str:
-    """Return a method's name, with a star where a split is not a published one."""
-    return f"{method.label}{experiment_name(method.table)[len(method.table.label) :]}"
+            entries.append(spread_entry(cell, best=best, note=note, link=link))
+    return entries
 
 
 def runs_key(section: Section, method: Method) -> str:
@@ -193,22 +186,13 @@ def cost_sheet(section: Section) -> Sheet | None:
     rows = []
     for method in section.methods:
         done = [run for run in (*method.table.runs, *method.table.spare) if run["state"] == DONE]
-        entries = [_range([run[name] for run in done], shape) for name, shape in COSTS.values()]
+        entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in costs(done)]
         devices = ", ".join(dict.fromkeys(run["device"] for run in done if run["device"]))
         if any(entry.text for entry in entries):
             count = Entry(str(len(done)), kind="number")
             rows.append((Entry(method.label, kind="name"), *entries, count, Entry(devices)))
     heads = ("method", *COSTS, "runs", "device")
     return Sheet("Cost", heads, tuple(rows), COST_NOTES) if rows else None
-
-
-def _range(values: Iterable[float | None], shape: str) -> Entry:
-    found = [float(value) for value in values if value is not None]
-    if not found:
-        return Entry("")
-    mean, low, high = sum(found) / len(found), min(found), max(found)
-    note = f"{low:{shape}} to {high:{shape}}" if high > low else ""
-    return Entry(f"{mean:{shape}}", kind="number", note=note, order=mean)
 
 
 def runs_sheet(section: Section, method: Method) -> Sheet:
@@ -232,61 +216,48 @@ def runs_sheet(section: Section, method: Method) -> Sheet:
     return Sheet(title, heads, tuple(rows), tuple(notes), folded=True, key=key, plain=True)
 
 
+_SPACED = str.maketrans("=;", "  ")
+_CONFIGURED: dict[str, Callable[[Row], Any]] = {
+    "trainer": lambda run: run["trainer"],
+    "YAML": lambda run: run.get("yaml") or run["cfg"],
+    "options": lambda run: run["settings"],
+    "backbone": lambda run: run["backbone"],
+    "precision": lambda run: run["precision"] if run["state"] == DONE else "",
+    "epochs": lambda run: run["epochs"] if run["trained"] else None,
+    "seeds": lambda run: run["seed"] if run["seed"] >= 0 else None,
+    "split": lambda run: run["split_note"],
+    "device": lambda run: run["device"],
+    "versions": lambda run: re.sub("[^;]*=None;?", "", run["versions"]).translate(_SPACED),
+    "commit": lambda run: run["commit"][:12],
+}
+
+
 def configuration_sheet(sections: Sequence[Section]) -> Sheet:
     """Return a row for each method of each section: with what its runs were made."""
+    methods = [(section, method) for section in sections for method in section.methods]
+    columns = {
+        name: [_configured(method.table, name) for _, method in methods] for name in _CONFIGURED
+    }
+    own = [name for name, values in columns.items() if len(set(values)) > 1]
     rows = [
         (
             Entry(section.title),
             Entry(method.label, kind="name"),
-            *_configured([*method.table.runs, *method.table.spare]),
+            *(Entry(columns[name][place]) for name in own),
         )
-        for section in sections
-        for method in section.methods
+        for place, (section, method) in enumerate(methods)
     ]
-    heads = ("protocol", "method", *_CONFIGURED)
-    kept, shared = [0, 1], []
-    for place in range(2, len(heads)):
-        values = {row[place].text for row in rows}
-        if len(values) > 1:
-            kept.append(place)
-        elif value := values.pop():
-            shared.append(f"{heads[place]} {value}")
+    alike = [f"{name} {v[0]}" for name, v in columns.items() if name not in own and v[0]]
     notes = ["Options: KEY VALUE words of the command line and of the experiment, by the logs."]
-    notes = notes if "options" in [heads[place] for place in kept] else []
-    notes += [f"The same for all: {', '.join(shared)}."] if shared else []
-    return Sheet(
-        "Configuration",
-        tuple(heads[place] for place in kept),
-        tuple(tuple(row[place] for place in kept) for row in rows),
-        tuple(notes),
-    )
+    notes = notes if "options" in own else []
+    notes += [f"The same for all: {', '.join(alike)}."] if alike else []
+    return Sheet("Configuration", ("protocol", "method", *own), tuple(rows), tuple(notes))
 
 
-_CONFIGURED = ("trainer", "YAML", "options", "backbone", "precision", "epochs", "seeds", "split",
-               "device", "versions", "commit")  # fmt: skip
-
-
-def _configured(runs: Sequence[Row]) -> Iterable[Entry]:
-    found: dict[str, dict[str, None]] = defaultdict(dict)
-    for run in runs:
-        versions = run["versions"].replace("=", " ").split(";")
-        for name, value in (
-            *(("trainer", run["trainer"]), ("YAML", run.get("yaml") or run["cfg"])),
-            *(("options", run["settings"]), ("backbone", run["backbone"])),
-            ("precision", run["precision"] if run["state"] == DONE else ""),
-            ("epochs", run["epochs"] if run["trained"] else None),
-            ("seeds", run["seed"] if run["seed"] >= 0 else None),
-            *(("split", run["split_note"]), ("device", run["device"])),
-            ("versions", " ".join(each for each in versions if not each.endswith(" None"))),
-            ("commit", run["commit"][:12]),
-        ):
-            if value not in ("", None):
-                found[name][str(value)] = None
-    for name in _CONFIGURED:
-        values = list(found[name])
-        if name not in ("split", "device", "versions", "commit"):
-            values.sort(key=lambda v: (int(v), "") if v.isdigit() else (-1, v))
-        yield Entry((" " if name == "seeds" else "; ").join(values))
+def _configured(table: Table, name: str) -> str:
+    values = [_CONFIGURED[name](run) for run in (*table.runs, *table.spare)]
+    found = dict.fromkeys(str(value) for value in values if value not in ("", None))
+    return (" " if name == "seeds" else "; ").join(sorted(found, key=natural))
 
 
 def unfinished_sheet(left: Sequence[Row]) -> Sheet:
