@@ -37,7 +37,8 @@ def test_the_loss_is_that_of_the_formula(make, batch):
 
 def test_features_are_blended_with_their_adapters(make, batch):
     trainer = make("CoPrompt")
-    plain = make("MaPLe", "TRAINER.MAPLE.PROMPT_DEPTH", 2)
+    depth = trainer.cfg.TRAINER.CoPrompt.PROMPT_DEPTH
+    plain = make("MaPLe", "TRAINER.MAPLE.PROMPT_DEPTH", depth)
     plain.model.load_state_dict(trainer.model.state_dict(), strict=False)
     with torch.no_grad():
         adapted, raw = (t.model.features(batch.image) for t in (trainer, plain))

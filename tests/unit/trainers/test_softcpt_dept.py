@@ -84,7 +84,10 @@ def test_one_film_pair_can_serve_all_tasks(make, softcpt, two_tasks):
     state |= {k: v.expand(3, -1) for k, v in state.items() if k.startswith("film")}
     each.model.load_state_dict(state)
     results = [
-        (prompt_run.logits(t, two_tasks.image), prompt_run.step(t, *vars(two_tasks).values()))
+        (
+            prompt_run.logits(t, two_tasks.image),
+            prompt_run.step(t, two_tasks.image, two_tasks.label),
+        )
         for t in (shared, each)
     ]
     torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-5, atol=1e-5)
