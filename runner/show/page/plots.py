@@ -41,9 +41,13 @@ def _style() -> AbstractContextManager[None]:
     return matplotlib.rc_context({**_STYLE, "svg.hashsalt": str(next(_DRAWN))})
 
 
-def _figure(width: int, height: int) -> Figure:
-    """Return a figure of a size in pixels."""
-    return Figure(figsize=(width / 72, height / 72), layout="constrained")
+def _figure(width: int, height: int, edges: tuple[int, int, int, int]) -> Figure:
+    """Return a figure of a size in pixels; edges: left, right, bottom, top. matplotlib's own
+    layouts take as long as the drawing."""
+    left, right, bottom, top = edges
+    figure = Figure(figsize=(width / 72, height / 72))
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+    return figure
 
 
 def _look(number: int) -> dict[str, str]:
@@ -96,7 +100,7 @@ def scatter(section: Section, colours: Colours, comparisons: Sequence[Comparison
         tips.append(said)
 
     with _style():
-        figure = _figure(520, 400)
+        figure = _figure(520, 400, (48, 40, 44, 14))
         axis: Any = figure.subplots()
         for each in comparisons:
             if (name, "base") in each.pairs and (name, "new") in each.pairs:
@@ -158,7 +162,7 @@ def _panel(
     # of several methods that one source prints, the first has its colour
     dashed = {tuple(points): label for label, points in reversed(printed.items())}
     with _style():
-        figure = _figure(300, 210)
+        figure = _figure(300, 210, (36, 8, 38, 26))
         axis: Any = figure.subplots()
         for points, label in dashed.items():
             colour = _look(colours[label])["color"]
@@ -204,9 +208,12 @@ def differences(section: Section, pairs: Sequence[tuple[Method, Method]]) -> Mar
     }
     if not drawn:
         return Markup()
-    heights = [34 + 21 * len(gains) for gains in drawn.values()]
+    heights = [21 * len(gains) for gains in drawn.values()]
+    title_height = 34
     with _style():
-        figure = _figure(440, sum(heights))
+        height = sum(heights) + title_height * len(drawn)
+        figure = _figure(440, height, (140, 8, 0, title_height))
+        figure.subplots_adjust(hspace=title_height * len(drawn) / sum(heights))
         axes = figure.subplots(len(drawn), sharex=True, squeeze=False, height_ratios=heights)
         for axis, (title, gains) in zip(axes[:, 0], drawn.items(), strict=True):
             values = [value for _, value in gains]
