@@ -5,7 +5,6 @@ import io
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib
@@ -36,14 +35,13 @@ _STYLE: dict[Any, Any] = {
 _DRAWN = itertools.count()
 
 
-def _style() -> AbstractContextManager[None]:
-    """Return what a drawing is made in; its salt keeps ids of one page apart."""
-    return matplotlib.rc_context({**_STYLE, "svg.hashsalt": str(next(_DRAWN))})
-
-
-def _figure(width: int, height: int) -> Figure:
-    """Return a figure of a size in pixels."""
-    return Figure(figsize=(width / 72, height / 72), layout="constrained")
+def _figure(width: int, height: int, edges: tuple[int, int, int, int]) -> Figure:
+    """Return a figure of a size in pixels; edges: left, right, bottom, top. matplotlib's own
+    layouts take as long as the drawing."""
+    left, right, bottom, top = edges
+    figure = Figure(figsize=(width / 72, height / 72))
+    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height)
+    return figure
 
 
 def _look(number: int) -> dict[str, str]:
@@ -59,6 +57,7 @@ def _inline(figure: Figure, label: str, tips: Sequence[str] = ()) -> Markup:
         tips: what is said over the artists that have the gids `tip0`, `tip1` and so on.
     """
     buffer = io.StringIO()
+    matplotlib.rcParams["svg.hashsalt"] = str(next(_DRAWN))  # keeps ids of one page apart
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=nothing)
     width, height = (72 * inches for inches in figure.get_size_inches())
@@ -95,8 +94,8 @@ def scatter(section: Section, colours: Colours, comparisons: Sequence[Comparison
         axis.plot([base], [new], markersize=8, gid=f"tip{len(tips)}", **look)
         tips.append(said)
 
-    with _style():
-        figure = _figure(520, 400)
+    with matplotlib.rc_context(_STYLE):
+        figure = _figure(520, 400, (48, 40, 44, 14))
         axis: Any = figure.subplots()
         for each in comparisons:
             if (name, "base") in each.pairs and (name, "new") in each.pairs:
@@ -139,7 +138,8 @@ def curves(
     shots."""
     lines = {line.name: line for section in sections for line in section.lines}
     order = sorted(lines.values(), key=lambda line: not line.average)
-    return [_panel(sections, line.name, colours, comparisons) for line in order]
+    with matplotlib.rc_context(_STYLE):
+        return [_panel(sections, line.name, colours, comparisons) for line in order]
 
 
 def _panel(
@@ -157,32 +157,31 @@ def _panel(
             printed.setdefault(each.method.label, []).append(point)
     # of several methods that one source prints, the first has its colour
     dashed = {tuple(points): label for label, points in reversed(printed.items())}
-    with _style():
-        figure = _figure(300, 210)
-        axis: Any = figure.subplots()
-        for points, label in dashed.items():
-            colour = _look(colours[label])["color"]
-            axis.plot(*zip(*points, strict=True), "--", color=colour, linewidth=1.2)
-        tips: list[str] = []
-        for label, found in ours.items():
-            shots = [number for number, _ in found]
-            means = np.array([cell.mean for _, cell in found])
-            stds = np.array([cell.std for _, cell in found])
-            look = _look(colours[label])
-            if stds.any() and len(ours) <= _SERIES:
-                band = {"color": look["color"], "alpha": 0.16}
-                axis.fill_between(shots, means - stds, means + stds, **band)
-            axis.plot(shots, means, **look, mec=_PAPER, gid=f"tip{len(tips)}")
-            tips.append("\n".join(f"{label}, {k} shots: {_said(cell)}" for k, cell in found))
-        places = sorted({section.shots for section in sections})
-        axis.set_xscale("symlog", base=2, linthresh=1)  # zero shots have a place too
-        axis.set_xticks(places, [str(number) for number in places])
-        axis.minorticks_off()
-        axis.margins(x=0.08)
-        plain(axis, "y", _RULE)
-        axis.set_title(name, loc="left", fontsize=12, fontweight="bold")
-        axis.set_xlabel("shots per class")
-        return _inline(figure, f"{name}: accuracy over shots", tips)
+    figure = _figure(300, 210, (36, 8, 38, 26))
+    axis: Any = figure.subplots()
+    for points, label in dashed.items():
+        colour = _look(colours[label])["color"]
+        axis.plot(*zip(*points, strict=True), "--", color=colour, linewidth=1.2)
+    tips: list[str] = []
+    for label, found in ours.items():
+        shots = [number for number, _ in found]
+        means = np.array([cell.mean for _, cell in found])
+        stds = np.array([cell.std for _, cell in found])
+        look = _look(colours[label])
+        if stds.any() and len(ours) <= _SERIES:
+            band = {"color": look["color"], "alpha": 0.16}
+            axis.fill_between(shots, means - stds, means + stds, **band)
+        axis.plot(shots, means, **look, mec=_PAPER, gid=f"tip{len(tips)}")
+        tips.append("\n".join(f"{label}, {k} shots: {_said(cell)}" for k, cell in found))
+    places = sorted({section.shots for section in sections})
+    axis.set_xscale("symlog", base=2, linthresh=1)  # zero shots have a place too
+    axis.set_xticks(places, [str(number) for number in places])
+    axis.minorticks_off()
+    axis.margins(x=0.08)
+    plain(axis, "y", _RULE)
+    axis.set_title(name, loc="left", fontsize=12, fontweight="bold")
+    axis.set_xlabel("shots per class")
+    return _inline(figure, f"{name}: accuracy over shots", tips)
 
 
 def first_sources(comparisons: Iterable[Comparison]) -> list[Comparison]:
@@ -204,9 +203,12 @@ def differences(section: Section, pairs: Sequence[tuple[Method, Method]]) -> Mar
     }
     if not drawn:
         return Markup()
-    heights = [34 + 21 * len(gains) for gains in drawn.values()]
-    with _style():
-        figure = _figure(440, sum(heights))
+    heights = [21 * len(gains) for gains in drawn.values()]
+    title_height = 34
+    with matplotlib.rc_context(_STYLE):
+        height = sum(heights) + title_height * len(drawn)
+        figure = _figure(440, height, (140, 8, 0, title_height))
+        figure.subplots_adjust(hspace=title_height * len(drawn) / sum(heights))
         axes = figure.subplots(len(drawn), sharex=True, squeeze=False, height_ratios=heights)
         for axis, (title, gains) in zip(axes[:, 0], drawn.items(), strict=True):
             values = [value for _, value in gains]
@@ -221,7 +223,7 @@ def differences(section: Section, pairs: Sequence[tuple[Method, Method]]) -> Mar
             axis.margins(x=0.2)
             axis.invert_yaxis()
             axis.spines[:].set_visible(False)
-            axis.tick_params(labelbottom=False)
+            axis.set_xticks([])
         what = f"difference in {section.main_measure}, percentage points"
         return _inline(figure, f"{', '.join(drawn)}: {what}")
 
