@@ -173,19 +173,17 @@ def _all_done(found: Survey) -> bool:
 
 
 def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
-    queued = queued_consoles(results)
-    busy = [f"{job.name} is running; stop it before --fresh" for job in jobs if in_use(job.console)]
-    busy += [
-        f"{job.name} is with SLURM; `scancel {queued[job.console]}` before --fresh"
-        for job in jobs
-        if job.console in queued
-    ]
-    busy += [
-        f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; delete or "
-        "move the link yourself"
-        for job in jobs
-        if job.folder.is_symlink()
-    ]
+    queued, busy = queued_consoles(results), []
+    for job in jobs:
+        if in_use(job.console):
+            busy.append(f"{job.name} is running; stop it before --fresh")
+        if number := queued.get(job.console):
+            busy.append(f"{job.name} is with SLURM; `scancel {number}` before --fresh")
+        if job.folder.is_symlink():
+            busy.append(
+                f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; "
+                "delete or move the link yourself"
+            )
     if busy:
         raise UserError(busy)
     there = [job for job in jobs if job.folder.exists()]

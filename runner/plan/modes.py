@@ -1,14 +1,5 @@
-"""The protocols that a run can follow, and what each asks of an experiment.
-
-| mode | trains on | tests on |
-|---|---|---|
-| b2n | base classes of each dataset | base and new classes |
-| xd | all classes of the source dataset (ImageNet) | the source and ten other datasets |
-| dg | the training of xd | the source and its variants (four of ImageNet) |
-| fs | all classes of each dataset, at several shots | the same classes |
-| fs-b2n | b2n at several shots | base and new classes |
-| mt | the tasks of a joint dataset together, all classes | every task |
-"""
+"""The protocols that a run can follow, and what each asks of an experiment: `--help` of
+parallel_runner.py says what they train and test on."""
 
 from dataclasses import dataclass
 
