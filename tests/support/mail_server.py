@@ -19,7 +19,6 @@ class MailServer:
         context: offers STARTTLS with it, and a login behind that.
         password: what the login has to say.
         silent: takes connections and says nothing.
-        drips: says one letter of its greeting every tenth of a second.
     """
 
     def __init__(
@@ -29,14 +28,13 @@ class MailServer:
         password: str = "",
         silent: bool = False,
         refuses: bool = False,
-        drips: bool = False,
     ) -> None:
         self.mails: list[Message] = []
         self.recipients: list[str] = []
         self.encrypted = False
         self.logins: list[str] = []
         self._context, self._password = context, password
-        self._silent, self._refuses, self._drips = silent, refuses, drips
+        self._silent, self._refuses = silent, refuses
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._over = threading.Event()
@@ -65,8 +63,6 @@ class MailServer:
         if self._silent:
             self._over.wait()
             return
-        while self._drips and not self._over.wait(0.1):
-            connection.sendall(b"2")
         connection.sendall(b"220 here\r\n")
         lines = connection.makefile("rb")
         while line := lines.readline():

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sacct")
+COMMANDS = ("sbatch", "squeue", "scancel", "scontrol")
 
 
 class FakeCluster:

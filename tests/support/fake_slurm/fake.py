@@ -1,4 +1,4 @@
-"""sbatch, squeue, scancel, scontrol and sacct over a folder ($FAKE_SLURM), without SLURM.
+"""sbatch, squeue, scancel and scontrol over a folder ($FAKE_SLURM), without SLURM.
 
 An array is a process that starts its elements and sees to them. The folder:
 
@@ -6,7 +6,7 @@ An array is a process that starts its elements and sees to them. The folder:
     <id>.json            words of sbatch, environment, script, folder ...
     <id>_<k>.json        an element: state, reason, restart, pid
     <id>_<k>.<request>   cancel, requeue, usr1, lost (the node is; its processes go on)
-    refuse, forget, down, accounting, max_array_size, stop   what the tests set
+    refuse, forget, down, max_array_size, stop   what the tests set
     calls                what has been asked
 """
 
@@ -240,14 +240,6 @@ def scontrol(words: list[str]) -> int:
         return 0
     assert words[0] == "requeue"
     (folder() / f"{words[1]}.requeue").touch()
-    return 0
-
-
-def sacct(words: list[str]) -> int:
-    if not (folder() / "accounting").exists():
-        return fail("Slurm accounting storage is disabled")
-    state = read(folder() / f"{words[words.index('-j') + 1]}.json")["state"]
-    print(f"{state} by 0|0:15" if state == "CANCELLED" else f"{state}|1:0")
     return 0
 
 
