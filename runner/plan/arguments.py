@@ -161,8 +161,9 @@ def parse(argv: Sequence[str]) -> Arguments:
                 f"{name}: no such flag{did_you_mean(name, parser._option_string_actions)}"
             )
         raise UserError(f"{word}: stands alone; options are KEY VALUE, keys have a dot")
-    for name in ("cfg", "mode", "datasets", "seeds", "shots", "gpus"):
+    for name in ("cfg", "mode", "datasets", "seeds", "shots"):
         setattr(known, name, tuple(dict.fromkeys(chain(*getattr(known, name)))))
+    known.gpus = tuple(chain(*known.gpus))
     known.grid, known.slurm_args = tuple(known.grid), tuple(known.slurm_args)
     arguments = Arguments(**vars(known), options=options)
     problems = option_problems(options) or _grid_problems(arguments.grid) or _clashes(arguments)

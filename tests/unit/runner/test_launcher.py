@@ -61,10 +61,10 @@ def test_lower_priorities_start_first_and_exit_codes_come_back_once(tmp_path):
     late, early = (job(tmp_path, name, "raise SystemExit(3)") for name in ("late", "early"))
     launcher.submit(late, 9)
     launcher.submit(early, 1)
-    assert Change(early) in launcher.poll()
-    changes = []
-    wait_until(lambda: changes.extend(launcher.poll()) or len(changes) == 3)
-    assert changes == [Change(early, True, 3), Change(late), Change(late, True, 3)]
+    changes = launcher.poll()
+    wait_until(lambda: changes.extend(launcher.poll()) or len(changes) == 4)
+    first, then = [Change(early), Change(early, True, 3)], [Change(late), Change(late, True, 3)]
+    assert changes == first + then
 
 
 def test_a_console_that_cannot_be_written_is_named(tmp_path):

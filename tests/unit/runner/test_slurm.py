@@ -200,7 +200,7 @@ def test_an_interval_that_is_none_is_named(lab, cluster, given):
             (*SLURM, "--slurm-args", "-M far"),
             "-M cannot be given: the runner asks the queue of this",
         ),
-        ((*SLURM, "--slurm-args", "--wrap='x"), "No closing quotation"),
+        ((*SLURM, "--slurm-args", "--wrap='x"), "invalid split value"),
         ((*SLURM, "--slurm-args"), "--slurm-args: expected one argument"),
         (SLURM, "--launcher slurm: sbatch, squeue, scancel not found; run on a login node"),
     ],
