@@ -112,9 +112,12 @@ def parse_folder(
                 f"{path}: no such file; every folder in {directory} must hold a log.txt"
             )
         ends = END_OF_TEST if test_log else END_OF_TRAINING
-        read = {each: read_log(each, keywords, ends) for each in _in_turn(folder, path)}
-        path = next((each for each, log in read.items() if log.values), path)
-        logs[path] = read[path]
+        log = read_log(path, keywords, ends)
+        if not log.values:  # crashed: the newest of the other logs that came to its end counts
+            others = (each for each in logs_of(folder) if each != path)
+            read = ((each, read_log(each, keywords, ends)) for each in others)
+            path, log = next((found for found in read if found[1].values), (path, log))
+        logs[path] = log
     found = {keyword for log in logs.values() for keyword in log.values}
     keyword = next((keyword for keyword in keywords if keyword in found), "")
     if not keyword:
@@ -141,12 +144,6 @@ def parse_folder(
             print(f"* {number}: {sum(each) / len(each):.2f}% +- {spread:.2f}%")
         print("===")
     return keyword, mean
-
-
-def _in_turn(folder: Path, first: Path) -> list[Path]:
-    """Return the logs of a run, the one that counts if it has ended first, the others newest
-    first."""
-    return [first, *(path for path in logs_of(folder) if path != first)]
 
 
 def _spread(values: Sequence[float], *, ci95: bool) -> float:

@@ -6,8 +6,11 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
+
+import clip
 
 
 def module_tree(state: Mapping[str, Tensor]) -> nn.Module:
@@ -71,3 +74,15 @@ def with_command(archive: Path, target: Path, marker: Path) -> Path:
     """A copy of an archive whose module tree asks for os.system."""
     program = pickle.dumps(RunsACommand(marker), protocol=2)
     return repacked(archive, target, lambda n, c: program if n.endswith("/data.pkl") else c)
+
+
+def refusal(load, path, *parts: str) -> str:
+    """The line by which `load` refuses a weights file: it names the file and holds the parts."""
+    with pytest.raises(clip.WeightsError) as caught:
+        load(str(path))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    for part in parts:
+        assert part in message
+    return message
