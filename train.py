@@ -33,6 +33,7 @@ OWN_FLAGS = (
     "job_key",
     "old_data_path",
     "new_data_path",
+    "plan",
     "save_predictions",
     "serve",
     "untrained",
@@ -77,6 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--untrained", action="store_true", help="with --eval-only: tensors as they start"
     )
     what.add_argument("--no-train", action="store_true", help="build everything, train nothing")
+    what.add_argument(
+        "--plan", action="store_true", help="print what would train, steps and memory, and stop"
+    )
     what.add_argument("--job-key", default="", help="copied into result.json (parallel_runner.py)")
     what.add_argument(
         "--serve", type=int, metavar="FD", help="run what comes over a socket (parallel_runner.py)"
@@ -162,9 +166,10 @@ def main(args: argparse.Namespace) -> None:
         print(f"Setting fixed seed: {cfg.SEED}")
         set_random_seed(cfg.SEED)
     make_deterministic(cfg)
-    log = setup_logger(cfg.OUTPUT_DIR)
+    log = None if args.plan else setup_logger(cfg.OUTPUT_DIR)
     try:
-        print_head(args, cfg)
+        if not args.plan:
+            print_head(args, cfg)
         say(notices)
         execute(asked, started, keep_run)
     finally:

@@ -17,6 +17,7 @@ import torch
 
 import train as program
 from tests.support import command, small_pets
+from trainers.parts.execution import below_chance
 
 
 @pytest.fixture
@@ -211,3 +212,27 @@ def test_no_room_on_disk_is_one_line_and_loses_nothing(limit, file, train, words
 
 def test_help_needs_no_torch():
     assert "--dataset-config-file" in command.help_without_torch("train")
+
+
+def test_a_plan_tells_what_would_train_and_leaves_nothing(train, tmp_path):
+    done = train("MaPLe", "planned", "--plan")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["MultiModalPromptLearner.prompt_learner.ctx", "2", "x", "64"] in [r[:4] for r in rows]
+    assert "4 steps an epoch, 2 epochs, 8 steps" in done.stdout
+    assert not (tmp_path / "planned").exists()
+    trained = train("MaPLe", "trained")
+    result = json.loads((tmp_path / "trained/result.json").read_text())
+    assert f"tensors of {result['trainable_parameters']:,} numbers in all" in done.stdout
+    assert re.search(
+        r"First epoch: \d+\.\d s, peak memory [\d,]+ MiB, 1 epoch left", trained.stdout
+    )
+    assert "Hint" not in trained.stdout  # of four classes twice chance is half
+
+
+@pytest.mark.parametrize(("accuracy", "hinted"), [(3.9, True), (4.0, False)])
+def test_an_accuracy_below_twice_chance_gets_a_hint(accuracy, hinted):
+    record = SimpleNamespace(results={"accuracy": accuracy}, tasks=())
+    said = below_chance(SimpleNamespace(test_record=record, num_classes=50))
+    assert said.startswith("Hint: 3.9% is below twice chance (2.0% of 50 classes)") == hinted
+    assert bool(said) == hinted

@@ -15,10 +15,12 @@ from dassl.engine.resume_state import read_resume_state
 from dassl.utils.checkpoint_watch import watched_files
 from dassl.utils.errors import UserError
 from trainers.parts.data_rules import DATA_RULES, Built
+from trainers.parts.run_plan import describe
 from trainers.parts.run_rules import Asked, lines_of
 
 logger = logging.getLogger(__name__)
 
+FEWEST = 5
 Keep = Callable[[Asked, Any], Callable[[], None]]
 
 
@@ -41,6 +43,9 @@ def execute(asked: Asked, started: float, keep: Keep | None = None) -> None:
         raise UserError(refusals)
     for notice in notices:
         logger.info(notice)
+    if asked.flag("plan"):
+        print(describe(trainer))
+        return
     if not (asked.tests or asked.trains):
         return
     with watched_files() as files:
@@ -61,6 +66,8 @@ def execute(asked: Asked, started: float, keep: Keep | None = None) -> None:
         "train": time.monotonic() - built - test_seconds,
         "test": test_seconds,
     }
+    if hint := below_chance(trainer):
+        logger.info(hint)
     if finish is not None:
         finish()
     write_result(
@@ -70,6 +77,22 @@ def execute(asked: Asked, started: float, keep: Keep | None = None) -> None:
         job_key=args.job_key or None,
         files=files,
         trained=asked.trains,
+    )
+
+
+def below_chance(trainer: Any) -> str:
+    """Return a line for a test that did hardly better than guessing, nothing for any other one, or
+    one over fewer than `FEWEST` classes, of which twice chance is a fair accuracy."""
+    record = getattr(trainer, "test_record", None)
+    if record is None or record.tasks or trainer.num_classes < FEWEST:
+        return ""
+    accuracy, chance = next(iter(record.results.values())), 100 / trainer.num_classes
+    if accuracy >= 2 * chance:
+        return ""
+    return (
+        f"Hint: {accuracy:.1f}% is below twice chance ({chance:.1f}% of {trainer.num_classes} "
+        "classes): compare the order of the labels, the class list and the template of the prompts "
+        "(python -m datasets check)"
     )
 
 

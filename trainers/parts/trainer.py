@@ -1,7 +1,9 @@
 """The trainer behind every method: builds the model, takes the step, tests, saves and loads."""
 
 import logging
+import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +15,7 @@ from yacs.config import CfgNode
 from clip import CLIP
 from dassl.config import config_sha256
 from dassl.engine import TrainerX
+from dassl.engine.result import peak_memory_mb
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils.errors import UserError
@@ -203,6 +206,18 @@ class PromptTrainer(TrainerX):
     def trained(self) -> list[Tensor]:
         """The tensors that train."""
         return [tensor for tensor in self.model.parameters() if tensor.requires_grad]
+
+    def after_epoch(self) -> None:
+        """The engine's; the first epoch of a run also tells what is to come."""
+        super().after_epoch()
+        if self.epoch == self.start_epoch:
+            seconds = time.time() - self.time_start
+            memory = peak_memory_mb(self.device)
+            parts = [f"First epoch: {seconds:.1f} s", f"peak memory {memory:,.0f} MiB"]
+            if left := self.max_epoch - self.epoch - 1:
+                rest = timedelta(seconds=round(left * seconds))
+                parts.append(f"{left} epoch{'s' if left > 1 else ''} left, about {rest}")
+            logger.info(", ".join(parts))
 
     def end_epoch(self) -> None:
         """Called after the last step of an epoch, before anything is tested or saved."""
