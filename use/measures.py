@@ -33,6 +33,10 @@ class Bins:
     confidence: np.ndarray
     accuracy: np.ndarray
 
+    def plain(self) -> dict[str, list[float]]:
+        """Its arrays as lists."""
+        return {name: values.tolist() for name, values in vars(self).items()}
+
     def expected_error(self) -> float:
         """Mean over the pictures of |accuracy - confidence| of their bin (ECE)."""
         gaps = np.abs(self.accuracy - self.confidence)

@@ -18,7 +18,9 @@ from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import PromptModel
 from use.classifier import PromptClassifier, Scored
+from use.measures import BINS
 from use.predictions import TEST_FILE, VAL_FILE, Predictions
+from use.report import make_report, write_measures
 
 logger = logging.getLogger("trainers")
 
@@ -51,8 +53,9 @@ def record_test(trainer: Any) -> Callable[[], None]:
     """Makes a trainer keep what its tests compute.
 
     Returns:
-        what writes `predictions.npz` of the last test into the run's folder and, if there are
-        validation images that the test did not see, `predictions_val.npz` of these.
+        what writes `predictions.npz` of the last test into the run's folder, if there are
+        validation images that the test did not see `predictions_val.npz` of these, and the
+        measures of both, `measures.json`.
     """
     recorder = RecordingEvaluator(trainer.evaluator)
     trainer.evaluator = recorder
@@ -64,12 +67,16 @@ def record_test(trainer: Any) -> Callable[[], None]:
         folder = Path(trainer.output_dir)
         tested = trainer.val_loader if record.split == "val" else trainer.test_loader
         batches = recorder.logits, recorder.labels
-        _predictions(trainer, tested, record.split, *batches).save(folder / TEST_FILE)
+        found, validation = _predictions(trainer, tested, record.split, *batches), None
+        found.save(folder / TEST_FILE)
         logger.info(f"Predictions are saved to {folder / TEST_FILE}")
         unseen = None if record.split == "val" else trainer.val_loader
         if unseen is not None and not _paths(unseen) & _paths(tested):
-            _predictions(trainer, unseen, "val", *_scored(trainer, unseen)).save(folder / VAL_FILE)
+            validation = _predictions(trainer, unseen, "val", *_scored(trainer, unseen))
+            validation.save(folder / VAL_FILE)
             logger.info(f"Predictions are saved to {folder / VAL_FILE}")
+        reports = make_report(found, validation, number_of_bins=BINS)
+        write_measures(reports, folder, about=found.about)
 
     return write
 

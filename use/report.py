@@ -1,6 +1,7 @@
 """What `python -m use measures` writes of a run's saved predictions.
 
-measures.json     all figures, those after temperature scaling apart
+measures.json     all figures and the bins of the diagram, those after temperature scaling apart;
+                  of all classes of a dataset also its halves (`use.together`)
 measures.csv      the same, a row for each task and temperature
 per_class.csv     a row for each class
 confusion.csv     counts, rows the truth; with tasks confusion_<task>.csv
@@ -19,8 +20,20 @@ import pandas as pd
 from dassl.utils.files import atomic_write
 from use.calibration import check_same_classes, fit_temperature
 from use.drawing import check_ending, reliability
-from use.measures import by_class, confidences, confusion, equal_width, log_probabilities, measures
+from use.measures import (
+    BINS,
+    Bins,
+    by_class,
+    confidences,
+    confusion,
+    equal_width,
+    log_probabilities,
+    measures,
+)
 from use.predictions import Predictions
+from use.together import base_and_new
+
+MEASURES_FILE = "measures.json"
 
 
 @dataclass(frozen=True)
@@ -76,9 +89,7 @@ def write_report(
         UserError: a file cannot be written, or pictures cannot have this ending.
     """
     check_ending(Path(f"x{ending}"))
-    content = {"about": about, "bins": number_of_bins, "tasks": [_plain(r) for r in reports]}
-    written = [folder / "measures.json"]
-    atomic_write(written[0], json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    written = [write_measures(reports, folder, about=about, number_of_bins=number_of_bins)]
     written.append(_csv(folder / "measures.csv", table(reports)))
     classes = [{"task": r.name, **row} for r in reports for row in by_class(r.test)]
     written.append(_csv(folder / "per_class.csv", pd.DataFrame(classes)))
@@ -95,6 +106,21 @@ def write_report(
     return written
 
 
+def write_measures(
+    reports: list[TaskReport], folder: Path, *, about: dict[str, Any], number_of_bins: int = BINS
+) -> Path:
+    """Writes measures.json alone.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    tasks = [_plain(report, number_of_bins) for report in reports]
+    content = {"about": about, "bins": number_of_bins, "tasks": tasks}
+    path = folder / MEASURES_FILE
+    atomic_write(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
 def table(reports: list[TaskReport]) -> pd.DataFrame:
     """A row for each task and temperature: 1 is the published computation."""
     rows = []
@@ -105,19 +131,30 @@ def table(reports: list[TaskReport]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _plain(report: TaskReport) -> dict[str, Any]:
-    content: dict[str, Any] = {"task": report.name, "measures": report.plain}
+def _plain(report: TaskReport, number_of_bins: int) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "task": report.name,
+        "measures": report.plain,
+        "reliability": _bins(report, 1.0, number_of_bins).plain(),
+    }
+    if (both := base_and_new(report.test)) and not report.name:
+        content["base_and_new"] = both
     if report.temperature is not None:
         content["temperature_scaling"] = {
             "temperature": report.temperature,
             "measures": report.scaled,
+            "reliability": _bins(report, report.temperature, number_of_bins).plain(),
         }
     return content
 
 
-def _draw(report: TaskReport, temperature: float, number_of_bins: int, path: Path) -> None:
+def _bins(report: TaskReport, temperature: float, number_of_bins: int) -> Bins:
     logs = log_probabilities(report.test.logits, temperature)
-    bins = equal_width(*confidences(logs, report.test.labels), number_of_bins)
+    return equal_width(*confidences(logs, report.test.labels), number_of_bins)
+
+
+def _draw(report: TaskReport, temperature: float, number_of_bins: int, path: Path) -> None:
+    bins = _bins(report, temperature, number_of_bins)
     said = "" if temperature == 1 else f", temperature {temperature:.3g}"
     trainer = report.test.about.get("trainer", "")
     reliability(bins, f"{trainer} {report.name}{said}".strip(), path)
