@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 # One worker per core; each test and each job uses one thread.
 WORKERS ?= auto
 DEMO := zsclip maple maple_dept
+# What zero-shot CLIP and the trained prompts say of one picture, where both were asked for.
+RUNS := zsclip/test_base/ZeroshotCLIP maple_dept/train_base/MaPLeDePT
+SEED := demo_shapes/shots16/demo/seed1
+PICTURE := demo_shapes/images/cross/test_000.png
 
 .PHONY: demo demo-all test test-scripts test-slurm lint format clean
 
@@ -17,6 +21,9 @@ $(VENV)/installed: requirements.txt requirements-dev.txt
 
 demo: $(VENV)/installed
 	$(BIN)/python parallel_runner.py --demo --cfg $(DEMO)
+	@for run in $(RUNS); do if [ -d "outputs/demo/$$run/$(SEED)" ]; then echo; \
+	$(BIN)/python predict.py --model-dir "outputs/demo/$$run/$(SEED)" --top-k 3 \
+	"$${PROMPTLAB_CACHE:-$$HOME/.cache/promptlab}/$(PICTURE)"; fi; done
 
 demo-all: $(VENV)/installed
 	$(BIN)/python parallel_runner.py --demo --cfg all

@@ -1,6 +1,10 @@
 """Protocols in the demo with the real train.py (fs: test_runner_archive.py)."""
 
+import re
+
 import pytest
+
+from tests.support import command
 
 WORDS = ("--cfg", "coop", "--seeds", "1")
 
@@ -32,3 +36,15 @@ def test_domain_generalisation_has_the_training_of_cross_dataset(demo, rows, own
     assert [row["dataset"] for row in rows(own_lab, "dg-CoOp-demo-shots1.csv")] == [
         *("demo_shapes", "demo_shapes_striped", "average_dg")
     ]
+
+
+def test_make_demo_predicts_by_runs_that_it_leaves_and_a_picture_of_the_suite(demo_lab, shared):
+    text = (command.PROJECT / "Makefile").read_text(encoding="utf-8")
+    values = dict(re.findall(r"^(\w+) := (.*)$", text, flags=re.MULTILINE))
+    words = ("--demo", "--dry-run", "--cfg", *values["DEMO"].split())
+    planned = command.python("parallel_runner.py", *words).stdout
+    runs = values["RUNS"].split()
+    assert len(runs) == 2
+    for run in runs:
+        assert f"--output-dir outputs/demo/{run}/{values['SEED']} " in planned
+    assert (shared / "demo_cache" / values["PICTURE"]).is_file()
