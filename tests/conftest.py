@@ -60,6 +60,14 @@ def vit12_narrow(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def small_resnet(tmp_path_factory):
+    """Path of a narrow ResNet CLIP of 64 pixels with twelve blocks of text."""
+    path = tmp_path_factory.mktemp("weights") / "small_resnet.pt"
+    sizes = {"width": 8, "text_width": 64, "text_layers": 12, "embed_dim": 64}
+    return tiny_clip.saved(path, kind="resnet", **sizes)
+
+
+@pytest.fixture(scope="session")
 def small_vit(tmp_path_factory):
     """Path of a smaller one for tests that need no golden numbers: 2 narrow blocks a tower."""
     path = tmp_path_factory.mktemp("weights") / "small_vit.pt"

@@ -9,6 +9,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,13 +41,13 @@ def room_of(file: Path, rooms: dict[str, int]) -> str | None:
     return max(holding, key=len, default=None)
 
 
-def sources() -> list[Path]:
+@cache
+def sources() -> tuple[Path, ...]:
     """The project's Python files but for tests and these pictures, relative to the repository."""
-    left_out = {"tests", "docs"}
-    files = [path.relative_to(REPO) for path in REPO.rglob("*.py")]
-    return sorted(
-        file for file in files if file.parts[0] not in left_out and file.parts[0][0] != "."
-    )
+    left_out = ("tests", "docs")
+    tops = [top for top in REPO.iterdir() if top.name not in left_out and top.name[0] != "."]
+    files = [file for top in tops for file in (top.rglob("*.py") if top.is_dir() else (top,))]
+    return tuple(sorted(file.relative_to(REPO) for file in files if file.suffix == ".py"))
 
 
 def module_file(module: str) -> Path | None:
@@ -66,8 +67,13 @@ def _walk(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _walk(node)
 
 
-def imports_of(file: Path) -> Iterator[Import]:
+@cache
+def imports_of(file: Path) -> tuple[Import, ...]:
     """What a file imports of the project, at its top or inside a function; not for types alone."""
+    return tuple(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[Import]:
     for node in _walk(ast.parse((REPO / file).read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):

@@ -36,16 +36,8 @@ def run(line, tmp_path, expected=0, **env):
     while "=" in words[0]:
         key, _, value = words.pop(0).partition("=")
         env[key] = value
-    if words[0] == "python":
-        words[0] = sys.executable
-    done = subprocess.run(
-        words,
-        cwd=command.PROJECT,
-        env=command.environment(PROMPTLAB_CACHE=str(tmp_path / "cache"), **env),
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    env["PROMPTLAB_CACHE"] = str(tmp_path / "cache")
+    done = command.run(words, timeout=400, **env)
     assert done.returncode == expected, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
 
@@ -183,9 +175,7 @@ def test_tally_commands_write_tables(tmp_path):
     lines = all_commands("-m runner tally")
     assert len(lines) >= 3
     for line in lines:
-        words = [sys.executable, *shlex.split(line)[1:]]
-        env = command.environment(PYTHONPATH=str(command.PROJECT))
-        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+        done = command.run(shlex.split(line), cwd=tmp_path, PYTHONPATH=str(command.PROJECT))
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     assert (tmp_path / "results/b2n.csv").read_text().startswith("dataset,base_acc_seed1")
     assert (tmp_path / "tables/runs.csv").is_file()
@@ -196,9 +186,7 @@ def test_status_commands_say_how_far_the_runs_are(line, tmp_path):
     folder = tmp_path / "outputs/coop/train_base/CoOp/dtd/shots16/demo/seed1"
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("Finish training\n=> result\n* accuracy: 81.5%\n")
-    words = [sys.executable, *shlex.split(line)[1:]]
-    env = command.environment(PYTHONPATH=str(command.PROJECT))
-    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    done = command.run(shlex.split(line), cwd=tmp_path, PYTHONPATH=str(command.PROJECT))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("coop: 1 done, of 1")
 
@@ -217,29 +205,17 @@ def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
     extended = configs.replace("\n\ndef experiments", f"{entry}\n\ndef experiments")
     (copy / "configs.py").write_text(extended)
     (line,) = [c for c in commands(command.PROJECT / "docs" / "add_a_method.md") if "anchored" in c]
-    words = [sys.executable, *shlex.split(line)[1:], "--datasets", "demo_digits", "--seeds", "1"]
-    done = subprocess.run(
-        [*words, "OPTIM.MAX_EPOCH", "1"],
-        cwd=copy,
-        env=command.environment(PROMPTLAB_CACHE=str(tmp_path / "cache")),
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    few = ("--datasets", "demo_digits", "--seeds", "1", "OPTIM.MAX_EPOCH", "1")
+    cache = str(tmp_path / "cache")
+    done = command.run([*shlex.split(line), *few], cwd=copy, timeout=400, PROMPTLAB_CACHE=cache)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (copy / "results/demo/anchored_dept").is_dir()
     shutil.copytree(command.PROJECT / "tests", copy / "tests")
     shutil.copy(command.PROJECT / "pyproject.toml", copy)
     (line,) = [c for c in commands(command.PROJECT / "docs" / "add_a_method.md") if "pytest" in c]
     for method in ("Anchored", "Scaled"):
-        words = shlex.split(line.replace("Anchored", method))[1:]
-        done = subprocess.run(
-            [sys.executable, *words, "-p", "no:cacheprovider"],
-            cwd=copy,
-            env=command.environment(),
-            capture_output=True,
-            text=True,
-        )
+        words = shlex.split(line.replace("Anchored", method))
+        done = command.run([*words, "-p", "no:cacheprovider"], cwd=copy)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -253,17 +229,8 @@ def test_the_page_on_own_pictures_works_by_the_letter(tmp_path):
         (copy / name).write_text(content, encoding="utf-8")
     lines = commands(OWN_DATA)
     for line in lines:
-        words = [sys.executable, *shlex.split(line)[1:]]
-        if "train.py" in line:
-            words += ["OPTIM.MAX_EPOCH", "1"]
-        done = subprocess.run(
-            words,
-            cwd=copy,
-            env=command.environment(PYTHONPATH=""),
-            capture_output=True,
-            text=True,
-            timeout=400,
-        )
+        words = [*shlex.split(line), *(["OPTIM.MAX_EPOCH", "1"] if "train.py" in line else [])]
+        done = command.run(words, cwd=copy, timeout=400, PYTHONPATH="")
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     trained = {path.parent.name for path in (copy / "output").glob("my_*/result.json")}
     assert trained == {f"my_{run}" for run in ("zs", "all", "base", "new", "csv", "bright")}

@@ -35,7 +35,7 @@ def test_the_python_of_a_page_runs_on_what_its_commands_left(page, folder):
     shutil.copy(next(digits.glob("two/*.png")), folder / "picture.png")
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
-        done = command.python("-c", block, cwd=folder, PYTHONPATH=str(command.PROJECT))
+        done = command.python("-c", block, cwd=folder, warm=True, PYTHONPATH=str(command.PROJECT))
         assert done.returncode == 0, done.stderr
         assert done.stdout
 

@@ -1,11 +1,16 @@
 """Runs the command lines as a user does."""
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support.warm_python import WarmPython
 
 PROJECT = Path(__file__).parents[2]
 FOLDERS = ("assets", "clip", "configs", "dassl", "datasets", "downloads", "runner", "trainers")
@@ -36,16 +41,50 @@ def copy_project(folder):
     return folder
 
 
-def python(script, *words, timeout=300, cwd=PROJECT, **env):
-    """`python <script> <words>` from the project's folder -> the finished process with its text."""
-    return subprocess.run(
-        [sys.executable, script, *map(str, words)],
-        cwd=cwd,
-        env=environment(**env),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+def python(script, *words, timeout=300, cwd=PROJECT, warm=None, **env):
+    """`python <script> <words>` from the project's folder -> the finished process with its text.
+
+    Args:
+        warm: whether it may have libraries loaded beforehand; by default all but `-c`, whose code
+            may ask what is loaded.
+    """
+    argv = list(map(str, [script, *words]))
+    if not (script != "-c" if warm is None else warm):
+        return subprocess.run(
+            [sys.executable, *argv],
+            cwd=cwd,
+            env=environment(**env),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        how = {"cwd": cwd, "env": environment(**env), "timeout": timeout}
+        try:
+            code = _warm_python().run(argv, stdout=out, stderr=err, **how)
+        except subprocess.TimeoutExpired:
+            _warm_python.cache_clear()
+            raise
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read())
+    return subprocess.CompletedProcess(argv, code, *said)
+
+
+def run(words, *, timeout=300, cwd=PROJECT, **env):
+    """The words of a line in a document, a program first, as `python`."""
+    if words[0] == "python":
+        return python(*words[1:], timeout=timeout, cwd=cwd, **env)
+    env = environment(**env)
+    return subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+@functools.cache
+def _warm_python():
+    server = WarmPython(environment())
+    atexit.register(server.close)
+    return server
 
 
 class Called(NamedTuple):

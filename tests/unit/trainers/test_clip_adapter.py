@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.errors import UserError
-from tests.support import prompt_run, tiny_clip
+from tests.support import prompt_run
 
 OTHER = ["blue jay", "tulip", "pizza"]
 RATIO = "TRAINER.CLIP_ADAPTER.RATIO"
@@ -57,13 +57,12 @@ def test_the_adapter_is_the_only_thing_that_trains(make, batch):
         assert torch.equal(tensor, tower[name]), name
 
 
-@pytest.mark.parametrize("kind, width", [("vit", 32), ("resnet", 1024)])
-def test_the_adapter_has_the_width_of_the_backbone(kind, width, make, batch, tmp_path):
-    options, weights = (), None
+@pytest.mark.parametrize("kind, width", [("vit", 32), ("resnet", 64)])
+def test_the_adapter_has_the_width_of_the_backbone(kind, width, make, request):
+    options, weights = (), "deep_vit"
     if kind == "resnet":
-        options = ("INPUT.SIZE", "(64, 64)")
-        weights = tiny_clip.saved(tmp_path / "resnet.pt", kind=kind, text_layers=1)
-    trainer = make("CLIPAdapter", *options, **({"weights": weights} if weights else {}))
+        options, weights = ("INPUT.SIZE", "(64, 64)"), "small_resnet"
+    trainer = make("CLIPAdapter", *options, weights=request.getfixturevalue(weights))
     shapes = [tuple(tensor.shape) for tensor in trainer.model.parameters()]
     assert shapes == [(width // 4, width), (width, width // 4)]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.support import prompt_run, tiny_clip
+from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES
 from trainers import cocoop
 
@@ -105,13 +105,12 @@ def test_true_of_kgcoops_yaml_starts_with_four_words(small_vit, monkeypatch, cap
     assert "CSC" not in caplog.text
 
 
-def test_it_trains_on_a_resnet(make, tmp_path):
-    weights = tiny_clip.saved(tmp_path / "resnet.pt", kind="resnet", text_layers=1)
-    trainer = make("CoCoOp", "INPUT.SIZE", "(64, 64)", weights=weights)
+def test_it_trains_on_a_resnet(make, small_resnet):
+    trainer = make("CoCoOp", "INPUT.SIZE", "(64, 64)", weights=small_resnet)
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     report = prompt_run.step(trainer, images, torch.tensor([0, 1]))
     assert torch.isfinite(report["loss"])
-    assert trainer.model.prompt_learner.meta_net.linear1.weight.shape == (64, 1024)
+    assert trainer.model.prompt_learner.meta_net.linear1.weight.shape == (4, 64)
 
 
 @pytest.mark.parametrize("head", ["linear", "similarity"])

@@ -6,7 +6,7 @@ import torch
 
 import clip
 from dassl.utils.errors import UserError
-from tests.support import prompt_run, tiny_clip
+from tests.support import prompt_run
 from trainers.cocoop import CoCoOp, CoCoOpModel
 from trainers.parts.low_rank import LowRankTowers, blocks_at
 
@@ -42,17 +42,15 @@ def test_bad_input_is_one_line(trainer, options, message, make):
         ("CLIPLoRA", "ENCODER = both puts low-rank updates of q, k, v"),
     ],
 )
-def test_a_resnet_has_no_blocks_for_them(trainer, what, make, tmp_path):
-    weights = tiny_clip.saved(tmp_path / "resnet.pt", kind="resnet", text_layers=12)
+def test_a_resnet_has_no_blocks_for_them(trainer, what, make, small_resnet):
     with pytest.raises(UserError, match=f"{what} .*which a ResNet does not take"):
-        make(trainer, "INPUT.SIZE", "(64, 64)", weights=weights)
+        make(trainer, "INPUT.SIZE", "(64, 64)", weights=small_resnet)
 
 
-def test_text_updates_and_class_tokens_go_with_a_resnet(make, tmp_path):
-    weights = tiny_clip.saved(tmp_path / "resnet.pt", kind="resnet", text_layers=12)
+def test_text_updates_and_class_tokens_go_with_a_resnet(make, small_resnet):
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     for name, options in (("CLIPLoRA", (f"{LORA}.ENCODER", "text")), ("TCP", ())):
-        trainer = make(name, "INPUT.SIZE", "(64, 64)", *options, weights=weights)
+        trainer = make(name, "INPUT.SIZE", "(64, 64)", *options, weights=small_resnet)
         report = prompt_run.step(trainer, images, torch.tensor([0, 1]))
         assert torch.isfinite(report["loss"])
 

@@ -10,7 +10,6 @@ import torch
 from safetensors import safe_open
 
 from dassl.utils.errors import UserError
-from tests.support import tiny_clip
 from tests.unit.trainers.conftest import NAMES, is_multitask, plain, trained_methods
 from use import PromptClassifier
 from use.class_features import class_features
@@ -74,9 +73,8 @@ def test_one_onnx_file_gives_the_models_logits_at_any_batch_size(
     assert_runs_alone(target / "model.onnx", classifier)
 
 
-def test_a_resnet_is_exported_too(finished, tmp_path):
-    weights = tiny_clip.saved(tmp_path / "resnet.pt", kind="resnet", text_layers=1)
-    _, folder = finished("CoOp", "INPUT.SIZE", "(64, 64)", weights=weights)
+def test_a_resnet_is_exported_too(finished, tmp_path, small_resnet):
+    _, folder = finished("CoOp", "INPUT.SIZE", "(64, 64)", weights=small_resnet)
     others = PromptClassifier.from_run(folder, classnames=["cat", "dog"], device="cpu")
     export_onnx(others, tmp_path / "model.onnx")
     assert_runs_alone(tmp_path / "model.onnx", others, size=64)

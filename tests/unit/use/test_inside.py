@@ -10,7 +10,7 @@ import clip
 import interpret_prompt
 from command_line import run
 from dassl.utils.errors import UserError
-from tests.support import prompt_run, tiny_clip
+from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES
 from tests.unit.trainers.softcpt_runs import TASKS
 from use.attention import class_attention, draw_attention
@@ -217,9 +217,8 @@ def test_attention_is_that_of_the_class_token_to_the_patches(name, make, batch, 
         class_attention(model, image, block=12)
 
 
-def test_attention_of_a_resnet_is_its_poolings(make, tmp_path):
-    weights = tiny_clip.saved(tmp_path / "resnet.pt", kind="resnet", text_layers=1)
-    model = make("CoOp", "INPUT.SIZE", "(64, 64)", weights=weights).model
+def test_attention_of_a_resnet_is_its_poolings(make, small_resnet):
+    model = make("CoOp", "INPUT.SIZE", "(64, 64)", weights=small_resnet).model
     image = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(1))
     assert class_attention(model, image).shape == (2, 2)
 
