@@ -1,9 +1,11 @@
-"""Time and peak memory of training steps on a CLIP with random weights of a public model's shape.
+"""Time, peak memory and arithmetic of training steps on a CLIP with random weights of a public
+model's shape.
 
     python benchmarks/training_step.py --trainers CoOp MaPLeDePT --classes 50 --steps 50
 
 Needs no data and no download. Prints one line per trainer: median, fastest and slowest step after
-the warm-up, peak memory. On a GPU the published fp16, on a CPU fp32.
+the warm-up, peak memory, floating-point operations of a step and what it does of them in a second.
+On a GPU the published precision, on a CPU fp32.
 """
 
 import argparse
@@ -11,10 +13,15 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
+from tabulate import tabulate
+from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -24,8 +31,12 @@ from dassl.engine.result import peak_memory_mb
 from train import build_parser, setup_cfg
 
 CONFIGS = {
-    "CoOp": "configs/trainers/CoOp/vit_b16_ep10_bs4_lr35.yaml",
-    "MaPLe": "configs/trainers/MaPLe/vit_b16_c2_ep10_batch4_2ctx.yaml",
+    "CoOp": "CoOp/vit_b16_ep10_bs4_lr35",
+    "CoCoOp": "CoCoOp/vit_b16_c4_ep10_batch1_ctxv1",
+    "KgCoOp": "KgCoOp/vit_b16_ep10_ctxv1_bs4_lr35",
+    "MaPLe": "MaPLe/vit_b16_c2_ep10_batch4_2ctx",
+    "IVLP": "IVLP/vit_b16_c2_ep20_batch4_4+4ctx",
+    "PromptSRC": "PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx",
 }
 VIT_B16 = clip.CLIPDims(512, 224, 12, 768, 16)
 
@@ -40,30 +51,70 @@ class WithoutData:
         self.train_loader_x = self.train_loader_u = self.val_loader = self.test_loader = None
 
 
-def measure(name: str, weights: Path, args: argparse.Namespace) -> str:
-    """One row: trainer, precision, step times in milliseconds, peak memory in MiB."""
-    words = ["--trainer", name, "--config-file", CONFIGS[name.removesuffix("DePT")]]
+@contextmanager
+def random_weights() -> Iterator[Path]:
+    """A file with random weights of ViT-B/16's shape, as long as it is needed."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "random_vit_b16.pt"
+        torch.manual_seed(0)
+        torch.save(clip.CLIP(VIT_B16).state_dict(), weights)
+        yield weights
+
+
+def build(name: str, weights: Path, classes: int, *options: object) -> Any:
+    """A trainer with its published YAML and made-up classnames."""
+    words = ["--trainer", name, "--backbone", str(weights)]
+    words += ["--config-file", f"configs/trainers/{CONFIGS[name.removesuffix('DePT')]}.yaml"]
     words += ["--dataset-config-file", "configs/datasets/oxford_pets.yaml"]
-    cfg = setup_cfg(build_parser().parse_args([*words, "--backbone", str(weights)]))
+    words += ["MODEL.BACKBONE.ACTIVATION", "quick_gelu", *map(str, options)]
+    cfg = setup_cfg(build_parser().parse_args(words))
     torch.manual_seed(1)
     layers = (WithoutData, TRAINER_REGISTRY.get(name))
-    trainer = type(name, layers, {"num_made_classes": args.classes})(cfg)
-    size = cfg.DATALOADER.TRAIN_X.BATCH_SIZE
-    batch = {
-        "img": torch.randn(size, 3, 224, 224),
-        "label": torch.arange(size) % args.classes,
-    }
-    trainer.num_batches, times = args.steps + args.warmup + 1, []
-    for trainer.batch_idx in range(args.steps + args.warmup):
+    trainer = type(name, layers, {"num_made_classes": classes})(cfg)
+    trainer.num_batches = sys.maxsize  # no step is an epoch's last
+    trainer.batch_idx = 0
+    return trainer
+
+
+def made_batch(trainer: Any, seed: int = 2) -> dict[str, torch.Tensor]:
+    """A batch of noise of the published size."""
+    size = trainer.cfg.DATALOADER.TRAIN_X.BATCH_SIZE
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn(size, 3, *trainer.cfg.INPUT.SIZE, generator=generator)
+    return {"img": image, "label": torch.arange(size) % trainer.num_classes}
+
+
+def measure(name: str, weights: Path, *, classes: int, steps: int, warmup: int) -> dict[str, Any]:
+    """Milliseconds of a step, MiB at the peak, 10^9 operations of a step."""
+    trainer = build(name, weights, classes)
+    if trainer.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(trainer.device)
+    batch, times = made_batch(trainer), []
+    for _ in range(steps + warmup):
         started = time.perf_counter()
         float(trainer.forward_backward(batch)["loss"])  # waits for the device
         times.append(1000 * (time.perf_counter() - started))
-    times = times[args.warmup :]
-    row = [name, trainer.precision.name, f"{statistics.median(times):.1f}"]
-    row += [f"{min(times):.1f}", f"{max(times):.1f}", f"{peak_memory_mb(trainer.device):.0f}"]
-    if trainer.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(trainer.device)
-    return "  ".join(f"{cell:>10}" for cell in row)
+    peak = peak_memory_mb(trainer.device)
+    with FlopCounterMode(display=False) as counted:
+        trainer.forward_backward(batch)
+    times, operations = times[warmup:], counted.get_total_flops()
+    median = statistics.median(times)
+    return {
+        "trainer": name,
+        "precision": trainer.precision.name,
+        "classes": classes,
+        "median ms": round(median, 2),
+        "min ms": round(min(times), 2),
+        "max ms": round(max(times), 2),
+        "peak MiB": round(peak),
+        "GFLOP": round(operations / 1e9, 1),
+        "TFLOP/s": round(operations / median / 1e9, 2),
+    }
+
+
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """Prints a table, a line for each row."""
+    print(tabulate(rows, headers="keys"), flush=True)
 
 
 def main() -> None:
@@ -73,13 +124,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50, help="counted steps; default: 50")
     parser.add_argument("--warmup", type=int, default=5, help="steps before; default: 5")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "random_vit_b16.pt"
-        torch.manual_seed(0)
-        torch.save(clip.CLIP(VIT_B16).state_dict(), weights)
-        head = ["trainer", "precision", "median ms", "min ms", "max ms", "peak MiB"]
-        rows = [measure(name, weights, args) for name in args.trainers]
-    print("  ".join(f"{cell:>10}" for cell in head), *rows, sep="\n")
+    counts = {"classes": args.classes, "steps": args.steps, "warmup": args.warmup}
+    with random_weights() as weights:
+        print_rows([measure(name, weights, **counts) for name in args.trainers])
 
 
 if __name__ == "__main__":
