@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.files.records import RunResult
 from runner.files.writing import require_writable
 from runner.launch import times
-from runner.launch.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
+from runner.launch.gpus import choose_gpus, find_gpus, make_slots
 from runner.launch.interface import Launcher
 from runner.launch.local import LocalLauncher
 from runner.launch.processes import Isolated
@@ -19,7 +19,7 @@ from runner.launch.slurm.options import Options
 from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
-from runner.plan.arguments import AUTO, Arguments
+from runner.plan.arguments import Arguments
 from runner.plan.job_folders import Standing, Survey, note_plan
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.show.mail import Letter
@@ -128,24 +128,15 @@ def _local_launcher(
     """Return the launcher and where it runs, in words."""
     machine = find_gpus()
     gpus = choose_gpus(machine, arguments.gpus)
-    free = free_memory(machine, gpus)
-
-    def need(job: Job) -> float:
-        return need_mb(known.memory(job.argv))
-
-    gpus = with_room(gpus, free, min(map(need, to_run)))
     slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
-    fitting = bool(gpus) and arguments.jobs_per_gpu == AUTO
     # A fork of a process that has its threads is safe on Linux alone.
     cold = arguments.isolated or not sys.platform.startswith("linux")
     launcher = LocalLauncher(
         slots,
         Isolated() if cold else Warm(train_command, slots[0].environment),
-        rooms={f"GPU {gpu}": free.get(gpu, 0.0) for gpu in gpus} if fitting else None,
-        need=need,
         limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
     )
-    return launcher, _where(gpus, len(slots), machine.why_none, fitting=fitting)
+    return launcher, _where(gpus, len(slots), machine.why_none)
 
 
 def _slurm_options(arguments: Arguments) -> Options:
@@ -167,11 +158,9 @@ def _exit_code(outcome: Outcome) -> int:
     return USER_MISTAKE if mistakes and not outcome.results else 1
 
 
-def _where(gpus: Sequence[str], num_slots: int, why_none: str, *, fitting: bool) -> str:
+def _where(gpus: Sequence[str], num_slots: int, why_none: str) -> str:
     if gpus:
         each = f", {num_slots // len(gpus)} at a time on each" if num_slots > len(gpus) else ""
-        if fitting:
-            each = f", as many at a time as fit, at most {num_slots // len(gpus)} on each"
         return f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''} ({', '.join(gpus)}){each}"
     return f"on {num_slots} CPU worker{'s' if num_slots > 1 else ''} (no GPU: {why_none})"
 

@@ -26,14 +26,11 @@ class Change:
     Attributes:
         exit_code: of one that has ended; negative: killed by that signal, or one of the codes
             above; None: not known.
-        narrowed: of one that ran out of memory beside others: that its device takes fewer at a
-            time from now on, in words.
     """
 
     job: Job
     ended: bool = False
     exit_code: int | None = None
-    narrowed: str = ""
 
 
 class Launcher(Protocol):

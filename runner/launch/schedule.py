@@ -165,19 +165,13 @@ class Scheduler:
             self._fail(change)
 
     def _fail(self, change: Change) -> None:
-        job, code, pause = change.job, change.exit_code, 0.0
-        reason = _reason(code)
-        if change.narrowed:
-            reason = f"{reason}, out of memory beside others: {change.narrowed}"
-            self._tries[job.name] -= 1
-            retry = True
-        else:
-            retry = code not in FINAL and self._tries[job.name] <= self._retries
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._tries[job.name] - 1))
-        retry = retry and not self._stop.count
-        failure = Failure(job, reason, code)
+        job, code = change.job, change.exit_code
+        again = code not in FINAL and self._tries[job.name] <= self._retries
+        retry = again and not self._stop.count
+        failure = Failure(job, _reason(code), code)
         self._watcher.failed(failure, retry=retry)
         if retry:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._tries[job.name] - 1))
             self._resting.append((time.monotonic() + pause, job))
         else:
             self._outcome.failures.append(failure)
