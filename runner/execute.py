@@ -15,7 +15,6 @@ from runner.launch.local import LocalLauncher
 from runner.launch.processes import Isolated
 from runner.launch.schedule import USER_MISTAKE, Outcome, Scheduler
 from runner.launch.slurm.launcher import SlurmLauncher, scripts
-from runner.launch.slurm.options import Options
 from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
@@ -32,7 +31,7 @@ def dry_run(arguments: Arguments, studies: Sequence[Study], found: Survey, outpu
     if arguments.launcher == "slurm":
         known = Times(outputs / times.FILE)
         left = jobs if arguments.fresh else to_run
-        print(scripts(left, _results(studies), _slurm_options(arguments), known.seconds))
+        print(scripts(left, _results(studies), arguments, known.seconds))
     else:
         for job in jobs:
             print(shlex.join(job.argv))
@@ -72,9 +71,8 @@ def launch_and_report(
         note_plan(jobs)
         known = Times(outputs / times.FILE)
         if arguments.launcher == "slurm":
-            options = _slurm_options(arguments)
-            launcher: Launcher = SlurmLauncher(to_run, _results(studies), options, known.seconds)
-            where = "by SLURM"
+            results, where = _results(studies), "by SLURM"
+            launcher: Launcher = SlurmLauncher(to_run, results, arguments, known.seconds)
         else:
             launcher, where = _local_launcher(arguments, to_run, train_command, known)
         head = f"{_jobs(len(jobs))}: {len(done)} done{_from_logs(done)}, {len(to_run)} to run"
@@ -137,10 +135,6 @@ def _local_launcher(
         limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
     )
     return launcher, _where(gpus, len(slots), machine.why_none)
-
-
-def _slurm_options(arguments: Arguments) -> Options:
-    return Options(arguments.slurm_args, arguments.max_jobs, arguments.jobs_per_gpu or 1)
 
 
 def _results(studies: Sequence[Study]) -> Path:

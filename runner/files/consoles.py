@@ -24,11 +24,6 @@ def console_file(root: Path, below: Sequence[str]) -> Path:
     return root / "console" / f"{'-'.join(below)}.txt"
 
 
-def holder_file(console: Path) -> Path:
-    """Return the file that names which job of a cluster runs the run with this console file."""
-    return console.with_suffix(".holder")
-
-
 def heading(argv: Sequence[str], place: str) -> bytes:
     """Return the lines that head each run in its console file."""
     return f"$ {shlex.join(argv)}\n{STARTED}{time.strftime('%F %T')}, {place}\n".encode()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from runner.errors import UserError
-from runner.files.consoles import heading, holder_file, lock
+from runner.files.consoles import heading, lock
 from runner.launch.gpus import Slot
 from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE, TIMED_OUT, Change, refusal
 from runner.launch.processes import Isolated, Process
@@ -119,8 +119,6 @@ class LocalLauncher:
         if refused:
             console.close()
             return refused
-        # A process that a cluster has lost sight of may still think that this run is its own.
-        holder_file(job.console).unlink(missing_ok=True)
         console.write(heading(job.argv, slot.name))
         console.flush()
         try:

@@ -232,6 +232,8 @@ def _clashes(given: Arguments) -> list[str]:
     if given.launcher == "slurm":
         if given.gpus:
             problems.append("--gpus: SLURM gives the GPUs out; say what you need in --slurm-args")
+        if given.jobs_per_gpu:
+            problems.append("--jobs-per-gpu: SLURM gives every element a GPU of its own")
         if given.job_timeout:
             problems.append("--job-timeout: SLURM keeps the time; give --time in --slurm-args")
     else:

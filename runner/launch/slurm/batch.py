@@ -1,7 +1,7 @@
 """What one submission to SLURM runs, as files that runner and jobs share.
 
 A task is one command. A chain is tasks that run one after the other, the first of which the others
-need. An element of an array takes one chain, or several that run at once. The folder of a batch:
+need. An element of an array takes one chain. The folder of a batch:
 
     tasks.json       the chains of its elements
     array.sh         what was submitted
@@ -55,7 +55,6 @@ class Task:
 
 
 Chain = tuple[Task, ...]
-Element = tuple[Chain, ...]
 
 
 @dataclass(frozen=True)
@@ -64,23 +63,20 @@ class Batch:
 
     folder: Path
     submitted: float
-    elements: tuple[Element, ...]
+    elements: tuple[Chain, ...]
 
     def tasks(self) -> Iterator[Task]:
         """Return every task, in order."""
-        return (task for element in self.elements for chain in element for task in chain)
+        return itertools.chain.from_iterable(self.elements)
 
 
-def make_batch(parent: Path, elements: Sequence[Element]) -> Batch:
+def make_batch(parent: Path, elements: Sequence[Chain]) -> Batch:
     """Write a batch to a new folder below `parent`."""
     now, numbers = time.time(), itertools.count()
     name = time.strftime("%Y%m%d-%H%M%S-", time.localtime(now)) + secrets.token_hex(3)
     placed = tuple(
-        tuple(
-            tuple(replace(task, element=index, number=next(numbers)) for task in chain)
-            for chain in element
-        )
-        for index, element in enumerate(elements)
+        tuple(replace(task, element=index, number=next(numbers)) for task in chain)
+        for index, chain in enumerate(elements)
     )
     (parent / name / "marks").mkdir(parents=True)
     content = {"submitted": now, "elements": placed}
@@ -93,10 +89,7 @@ def read_batch(folder: Path) -> Batch | None:
     """Read a batch; None if it is not there or not whole."""
     try:
         content = json.loads((folder / TASKS).read_text())
-        elements = tuple(
-            tuple(tuple(map(Task.of, chain)) for chain in element)
-            for element in content["elements"]
-        )
+        elements = tuple(tuple(map(Task.of, chain)) for chain in content["elements"])
         return Batch(folder, float(content["submitted"]), elements)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -124,9 +117,9 @@ class Marks:
                 with contextlib.suppress(OSError, ValueError):
                     self.ended[int(number)] = int((self._folder / name).read_text())
 
-    def start(self, number: int, note: str) -> None:
+    def start(self, number: int) -> None:
         """Tell that a task has started."""
-        atomic_write(self._folder / f"{number}.started", note)
+        atomic_write(self._folder / f"{number}.started", "")
         self.started.add(number)
 
     def end(self, number: int, code: int) -> None:

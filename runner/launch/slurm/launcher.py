@@ -17,13 +17,12 @@ from runner.launch.interface import OTHER_SETTINGS, Change, refusal
 from runner.launch.schedule import followers
 from runner.launch.slurm import client
 from runner.launch.slurm.arrays import BATCHES, Array, Arrays
-from runner.launch.slurm.batch import SCRIPT, Chain, Element, Task, make_batch
-from runner.launch.slurm.options import Options, resources
+from runner.launch.slurm.batch import SCRIPT, Chain, Task, make_batch
+from runner.launch.slurm.options import Seconds, resources
+from runner.plan.arguments import Arguments
 from runner.plan.jobs import Job
 
 INTERVAL = 10.0  # seconds between two questions to SLURM, whom everybody asks
-Seconds = Callable[[Sequence[str]], float | None]
-"""How long a command has taken before, None if that is not known."""
 
 
 def check_interval() -> float:
@@ -39,20 +38,19 @@ def check_interval() -> float:
     return float(given)
 
 
-def scripts(jobs: Sequence[Job], results: Path, options: Options, seconds: Seconds) -> str:
+def scripts(jobs: Sequence[Job], results: Path, chosen: Arguments, seconds: Seconds) -> str:
     """Return what would be submitted for jobs: each array's script, how it is submitted, and the
     commands of its elements."""
     chains = _chains(jobs)
     needed = {task.console for chain in chains.values() for task in chain[1:]}
     first = [chain for chain in chains.values() if chain[0].console not in needed]
     folder, lines = results / BATCHES / "<time>", []
-    for elements, limit in _arrays(first, options):
-        words = client.sbatch_words(folder, len(elements), limit, options.words)
+    for elements, limit in _arrays(first, chosen.max_jobs):
+        words = client.sbatch_words(folder, len(elements), limit, chosen.slurm_args)
         lines += [f"# {shown(folder / SCRIPT)}, submitted by", f"# {shlex.join(words)}"]
-        lines.append(client.array_script(folder, resources(elements, options, seconds)))
-        for index, element in enumerate(elements):
-            tasks = [shlex.join(task.argv) for chain in element for task in chain]
-            lines += [f"# element {index}", *tasks]
+        lines.append(client.array_script(folder, resources(elements, chosen.slurm_args, seconds)))
+        for index, chain in enumerate(elements):
+            lines += [f"# element {index}", *(shlex.join(task.argv) for task in chain)]
     return "\n".join(lines)
 
 
@@ -66,12 +64,13 @@ class SlurmLauncher:
     leaves_running = True  # what runs when the runner is stopped
 
     def __init__(
-        self, jobs: Sequence[Job], results: Path, options: Options, seconds: Seconds
+        self, jobs: Sequence[Job], results: Path, chosen: Arguments, seconds: Seconds
     ) -> None:
         """
         Args:
             jobs: what will be submitted.
             results: folder that takes what is submitted.
+            chosen: the command line, for --slurm-args and --max-jobs.
 
         Raises:
             UserError: SLURM's commands are not here.
@@ -80,10 +79,9 @@ class SlurmLauncher:
         self._interval = check_interval()
         self._chains = _chains(jobs)
         needed = sum(len(chain) - 1 for chain in self._chains.values())
-        at_once = (options.max_jobs or len(jobs)) * options.per_element
-        self.width = min(at_once, len(jobs) - needed)
+        self.width = min(chosen.max_jobs or len(jobs), len(jobs) - needed)
         self._arrays = Arrays(results)
-        self._options = options
+        self._chosen = chosen
         self._seconds = seconds
         self._waiting: dict[str, tuple[int, Job]] = {}
         self._following: dict[str, tuple[Job, Array, Task]] = {}
@@ -142,25 +140,25 @@ class SlurmLauncher:
             which = "1 job is" if adopted == 1 else f"{adopted} jobs are"
             print(f"{which} with SLURM already")
         jobs = [job for _, job in sorted(self._waiting.values(), key=lambda each: each[0])]
-        names = iter([job.name for job in jobs])
-        for elements, limit in _arrays([self._chains[job.name] for job in jobs], self._options):
+        chains = [self._chains[job.name] for job in jobs]
+        for elements, limit in _arrays(chains, self._chosen.max_jobs):
             array = self._submit(elements, limit)
-            for element in elements:
-                for chain in element:
-                    _, job = self._waiting.pop(next(names))
-                    self._following[job.name] = (job, array, array.tasks[chain[0].console])
+            for _ in elements:
+                job = jobs.pop(0)
+                del self._waiting[job.name]
+                self._following[job.name] = (job, array, array.tasks[job.console])
         return refused
 
-    def _submit(self, elements: Sequence[Element], limit: int | None) -> Array:
+    def _submit(self, elements: Sequence[Chain], limit: int | None) -> Array:
         batch = make_batch(self._arrays.batches, elements)
         script = batch.folder / SCRIPT
-        asked = resources(elements, self._options, self._seconds)
+        asked = resources(elements, self._chosen.slurm_args, self._seconds)
         script.write_text(client.array_script(batch.folder, asked))
         script.chmod(0o755)
         count = len(elements)
-        words = client.sbatch_words(batch.folder, count, limit, self._options.words)
+        words = client.sbatch_words(batch.folder, count, limit, self._chosen.slurm_args)
         array = self._arrays.add(client.sbatch(words, asked), batch)
-        jobs = sum(len(chain) for element in elements for chain in element)
+        jobs = sum(map(len, elements))
         print(
             f"submitted array {array.job}: {count} element{'' if count == 1 else 's'} "
             f"for {jobs} job{'' if jobs == 1 else 's'}, script {shown(script)}"
@@ -178,14 +176,10 @@ def _chains(jobs: Sequence[Job]) -> dict[str, Chain]:
 
 
 def _arrays(
-    chains: Sequence[Chain], options: Options
-) -> Iterator[tuple[list[Element], int | None]]:
-    """Divide chains among elements, and those among arrays as large as the site allows, each with
-    its share of --max-jobs."""
-    size = options.per_element
-    elements = [tuple(chains[at : at + size]) for at in range(0, len(chains), size)]
-    largest = client.max_array_size() if elements else 1
-    parts = [elements[at : at + largest] for at in range(0, len(elements), largest)]
+    chains: Sequence[Chain], max_jobs: int | None
+) -> Iterator[tuple[Sequence[Chain], int | None]]:
+    """Divide chains among arrays as large as the site allows, each with its share of --max-jobs."""
+    largest = client.max_array_size() if chains else 1
+    parts = [chains[at : at + largest] for at in range(0, len(chains), largest)]
     for at, part in enumerate(parts):
-        most = options.max_jobs
-        yield part, most and max(1, (most + len(parts) - 1 - at) // len(parts))
+        yield part, max_jobs and max(1, (max_jobs + len(parts) - 1 - at) // len(parts))

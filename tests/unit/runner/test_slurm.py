@@ -134,18 +134,6 @@ def test_options_for_sbatch_are_passed_on_as_they_are(lab, cluster):
     assert "--gres" not in script and "--time" not in script
 
 
-def test_several_chains_share_an_element(lab, cluster):
-    lab.rules = [{"match": "train_base/CoOp/dtd", "ends": 0, "seconds": 0.5}]
-    done = lab.run(*TWELVE, *SLURM, "--jobs-per-gpu", "3")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert cluster.arrays()["100"]["count"] == 2
-    trains = [line for line in lab.events("start") if "train_base/CoOp/dtd" in line["out"]]
-    ends = [line["time"] for line in lab.events("end") if "train_base/CoOp/dtd" in line["out"]]
-    assert len({line["CUDA_VISIBLE_DEVICES"] for line in trains}) == 1
-    assert max(line["time"] for line in trains) < min(ends)  # all at once
-    assert {line["OMP_NUM_THREADS"] for line in lab.events("start")} == {"1"}
-
-
 def test_a_run_that_is_queued_with_other_settings_is_left_alone(lab, cluster):
     lab.rules = [{"match": "train_base", "file": "go"}]
     assert lab.interrupt_after(1, *ONE, *SLURM).returncode == 130
@@ -195,11 +183,9 @@ def test_an_interval_that_is_none_is_named(lab, cluster, given):
         ((*SLURM, "--job-timeout", "9"), "--job-timeout: SLURM keeps the time; give --time"),
         (("--max-jobs", "3"), "--max-jobs has no effect without --launcher slurm"),
         (("--slurm-args", "--time=5"), "--slurm-args has no effect without --launcher slurm"),
-        ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: the runner makes"),
-        (
-            (*SLURM, "--slurm-args", "-M far"),
-            "-M cannot be given: the runner asks the queue of this",
-        ),
+        ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: what it says"),
+        ((*SLURM, "--slurm-args", "--clusters far"), "--clusters cannot be given: what it says"),
+        ((*SLURM, "--jobs-per-gpu", "2"), "--jobs-per-gpu: SLURM gives every element a GPU of its"),
         ((*SLURM, "--slurm-args", "--wrap='x"), "invalid split value"),
         ((*SLURM, "--slurm-args"), "--slurm-args: expected one argument"),
         (SLURM, "--launcher slurm: sbatch, squeue, scancel not found; run on a login node"),
