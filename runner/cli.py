@@ -12,7 +12,7 @@ from runner.errors import UserError, exit_code
 from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
 from runner.files.writing import require_writable, shown
-from runner.launch.slurm.arrays import queued_consoles
+from runner.launch.slurm.arrays import Arrays
 from runner.launch.slurm.options import check_words
 from runner.output import lasting_output
 from runner.plan import demo
@@ -173,12 +173,14 @@ def _all_done(found: Survey) -> bool:
 
 
 def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
-    queued, busy = queued_consoles(results), []
+    arrays, busy = Arrays(results), []
+    arrays.look()
     for job in jobs:
         if in_use(job.console):
             busy.append(f"{job.name} is running; stop it before --fresh")
-        if number := queued.get(job.console):
-            busy.append(f"{job.name} is with SLURM; `scancel {number}` before --fresh")
+        if found := arrays.find(job.console):
+            element = f"{found[0].job}_{found[1].element}"
+            busy.append(f"{job.name} is with SLURM; `scancel {element}` before --fresh")
         if job.folder.is_symlink():
             busy.append(
                 f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; "

@@ -2,14 +2,12 @@
 and what SLURM and their own files say of them."""
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from runner.errors import UserError
 from runner.files.records import tail
-from runner.files.writing import atomic_write, shown
+from runner.files.writing import atomic_write
 from runner.launch.interface import Change
 from runner.launch.slurm import client
 from runner.launch.slurm.batch import JOB, Batch, Marks, Task, read_batch
@@ -51,14 +49,11 @@ class Array:
         """Let nothing that has ended so far be news."""
         self.told = set(self._marks.ended)
 
-    def unsettled(self, task: Task) -> bool:
-        """Whether a task has not ended, and its element waits, runs or will run again."""
-        return task.number not in self._marks.ended and not self._missing.get(task.element)
-
     def news(self, task: Task) -> bool:
         """Whether a task waits or runs, or has ended and nobody was told."""
-        ended = task.number in self._marks.ended
-        return task.number not in self.told and (ended or self.unsettled(task))
+        if task.number in self._marks.ended:
+            return task.number not in self.told
+        return not self._missing.get(task.element)
 
     @property
     def over(self) -> bool:
@@ -98,20 +93,6 @@ class Arrays:
         self._arrays: dict[Path, Array] = {}
         self._silent = False
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other runners from reading and writing, where the file system has locks."""
-        try:
-            self.batches.mkdir(parents=True, exist_ok=True)
-            file = (self.batches / ".lock").open("a")
-        except OSError as error:
-            why = error.strerror or error
-            raise UserError(f"cannot write {shown(self.batches)}: {why}") from error
-        with file:
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
     def look(self) -> bool:
         """Ask SLURM once for all of them; return False if it does not answer."""
         entries = _read(self.batches)
@@ -119,7 +100,7 @@ class Arrays:
         answer = client.squeue(sorted(jobs))
         if answer is None:
             if not self._silent:
-                print("squeue does not answer; asking again")
+                print("squeue does not answer")
             self._silent = True
             return False
         self._silent, found = False, []
@@ -157,19 +138,4 @@ def _read(batches: Path) -> dict[Path, str]:
     for path in batches.glob(f"*/{JOB}"):
         with contextlib.suppress(FileNotFoundError):  # another runner has just seen its end
             found[path.parent] = path.read_text().strip()
-    return found
-
-
-def queued_consoles(results: Path) -> dict[Path, str]:
-    """Return the consoles of all tasks that are still with SLURM, each with its job id; none where
-    SLURM does not answer."""
-    entries = _read(results / BATCHES)
-    answer = client.squeue(entries.values()) or {}
-    found: dict[Path, str] = {}
-    for folder, job in entries.items():
-        if batch := read_batch(folder):
-            array = Array(job, batch)
-            array.look(answer.get(job, {}))
-            for task in filter(array.unsettled, array.tasks.values()):
-                found[task.console] = f"{job}_{task.element}"
     return found

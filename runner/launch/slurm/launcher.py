@@ -94,9 +94,8 @@ class SlurmLauncher:
         if time.monotonic() < self._next_look:
             return []
         changes = []
-        with self._arrays.locked():
-            if self._arrays.look() and self._waiting:
-                changes = self._place()
+        if self._arrays.look() and self._waiting:
+            changes = self._place()
         for job, array, task in list(self._following.values()):
             if change := array.change(job, task):
                 changes.append(change)
