@@ -178,9 +178,9 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
     for job in jobs:
         if in_use(job.console):
             busy.append(f"{job.name} is running; stop it before --fresh")
-        if found := arrays.find(job.console):
-            element = f"{found[0].job}_{found[1].element}"
-            busy.append(f"{job.name} is with SLURM; `scancel {element}` before --fresh")
+        if array := arrays.find(job):
+            stop = f"`scancel {array.element(job)}` before --fresh"
+            busy.append(f"{job.name} is with SLURM; {stop}")
         if job.folder.is_symlink():
             busy.append(
                 f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; "

@@ -10,10 +10,10 @@ from runner.files.records import RunResult
 from runner.files.writing import require_writable
 from runner.launch import times
 from runner.launch.gpus import choose_gpus, find_gpus, make_slots
-from runner.launch.interface import Launcher
+from runner.launch.interface import USER_MISTAKE, Launcher
 from runner.launch.local import LocalLauncher
 from runner.launch.processes import Isolated
-from runner.launch.schedule import USER_MISTAKE, Outcome, Scheduler
+from runner.launch.schedule import Outcome, Scheduler
 from runner.launch.slurm.launcher import SlurmLauncher, scripts
 from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times

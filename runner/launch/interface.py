@@ -11,6 +11,7 @@ from typing import Protocol
 from runner.files.records import read_result
 from runner.plan.jobs import Job
 
+USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
 # Exit codes that no process has.
 STARTED_ELSEWHERE = -1000  # another process still holds the console file
 CANNOT_START = -1001

@@ -13,6 +13,7 @@ from runner.launch.interface import (
     OTHER_SETTINGS,
     STARTED_ELSEWHERE,
     TIMED_OUT,
+    USER_MISTAKE,
     Change,
     Launcher,
     refusal,
@@ -24,7 +25,6 @@ from runner.plan.jobs import Job
 if TYPE_CHECKING:
     from runner.show.progress import Progress
 
-USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
 FINAL = (USER_MISTAKE, OTHER_SETTINGS)
 FIRST_PAUSE = 2.0  # seconds before the first retry; each pause is twice the one before
 LONGEST_PAUSE = 60.0

@@ -1,7 +1,7 @@
 """What an element of an array runs on its node: the tasks of its chain, one after the other.
 
-A task that has ended leaves a mark, so that an element that starts again (after its time limit,
-pre-emption or the loss of its node) goes on where it was.
+An element that starts again (after its time limit, pre-emption or the loss of its node) goes on
+with what has no result yet.
 """
 
 import math
@@ -15,10 +15,9 @@ from typing import BinaryIO
 
 from runner.errors import UserError
 from runner.files.consoles import heading, lock
-from runner.files.records import read_result
 from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE
 from runner.launch.processes import Isolated, Process
-from runner.launch.slurm.batch import Marks, Task, read_batch
+from runner.launch.slurm.batch import Task, read_batch
 
 TICK = 0.2
 LEASE = 120.0  # seconds for which a file system may keep the lock of a node that was lost
@@ -44,12 +43,10 @@ class ElementRun:
     """
 
     def __init__(self, folder: Path, index: int) -> None:
-        batch = read_batch(folder)
-        if batch is None:
+        chains = read_batch(folder)
+        if not chains:
             raise UserError(f"{folder} is not there or not whole")
-        self._chain = batch.elements[index]
-        self._marks = Marks(folder)
-        self._marks.refresh()
+        self._chain = chains[index]
         self._restart = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
         self._name = f"{os.environ.get('SLURM_ARRAY_JOB_ID', '0')}_{index}"
         self._asked = 0
@@ -61,9 +58,7 @@ class ElementRun:
     def run(self) -> int:
         """Run everything that is left and return the exit code of the element."""
         for task in self._chain:
-            code = self._marks.ended.get(task.number)
-            if code is None and not self._asked:
-                code = self._run(task)
+            code = None if self._asked else self._run(task)
             if code is None:
                 return self._requeue() if self._asked == AT_TIME_LIMIT else EXIT_ENDED
             if code and task is self._chain[0]:
@@ -71,18 +66,12 @@ class ElementRun:
         return 0
 
     def _run(self, task: Task) -> int | None:
-        """Run a task that has not ended, and return its exit code; None if it is to go on later."""
+        """Run a task, and return its exit code; None if it is to go on later."""
         task.console.parent.mkdir(parents=True, exist_ok=True)
         with task.console.open("ab") as console:
             if self._has_lock(console):
-                result = read_result(task.folder)
-                done = result is not None and result.key == task.key
-                code = 0 if done else self._start(task, console)
-            else:
-                code = None if self._asked else STARTED_ELSEWHERE
-        if code is not None:
-            self._marks.end(task.number, code)
-        return code
+                return 0 if task.done() else self._start(task, console)
+        return None if self._asked else STARTED_ELSEWHERE
 
     def _has_lock(self, console: BinaryIO) -> bool:
         """Lock a console file; what a lost node has of it a restart waits for."""
@@ -94,7 +83,6 @@ class ElementRun:
         return True
 
     def _start(self, task: Task, console: BinaryIO) -> int | None:
-        self._marks.start(task.number)
         node = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
         console.write(heading(task.argv, f"SLURM job {self._name} on {node}"))
         console.flush()

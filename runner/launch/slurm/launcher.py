@@ -58,7 +58,7 @@ class SlurmLauncher:
     """A launcher (see runner.launch.interface) over the client commands of SLURM.
 
     What is submitted between two looks at the queue goes into one array. A chain is submitted as a
-    whole with its first job; its other jobs are found there when their turn comes.
+    whole with its first job; its other jobs are followed there when their turn comes.
     """
 
     leaves_running = True  # what runs when the runner is stopped
@@ -84,11 +84,15 @@ class SlurmLauncher:
         self._chosen = chosen
         self._seconds = seconds
         self._waiting: dict[str, tuple[int, Job]] = {}
-        self._following: dict[str, tuple[Job, Array, Task]] = {}
+        self._following: dict[str, tuple[Job, Array]] = {}
+        self._chained: dict[Path, Array] = {}  # by console, where jobs are whose training is there
         self._next_look = 0.0
 
     def submit(self, job: Job, priority: int) -> None:
-        self._waiting[job.name] = (priority, job)
+        if array := self._chained.pop(job.console, None):
+            self._following[job.name] = (job, array)
+        else:
+            self._waiting[job.name] = (priority, job)
 
     def poll(self) -> list[Change]:
         if time.monotonic() < self._next_look:
@@ -96,20 +100,17 @@ class SlurmLauncher:
         changes = []
         if self._arrays.look() and self._waiting:
             changes = self._place()
-        for job, array, task in list(self._following.values()):
-            if change := array.change(job, task):
+        for job, array in list(self._following.values()):
+            if change := array.change(job):
                 changes.append(change)
                 if change.ended:
                     del self._following[job.name]
-                    array.told.add(task.number)
-                    if change.exit_code is None:
-                        array.explain(task)
         self._next_look = time.monotonic() + self._interval
         return changes
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         """Leave the queue alone, which runs on without a runner, and say how to end it."""
-        numbers = dict.fromkeys(array.job for _, array, _ in self._following.values())
+        numbers = dict.fromkeys(array.job for _, array in self._following.values())
         if numbers:
             print(
                 f"SLURM goes on with array {', '.join(numbers)}; the same command watches again, "
@@ -126,11 +127,11 @@ class SlurmLauncher:
         """
         adopted, refused = 0, []
         for _, job in list(self._waiting.values()):
-            found = self._arrays.find(job.console)
-            if found and found[1].argv == job.argv:
-                self._following[job.name] = (job, *found)
-                adopted += not found[0].own
-            elif code := OTHER_SETTINGS if found else refusal(job):
+            array = self._arrays.find(job)
+            if array and array.is_same(job):
+                self._follow(job, array)
+                adopted += 1
+            elif code := OTHER_SETTINGS if array else refusal(job):
                 refused.append(Change(job, True, code))
             else:
                 continue
@@ -145,18 +146,22 @@ class SlurmLauncher:
             for _ in elements:
                 job = jobs.pop(0)
                 del self._waiting[job.name]
-                self._following[job.name] = (job, array, array.tasks[job.console])
+                self._follow(job, array)
         return refused
 
+    def _follow(self, job: Job, array: Array) -> None:
+        self._following[job.name] = (job, array)
+        self._chained |= dict.fromkeys(array.behind(job), array)
+
     def _submit(self, elements: Sequence[Chain], limit: int | None) -> Array:
-        batch = make_batch(self._arrays.batches, elements)
-        script = batch.folder / SCRIPT
+        folder = make_batch(self._arrays.batches, elements)
+        script = folder / SCRIPT
         asked = resources(elements, self._chosen.slurm_args, self._seconds)
-        script.write_text(client.array_script(batch.folder, asked))
+        script.write_text(client.array_script(folder, asked))
         script.chmod(0o755)
         count = len(elements)
-        words = client.sbatch_words(batch.folder, count, limit, self._chosen.slurm_args)
-        array = self._arrays.add(client.sbatch(words, asked), batch)
+        words = client.sbatch_words(folder, count, limit, self._chosen.slurm_args)
+        array = self._arrays.add(client.sbatch(words, asked), folder, elements)
         jobs = sum(map(len, elements))
         print(
             f"submitted array {array.job}: {count} element{'' if count == 1 else 's'} "

@@ -109,11 +109,18 @@ def test_a_failed_run_is_tried_again_in_a_new_array(lab, cluster):
     lab.rules = [{"match": "train_base", "exit": 1, "fails": 1}]
     done = lab.run(*ONE, *SLURM, "--retries", "1")
     assert done.returncode == 0, done.stdout
-    assert "exit code 1" in done.stdout
+    assert "ended without a whole result.json of this job, trying again" in done.stdout
     assert list(cluster.arrays()) == ["100", "101"]
     assert [line["out"].split("/")[2] for line in lab.events("start")] == [
         *("train_base", "train_base", "test_new")
     ]
+
+
+def test_a_mistake_of_the_user_is_not_tried_again(lab, cluster):
+    lab.rules = [{"match": "train_base", "exit": 2, "says": "error: no folder data/dtd"}]
+    done = lab.run(*ONE, *SLURM, "--retries", "1")
+    assert done.returncode == 2 and "no folder data/dtd" in done.stdout
+    assert len(lab.events("start")) == 1
 
 
 def test_a_failed_test_is_tried_again_without_its_training(lab, cluster):
@@ -150,7 +157,7 @@ def test_a_local_runner_and_an_element_do_not_run_the_same_at_once(lab, cluster)
     local = lab.start(*ONE)
     wait_until(lambda: lab.events("start"))
     slurm = lab.start(*ONE, *SLURM)
-    wait_until(lambda: [*(lab.path / "results/slurm").glob("*/marks/0.ended")])
+    cluster.wait_for("100_0", "COMPLETED")
     (lab.path / "go").touch()
     out, err = local.communicate(timeout=60)
     assert local.returncode == 0, out + err

@@ -8,9 +8,8 @@ import threading
 import pytest
 
 from runner.files.consoles import lock
-from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE
 from runner.launch.slurm import element as slurm_element
-from runner.launch.slurm.batch import Marks, Task, make_batch, read_batch
+from runner.launch.slurm.batch import Task, make_batch, read_batch
 from runner.launch.slurm.element import EXIT_ENDED, ElementRun
 from runner.launch.slurm.options import resources
 from tests.unit.runner.lab import wait_until
@@ -35,33 +34,27 @@ def leave_result(one, key=None):
     (one.folder / "result.json").write_text(json.dumps(content))
 
 
-def run(tmp_path, chain):
-    batch = make_batch(tmp_path / "batches", [chain])
-    code = ElementRun(batch.folder, 0).run()
-    marks = Marks(batch.folder)
-    marks.refresh()
-    return batch, code, marks
+def run(tmp_path, *chain):
+    """Run an element; its exit code."""
+    return ElementRun(make_batch(tmp_path / "batches", [chain]), 0).run()
 
 
 def test_a_batch_is_read_as_it_was_written(tmp_path):
     one, two = task(tmp_path, "one", "1"), task(tmp_path, "two", "2")
-    batch = make_batch(tmp_path / "batches", [(one, two), (two,), (one,)])
-    assert read_batch(batch.folder) == batch
-    assert [(each.element, each.number) for each in batch.tasks()] == [
-        *((0, 0), (0, 1), (1, 2), (2, 3))
-    ]
-    assert [each.console.stem for each in batch.tasks()] == ["one", "two", "two", "one"]
+    chains = [(one, two), (two,), (one,)]
+    folder = make_batch(tmp_path / "batches", chains)
+    assert read_batch(folder) == chains
+    (folder / "tasks.json").write_text('[[{"argv": ["cut sho')
+    assert read_batch(folder) == []
 
 
 def test_tests_are_not_run_without_their_training_but_without_each_other(tmp_path):
     broken, fine = "raise SystemExit(3)", "print('here')"
     first = (task(tmp_path, "a", broken), task(tmp_path, "b", fine))
     second = (task(tmp_path, "c", fine), task(tmp_path, "d", broken), task(tmp_path, "e", fine))
-    _, code, marks = run(tmp_path, first)
-    assert (code, marks.ended) == (0, {0: 3})
+    assert run(tmp_path, *first) == 0
     assert not (tmp_path / "b.txt").exists()
-    _, code, marks = run(tmp_path, second)
-    assert (code, marks.ended) == (0, {0: 0, 1: 3, 2: 0})
+    assert run(tmp_path, *second) == 0
     assert "\nhere\n" in (tmp_path / "e.txt").read_text()
 
 
@@ -69,53 +62,30 @@ def test_what_is_done_already_is_not_run(tmp_path):
     one, two = task(tmp_path, "one", "raise SystemExit(9)"), task(tmp_path, "two", "1")
     leave_result(one)
     leave_result(two, key="of other settings")
-    _, _, marks = run(tmp_path, (one, two))
-    assert marks.ended == {0: 0, 1: 0} and marks.started == {1}
-
-
-def test_a_restart_leaves_alone_what_has_ended_before_it_well_or_not(tmp_path):
-    chain = [task(tmp_path, name, "1") for name in ("train", "failed", "left")]
-    batch = make_batch(tmp_path / "batches", [tuple(chain)])
-    Marks(batch.folder).end(0, 0)
-    Marks(batch.folder).end(1, 7)
-    assert ElementRun(batch.folder, 0).run() == 0
-    assert [one.console.exists() for one in chain] == [False, False, True]
-    broken = make_batch(tmp_path / "batches", [tuple(chain[:2])])
-    Marks(broken.folder).end(0, 7)
-    assert ElementRun(broken.folder, 0).run() == 0
-    assert not chain[1].console.exists()
+    run(tmp_path, one, two)
+    assert one.console.read_text() == "" and "# started" in two.console.read_text()
 
 
 def test_a_program_that_is_not_there_is_told(tmp_path):
     missing = Task(("/nowhere/python",), tmp_path / "x.txt", tmp_path / "x", "")
-    _, _, marks = run(tmp_path, (missing,))
-    assert marks.ended == {0: CANNOT_START}
+    assert run(tmp_path, missing) == 0
     assert "No such file" in (tmp_path / "x.txt").read_text()
-
-
-def run_and(tmp_path, chain, act):
-    """Run an element and do something once its first task says that it is ready."""
-    batch = make_batch(tmp_path / "batches", [chain])
-    element = ElementRun(batch.folder, 0)
-    codes = []
-    thread = threading.Thread(target=lambda: codes.append(element.run()))
-    thread.start()
-    console = chain[0].console
-    wait_until(lambda: console.exists() and "ready" in console.read_text())
-    act(element)
-    thread.join(30)
-    marks = Marks(batch.folder)
-    marks.refresh()
-    return batch, codes[0], marks
 
 
 WAITS = "import time; print('ready', flush=True); time.sleep(60)"
 
 
-def test_a_cancelled_element_leaves_no_mark_of_what_it_ended(tmp_path):
+def test_a_cancelled_element_ends_its_run_and_goes_no_further(tmp_path):
     chain = (task(tmp_path, "a", WAITS), task(tmp_path, "b", "1"))
-    _, code, marks = run_and(tmp_path, chain, lambda element: element.ask(signal.SIGTERM))
-    assert code == EXIT_ENDED and marks.ended == {} and marks.started == {0}
+    element = ElementRun(make_batch(tmp_path / "batches", [chain]), 0)
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(element.run()))
+    thread.start()
+    console = chain[0].console
+    wait_until(lambda: console.exists() and "ready" in console.read_text())
+    element.ask(signal.SIGTERM)
+    thread.join(30)
+    assert codes == [EXIT_ENDED] and not chain[1].console.exists()
 
 
 def test_it_requeues_its_own_element_at_the_time_limit_and_not_for_ever(tmp_path, monkeypatch):
@@ -129,10 +99,10 @@ def test_it_requeues_its_own_element_at_the_time_limit_and_not_for_ever(tmp_path
     )
     monkeypatch.setattr(slurm_element, "MAX_RESTARTS", 2)
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
-    batch = make_batch(tmp_path / "batches", [(task(tmp_path, "a", WAITS),)])
+    folder = make_batch(tmp_path / "batches", [(task(tmp_path, "a", WAITS),)])
     for restart in range(3):
         monkeypatch.setenv("SLURM_RESTART_COUNT", str(restart))
-        element = ElementRun(batch.folder, 0)
+        element = ElementRun(folder, 0)
         element.ask(signal.SIGUSR1)
         assert element.run() == 1
     assert asked == [["scontrol", "requeue", "77_0"]] * 2
@@ -142,25 +112,23 @@ def test_a_restart_waits_for_the_lock_that_a_lost_node_has_left(tmp_path, monkey
     one = task(tmp_path, "a", "print('here')")
     with one.console.open("ab") as old:
         assert lock(old)
-        assert run(tmp_path, (one,))[2].ended == {0: STARTED_ELSEWHERE}
+        run(tmp_path, one)
+        assert one.console.read_text() == ""
         monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
         threading.Timer(0.3, old.close).start()
-        assert run(tmp_path, (one,))[2].ended == {0: 0}
+        run(tmp_path, one)
     assert "\nhere\n" in one.console.read_text()
 
 
-def test_a_restart_that_is_told_to_end_while_it_waits_leaves_the_run_for_later(
-    tmp_path, monkeypatch
-):
+def test_a_restart_that_is_told_to_end_while_it_waits_does_so(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
     one = task(tmp_path, "a", "1")
-    batch = make_batch(tmp_path / "batches", [(one,)])
-    element = ElementRun(batch.folder, 0)
+    element = ElementRun(make_batch(tmp_path / "batches", [(one,)]), 0)
     with one.console.open("ab") as old:
         assert lock(old)
         threading.Timer(0.1, element.ask, [signal.SIGTERM]).start()
         assert element.run() == EXIT_ENDED
-    assert list((batch.folder / "marks").iterdir()) == []
+    assert one.console.read_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_what_failed_beside_others_that_still_run_is_submitted_anew(lab, cluster
     ]
     two = (*ONE, "--seeds", "1", "2")
     assert lab.interrupt_after(2, *two).returncode == 130
-    wait_until(lambda: [*(lab.path / "results/slurm").glob("*/marks/0.ended")])
+    cluster.wait_for("100_0", "COMPLETED")
     second = lab.start(*two)
     wait_until(lambda: len(lab.events("end")) == 3)
     assert [array["count"] for array in cluster.arrays().values()] == [2, 1]
