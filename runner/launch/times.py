@@ -6,9 +6,7 @@ Of several runs the longest counts: one that was resumed took only the rest of i
 """
 
 import json
-import math
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +16,6 @@ from runner.files.records import number, read_record
 from runner.files.writing import atomic_write
 
 FILE = "times.json"
-INTERVAL = 2.0  # seconds between two writings: hundreds of short jobs must not wait for the disk
 
 
 class Times:
@@ -29,7 +26,6 @@ class Times:
         """`path`: of the file, which need not be there."""
         self._path = path
         self._seconds = _read(path)
-        self._written = 0.0
 
     def seconds(self, argv: Sequence[str]) -> float | None:
         """Return how long a run will take: as its like has taken, else as the mean of those of the
@@ -58,15 +54,12 @@ class Times:
             return
         key = _key(argv)
         self._seconds[key] = max(round(taken, 3), self._seconds.get(key, 0.0))
-        if time.monotonic() - self._written >= INTERVAL:
-            self.save()
 
     def save(self) -> None:
         """Write the file, with what other runners have written meanwhile. One that cannot be
-        written is said once, and spoils nothing."""
-        if not self._seconds or self._written == math.inf:
+        written is said, and spoils nothing."""
+        if not self._seconds:
             return
-        self._written = time.monotonic()
         longest = _read(self._path)
         for key, seconds in self._seconds.items():
             longest[key] = max(seconds, longest.get(key, 0.0))
@@ -75,7 +68,6 @@ class Times:
             atomic_write(self._path, json.dumps(content, indent=1, sort_keys=True) + "\n")
         except UserError as error:
             print(f"{error}; the order of later runs will not know it", file=sys.stderr)
-            self._written = math.inf
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -5,7 +5,6 @@ started again finds it by `<results>/slurm`.
 """
 
 import os
-import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,11 +30,11 @@ def check_interval() -> float:
     Raises:
         UserError: the environment names none.
     """
-    given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or str(INTERVAL)
-    if not re.fullmatch(r"\d+(\.\d*)?", given):
-        what = f"must be a number of seconds, such as {INTERVAL:g}"
-        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: {what}")
-    return float(given)
+    given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or INTERVAL
+    try:
+        return float(given)
+    except ValueError as error:
+        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: must be a number, seconds") from error
 
 
 def scripts(jobs: Sequence[Job], results: Path, chosen: Arguments, seconds: Seconds) -> str:

