@@ -18,7 +18,7 @@ from runner.launch.slurm.launcher import SlurmLauncher, scripts
 from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
-from runner.plan.arguments import Arguments
+from runner.plan.arguments import ALL, Arguments
 from runner.plan.job_folders import Standing, Survey, note_plan
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.show.mail import Letter
@@ -80,10 +80,11 @@ def launch_and_report(
         outcome, code = _launch(arguments, jobs, to_run, done, launcher, known)
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(done)}")
+    together = ALL if ALL in arguments.cfg else ""
     with letter.copying():
         try:
             ending.write_tables(
-                studies, outcome.results, together=arguments.together, rank_by=arguments.rank_by
+                studies, outcome.results, together=together, rank_by=arguments.rank_by
             )
         finally:  # also where a table cannot be written
             ending.print_failures(outcome)

@@ -34,6 +34,7 @@ examples:
   python parallel_runner.py --cfg maple_dept --data ~/data --seeds 1 2 OPTIM.MAX_EPOCH 20
   python parallel_runner.py --cfg coop --demo --mode b2n xd --grid OPTIM.LR=0.002,0.02
 """
+ALL = "all"  # --cfg all: every experiment that does not keep out of it
 WITH_DOTS = ("--data", "--weights", "--slurm-args")  # flags whose value may have one
 GRID = re.compile(r"[A-Za-z_][\w.]*=")
 MANY: dict[str, Any] = {"nargs": "+", "default": []}
@@ -66,8 +67,6 @@ class Arguments:
     dry_run: bool = False
     debug: bool = False
     options: tuple[str, ...] = ()  # KEY VALUE words
-    expanded: tuple[str, ...] = ()  # experiments that `--cfg all` stands for
-    together: str = ""  # what to call the experiments as a whole
 
 
 class _Parser(argparse.ArgumentParser):

@@ -13,7 +13,6 @@ from runner.plan.option_keys import VALIDATE
 
 VALIDATION, TEST = "val", "test"  # images that may rank the points
 _UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
-_LONGEST = 100  # characters of a folder's name
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,6 @@ def points(axes: Sequence[Axis]) -> list[Point]:
         pairs = zip(names, words, strict=True)
         folder = "_".join(f"{name}{_safe(word)}" for name, word in pairs)
         values = tuple(zip((axis.key for axis in axes), words, strict=True))
-        if len(folder) > _LONGEST:
-            raise UserError(
-                f"--grid: the folder {folder[:40]}... would have a name of {len(folder)} "
-                f"characters, {_LONGEST} at most; give the keys an alias in configs.py"
-            )
         if folder in found:
             one, other = (" ".join(map("=".join, each)) for each in (found[folder].values, values))
             raise UserError(f"--grid: {one} and {other} would share the folder {folder}")
