@@ -18,7 +18,7 @@ from runner.plan import demo
 from runner.plan.arguments import ALL, Arguments, parse
 from runner.plan.build import Workspace
 from runner.plan.experiment import Experiment, read_experiment
-from runner.plan.job_folders import Standing, Survey, survey
+from runner.plan.job_folders import survey
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.plan.studies import plan
 from runner.show.mail import mail_at_end, take_mailbox
@@ -91,19 +91,18 @@ def _run(
     jobs = jobs_of(studies)
     _say_absent(arguments, experiments, studies)
     if arguments.dry_run:
-        dry_run(arguments, studies, survey(jobs), outputs)
+        dry_run(arguments, studies, survey(jobs)[0], outputs)
         return 0
     # The folders that the tables will lie in.
     tables = [path for study in studies for path in (study.csv, *study.csv_by_column.values())]
     require_writable([results, *(path.parent for path in tables)])
-    found = survey(jobs)
     if arguments.fresh:
         _delete_folders(jobs, results)
-        found = survey(jobs)
-    _refuse_other_settings(studies, found)
-    wanted = None if _all_done(found) else mailbox
+    done, other = survey(jobs)
+    _refuse_other_settings(studies, other)
+    wanted = None if len(done) == len(jobs) else mailbox
     with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
-        letter.code = launch_and_report(arguments, studies, found, command, outputs, letter)
+        letter.code = launch_and_report(arguments, studies, done, command, outputs, letter)
     return letter.code
 
 
@@ -141,10 +140,6 @@ def _say_absent(
         print(f"left out: {name}", file=sys.stderr)
 
 
-def _all_done(found: Survey) -> bool:
-    return all(standing is Standing.DONE for standing, _ in found.values())
-
-
 def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
     arrays, busy = Arrays(results), []
     arrays.look()
@@ -169,16 +164,16 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
             raise UserError(f"cannot delete {shown(job.folder)}: {why}") from error
 
 
-def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:
-    problems = []
+def _refuse_other_settings(studies: Sequence[Study], other: Sequence[Job]) -> None:
+    names, problems = {job.name for job in other}, []
     for study in studies:
-        other = [job for job in study.jobs if found[job.name][0] is Standing.OTHER]
-        if other:
-            first = ", ".join(shown(job.folder) for job in other[:_SHOWN])
-            more = ", ..." if len(other) > _SHOWN else ""
-            it = "it" if len(other) == 1 else "them"
+        wrong = [job for job in study.jobs if job.name in names]
+        if wrong:
+            first = ", ".join(shown(job.folder) for job in wrong[:_SHOWN])
+            more = ", ..." if len(wrong) > _SHOWN else ""
+            it = "it" if len(wrong) == 1 else "them"
             problems.append(
-                f"{study.label}: {len(other)} of {len(study.jobs)} runs were made with other "
+                f"{study.label}: {len(wrong)} of {len(study.jobs)} runs were made with other "
                 f"options, YAML or weights, or not by this runner: {first}{more}; move or delete "
                 f"{it}, or --fresh to delete all planned runs; --grid KEY=VALUE gives other "
                 "options folders of their own"

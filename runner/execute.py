@@ -19,15 +19,17 @@ from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
 from runner.plan.arguments import ALL, Arguments
-from runner.plan.job_folders import Standing, Survey, note_plan
+from runner.plan.job_folders import note_plan
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.show.mail import Letter
 
 
-def dry_run(arguments: Arguments, studies: Sequence[Study], found: Survey, outputs: Path) -> None:
+def dry_run(
+    arguments: Arguments, studies: Sequence[Study], done: Mapping[str, RunResult], outputs: Path
+) -> None:
     """Print the commands of all jobs, or what would be submitted to SLURM."""
     jobs = jobs_of(studies)
-    to_run = _to_run(jobs, found)
+    to_run = [job for job in jobs if job.name not in done]
     if arguments.launcher == "slurm":
         known = Times(outputs / times.FILE)
         left = jobs if arguments.fresh else to_run
@@ -35,15 +37,14 @@ def dry_run(arguments: Arguments, studies: Sequence[Study], found: Survey, outpu
     else:
         for job in jobs:
             print(shlex.join(job.argv))
-    done = len(jobs) - len(to_run)
     again = ", which --fresh would run again" if arguments.fresh and done else ""
-    print(f"{len(jobs)} jobs, {done} of them done{again}", file=sys.stderr)
+    print(f"{len(jobs)} jobs, {len(done)} of them done{again}", file=sys.stderr)
 
 
 def launch_and_report(
     arguments: Arguments,
     studies: Sequence[Study],
-    found: Survey,
+    done: Mapping[str, RunResult],
     train_command: Sequence[str],
     outputs: Path,
     letter: Letter,
@@ -52,6 +53,7 @@ def launch_and_report(
     failed, 2 all were refused, 128 + signal when stopped.
 
     Args:
+        done: the results of jobs that need not run, by name.
         train_command: how the jobs' commands begin.
         outputs: folder that all their folders lie in.
         letter: takes what is said at the end.
@@ -59,13 +61,8 @@ def launch_and_report(
     from runner.show import ending
 
     jobs = jobs_of(studies)
-    to_run = _to_run(jobs, found)
-    done = {
-        name: result
-        for name, (standing, result) in found.items()
-        if result and standing is Standing.DONE
-    }
-    outcome, code = Outcome(results=done), 0
+    to_run = [job for job in jobs if job.name not in done]
+    outcome, code = Outcome(results=dict(done)), 0
     if to_run:
         require_writable(each for job in to_run for each in (job.folder, job.console.parent))
         note_plan(jobs)
@@ -98,7 +95,7 @@ def _launch(
     arguments: Arguments,
     jobs: Sequence[Job],
     to_run: Sequence[Job],
-    done: dict[str, RunResult],
+    done: Mapping[str, RunResult],
     launcher: Launcher,
     known: Times,
 ) -> tuple[Outcome, int]:
@@ -140,10 +137,6 @@ def _local_launcher(
 
 def _results(studies: Sequence[Study]) -> Path:
     return studies[0].csv.parent.parent
-
-
-def _to_run(jobs: Sequence[Job], found: Survey) -> list[Job]:
-    return [job for job in jobs if found[job.name][0] is not Standing.DONE]
 
 
 def _exit_code(outcome: Outcome) -> int:
