@@ -84,7 +84,7 @@ def sweep(count: int, seconds: float, width: int, *, warm: bool) -> dict[str, fl
         folder = Path(name)
         jobs = make_jobs(folder, count, seconds)
         command = jobs[0].argv[:2]
-        slots = [Slot(f"CPU worker {number}", {}, "the CPU") for number in range(width)]
+        slots = [Slot(f"CPU worker {number}", {}) for number in range(width)]
         starter = Warm(command, {}) if warm else Isolated()
         progress = Progress(jobs, width=width, stream=io.StringIO())
         launcher = LocalLauncher(slots, starter)

@@ -4,7 +4,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,20 @@ from runner.errors import UserError, exit_code
 from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
 from runner.files.writing import require_writable, shown
-from runner.launch.slurm.arrays import queued_consoles
+from runner.launch.slurm.arrays import Arrays
 from runner.launch.slurm.options import check_words
 from runner.output import lasting_output
 from runner.plan import demo
-from runner.plan.arguments import Arguments, parse
+from runner.plan.arguments import ALL, Arguments, parse
 from runner.plan.build import Workspace
-from runner.plan.experiment import read_experiment
-from runner.plan.job_folders import Standing, Survey, survey
+from runner.plan.experiment import Experiment, read_experiment
+from runner.plan.job_folders import survey
 from runner.plan.jobs import Job, Study, jobs_of
-from runner.plan.modes import DEFAULT_MODE
 from runner.plan.studies import plan
 from runner.show.mail import mail_at_end, take_mailbox
 
 GetConfig = Callable[[str], Mapping[str, Any]]
 
-ALL = "all"  # --cfg all
 _SHOWN = 3  # folders named in an error
 
 
@@ -55,10 +52,8 @@ def main(
             _print_names(names(), get_config)
             return 0
         check_words(arguments.slurm_args)
-        if ALL in arguments.cfg:
-            arguments = _with_all(arguments, names(), get_config)
         command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
-        return _run(arguments, repo, get_config, command)
+        return _run(arguments, repo, _experiments(arguments, names(), get_config), command)
 
     return exit_code(run, debug="--debug" in argv)
 
@@ -70,71 +65,45 @@ def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
         print(f"{name:<26}{entry.trainer:<17}{','.join(entry.modes):<24}{path}")
 
 
-def _with_all(arguments: Arguments, names: Sequence[str], get_config: GetConfig) -> Arguments:
-    """Put the experiments that `all` stands for in its place, without those that do not have the
-    mode."""
-    modes = arguments.mode or (DEFAULT_MODE,)
-    entries = [read_experiment(name, get_config(name)) for name in names]
-    entries = [entry for entry in entries if entry.in_all]
-    for mode in modes:
-        left = [entry.name for entry in entries if mode not in entry.modes]
-        if len(left) == len(entries):
-            raise UserError(f"--cfg all: no experiment has --mode {mode}")
-        if left:
-            print(f"--cfg all: without {', '.join(left)}: no --mode {mode}", file=sys.stderr)
-    named = [entry.name for entry in entries if not set(modes).isdisjoint(entry.modes)]
-    cfg = [each for name in arguments.cfg for each in (named if name == ALL else [name])]
-    return replace(
-        arguments,
-        cfg=tuple(dict.fromkeys(cfg)),
-        mode=modes,
-        together=ALL,
-        expanded=tuple(name for name in named if name not in arguments.cfg),
-    )
-
-
-def _run(arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple[str, ...]) -> int:
-    mailbox = take_mailbox(os.environ)
-    studies = _plan(arguments, repo, get_config, command)
-    jobs = jobs_of(studies)
-    _say_absent(arguments, studies)
-    if arguments.dry_run:
-        dry_run(arguments, studies, survey(jobs), _place("outputs", arguments))
-        return 0
-    # The folders that the tables will lie in.
-    tables = [path for study in studies for path in (study.csv, *study.csv_by_column.values())]
-    results = _place("results", arguments)
-    require_writable([results, *(path.parent for path in tables)])
-    found = survey(jobs)
-    if arguments.demo and (arguments.fresh or not _all_done(found)):
-        demo.require_cache(job.dataset for job in jobs)
-    if arguments.fresh:
-        _delete_folders(jobs, results)
-        found = survey(jobs)
-    _refuse_other_settings(studies, found)
-    wanted = None if _all_done(found) else mailbox
-    with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
-        outputs = _place("outputs", arguments)
-        letter.code = launch_and_report(arguments, studies, found, command, outputs, letter)
-    return letter.code
-
-
-def _plan(
-    arguments: Arguments, repo: Path, get_config: GetConfig, command: tuple[str, ...]
-) -> list[Study]:
-    problems, experiments, root = [], [], ""
-    for name in arguments.cfg:
+def _experiments(
+    arguments: Arguments, names: Sequence[str], get_config: GetConfig
+) -> list[Experiment]:
+    """Read the experiments that are named, with those that `all` stands for in its place."""
+    problems, found = [], []
+    wanted = [each for name in arguments.cfg for each in (names if name == ALL else [name])]
+    for name in dict.fromkeys(wanted):
         try:
-            config = get_config(name)
-            experiments.append(read_experiment(name, config))
-            root = root or str(config.get("data", {}).get("root", ""))
+            found.append(read_experiment(name, get_config(name)))
         except UserError as error:
             problems += error.problems
     if problems:
         raise UserError(problems)
+    return [entry for entry in found if entry.in_all or entry.name in arguments.cfg]
+
+
+def _run(
+    arguments: Arguments, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
+) -> int:
+    mailbox = take_mailbox(os.environ)
     outputs, results = _place("outputs", arguments), _place("results", arguments)
-    place = Workspace(repo, _data_root(arguments, root), outputs, results, command)
-    return plan(experiments, place, arguments)
+    root = _data_root(arguments, next((entry.root for entry in experiments if entry.root), ""))
+    studies = plan(experiments, Workspace(repo, root, outputs, results, command), arguments)
+    jobs = jobs_of(studies)
+    _say_absent(arguments, experiments, studies)
+    if arguments.dry_run:
+        dry_run(arguments, studies, survey(jobs)[0], outputs)
+        return 0
+    # The folders that the tables will lie in.
+    tables = [path for study in studies for path in (study.csv, *study.csv_by_column.values())]
+    require_writable([results, *(path.parent for path in tables)])
+    if arguments.fresh:
+        _delete_folders(jobs, results)
+    done, other = survey(jobs)
+    _refuse_other_settings(studies, other)
+    wanted = None if len(done) == len(jobs) else mailbox
+    with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
+        letter.code = launch_and_report(arguments, studies, done, command, outputs, letter)
+    return letter.code
 
 
 def _place(name: str, arguments: Arguments) -> Path:
@@ -155,35 +124,31 @@ def _data_root(arguments: Arguments, from_configs: str) -> str:
 
 def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
     """Return what was run, in a few words: `coop maple, b2n`."""
-    names = arguments.together or " ".join(arguments.cfg)
+    names = ALL if ALL in arguments.cfg else " ".join(arguments.cfg)
     modes = " ".join(dict.fromkeys(study.mode.name for study in studies))
     return f"{names if len(names) <= 60 else names[:57] + '...'}, {modes}"
 
 
-def _say_absent(arguments: Arguments, studies: Sequence[Study]) -> None:
-    if arguments.weights and not Path(arguments.weights).expanduser().is_dir():
-        line = f"--weights {arguments.weights}: no such folder; it would be asked for all of this"
-        print(line, file=sys.stderr)
+def _say_absent(
+    arguments: Arguments, experiments: Sequence[Experiment], studies: Sequence[Study]
+) -> None:
+    for mode in dict.fromkeys(study.mode.name for study in studies):
+        without = [entry.name for entry in experiments if mode not in entry.modes]
+        if without:
+            print(f"--cfg all: without {', '.join(without)}: no --mode {mode}", file=sys.stderr)
     for name in (name for study in studies for name in study.absent):
         print(f"left out: {name}", file=sys.stderr)
 
 
-def _all_done(found: Survey) -> bool:
-    return all(standing is Standing.DONE for standing, _ in found.values())
-
-
 def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
-    queued, busy = queued_consoles(results), []
+    arrays, busy = Arrays(results), []
+    arrays.look()
     for job in jobs:
         if in_use(job.console):
             busy.append(f"{job.name} is running; stop it before --fresh")
-        if number := queued.get(job.console):
-            busy.append(f"{job.name} is with SLURM; `scancel {number}` before --fresh")
-        if job.folder.is_symlink():
-            busy.append(
-                f"cannot delete {shown(job.folder)}: it is a link, to {os.readlink(job.folder)}; "
-                "delete or move the link yourself"
-            )
+        if array := arrays.find(job):
+            stop = f"`scancel {array.element(job)}` before --fresh"
+            busy.append(f"{job.name} is with SLURM; {stop}")
     if busy:
         raise UserError(busy)
     there = [job for job in jobs if job.folder.exists()]
@@ -199,21 +164,19 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
             raise UserError(f"cannot delete {shown(job.folder)}: {why}") from error
 
 
-def _refuse_other_settings(studies: Sequence[Study], found: Survey) -> None:
-    problems = []
+def _refuse_other_settings(studies: Sequence[Study], other: Sequence[Job]) -> None:
+    names, problems = {job.name for job in other}, []
     for study in studies:
-        other = [job for job in study.jobs if found[job.name][0] is Standing.OTHER]
-        if other:
-            first = ", ".join(shown(job.folder) for job in other[:_SHOWN])
-            more = ", ..." if len(other) > _SHOWN else ""
-            keys = [result.key for job in other if (result := found[job.name][1])]
-            why = "were made with other options, YAML or weights"
-            if not any(keys):
-                why = "have no job key, so are of another program, an older version or by hand"
+        wrong = [job for job in study.jobs if job.name in names]
+        if wrong:
+            first = ", ".join(shown(job.folder) for job in wrong[:_SHOWN])
+            more = ", ..." if len(wrong) > _SHOWN else ""
+            it = "it" if len(wrong) == 1 else "them"
             problems.append(
-                f"{study.label}: {len(other)} of {len(study.jobs)} runs {why}: {first}{more}; "
-                f"move or delete {'it' if len(other) == 1 else 'them'}, or --fresh to delete all "
-                "planned runs; --grid KEY=VALUE gives other options folders of their own"
+                f"{study.label}: {len(wrong)} of {len(study.jobs)} runs were made with other "
+                f"options, YAML or weights, or not by this runner: {first}{more}; move or delete "
+                f"{it}, or --fresh to delete all planned runs; --grid KEY=VALUE gives other "
+                "options folders of their own"
             )
     if problems:
         raise UserError(problems)

@@ -9,42 +9,42 @@ from pathlib import Path
 from runner.files.records import RunResult
 from runner.files.writing import require_writable
 from runner.launch import times
-from runner.launch.gpus import choose_gpus, find_gpus, free_memory, make_slots, need_mb, with_room
-from runner.launch.interface import Launcher
+from runner.launch.gpus import choose_gpus, find_gpus, make_slots
+from runner.launch.interface import USER_MISTAKE, Launcher
 from runner.launch.local import LocalLauncher
 from runner.launch.processes import Isolated
-from runner.launch.schedule import USER_MISTAKE, Outcome, Scheduler
+from runner.launch.schedule import Outcome, Scheduler
 from runner.launch.slurm.launcher import SlurmLauncher, scripts
-from runner.launch.slurm.options import Options
 from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
-from runner.plan.arguments import AUTO, Arguments
-from runner.plan.job_folders import Standing, Survey, note_plan
+from runner.plan.arguments import ALL, Arguments
+from runner.plan.job_folders import note_plan
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.show.mail import Letter
 
 
-def dry_run(arguments: Arguments, studies: Sequence[Study], found: Survey, outputs: Path) -> None:
+def dry_run(
+    arguments: Arguments, studies: Sequence[Study], done: Mapping[str, RunResult], outputs: Path
+) -> None:
     """Print the commands of all jobs, or what would be submitted to SLURM."""
     jobs = jobs_of(studies)
-    to_run = _to_run(jobs, found)
+    to_run = [job for job in jobs if job.name not in done]
     if arguments.launcher == "slurm":
         known = Times(outputs / times.FILE)
         left = jobs if arguments.fresh else to_run
-        print(scripts(left, _results(studies), _slurm_options(arguments), known.seconds))
+        print(scripts(left, _results(studies), arguments, known.seconds))
     else:
         for job in jobs:
             print(shlex.join(job.argv))
-    done = len(jobs) - len(to_run)
     again = ", which --fresh would run again" if arguments.fresh and done else ""
-    print(f"{len(jobs)} jobs, {done} of them done{again}", file=sys.stderr)
+    print(f"{len(jobs)} jobs, {len(done)} of them done{again}", file=sys.stderr)
 
 
 def launch_and_report(
     arguments: Arguments,
     studies: Sequence[Study],
-    found: Survey,
+    done: Mapping[str, RunResult],
     train_command: Sequence[str],
     outputs: Path,
     letter: Letter,
@@ -53,6 +53,7 @@ def launch_and_report(
     failed, 2 all were refused, 128 + signal when stopped.
 
     Args:
+        done: the results of jobs that need not run, by name.
         train_command: how the jobs' commands begin.
         outputs: folder that all their folders lie in.
         letter: takes what is said at the end.
@@ -60,21 +61,15 @@ def launch_and_report(
     from runner.show import ending
 
     jobs = jobs_of(studies)
-    to_run = _to_run(jobs, found)
-    done = {
-        name: result
-        for name, (standing, result) in found.items()
-        if result and standing is Standing.DONE
-    }
-    outcome, code = Outcome(results=done), 0
+    to_run = [job for job in jobs if job.name not in done]
+    outcome, code = Outcome(results=dict(done)), 0
     if to_run:
         require_writable(each for job in to_run for each in (job.folder, job.console.parent))
         note_plan(jobs)
         known = Times(outputs / times.FILE)
         if arguments.launcher == "slurm":
-            options = _slurm_options(arguments)
-            launcher: Launcher = SlurmLauncher(to_run, _results(studies), options, known.seconds)
-            where = "by SLURM"
+            results, where = _results(studies), "by SLURM"
+            launcher: Launcher = SlurmLauncher(to_run, results, arguments, known.seconds)
         else:
             launcher, where = _local_launcher(arguments, to_run, train_command, known)
         head = f"{_jobs(len(jobs))}: {len(done)} done{_from_logs(done)}, {len(to_run)} to run"
@@ -82,10 +77,11 @@ def launch_and_report(
         outcome, code = _launch(arguments, jobs, to_run, done, launcher, known)
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(done)}")
+    together = ALL if ALL in arguments.cfg else ""
     with letter.copying():
         try:
             ending.write_tables(
-                studies, outcome.results, together=arguments.together, rank_by=arguments.rank_by
+                studies, outcome.results, together=together, rank_by=arguments.rank_by
             )
         finally:  # also where a table cannot be written
             ending.print_failures(outcome)
@@ -99,7 +95,7 @@ def _launch(
     arguments: Arguments,
     jobs: Sequence[Job],
     to_run: Sequence[Job],
-    done: dict[str, RunResult],
+    done: Mapping[str, RunResult],
     launcher: Launcher,
     known: Times,
 ) -> tuple[Outcome, int]:
@@ -128,36 +124,19 @@ def _local_launcher(
     """Return the launcher and where it runs, in words."""
     machine = find_gpus()
     gpus = choose_gpus(machine, arguments.gpus)
-    free = free_memory(machine, gpus)
-
-    def need(job: Job) -> float:
-        return need_mb(known.memory(job.argv))
-
-    gpus = with_room(gpus, free, min(map(need, to_run)))
     slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
-    fitting = bool(gpus) and arguments.jobs_per_gpu == AUTO
     # A fork of a process that has its threads is safe on Linux alone.
     cold = arguments.isolated or not sys.platform.startswith("linux")
     launcher = LocalLauncher(
         slots,
         Isolated() if cold else Warm(train_command, slots[0].environment),
-        rooms={f"GPU {gpu}": free.get(gpu, 0.0) for gpu in gpus} if fitting else None,
-        need=need,
         limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
     )
-    return launcher, _where(gpus, len(slots), machine.why_none, fitting=fitting)
-
-
-def _slurm_options(arguments: Arguments) -> Options:
-    return Options(arguments.slurm_args, arguments.max_jobs, arguments.jobs_per_gpu or 1)
+    return launcher, _where(gpus, len(slots), machine.why_none)
 
 
 def _results(studies: Sequence[Study]) -> Path:
     return studies[0].csv.parent.parent
-
-
-def _to_run(jobs: Sequence[Job], found: Survey) -> list[Job]:
-    return [job for job in jobs if found[job.name][0] is not Standing.DONE]
 
 
 def _exit_code(outcome: Outcome) -> int:
@@ -167,11 +146,9 @@ def _exit_code(outcome: Outcome) -> int:
     return USER_MISTAKE if mistakes and not outcome.results else 1
 
 
-def _where(gpus: Sequence[str], num_slots: int, why_none: str, *, fitting: bool) -> str:
+def _where(gpus: Sequence[str], num_slots: int, why_none: str) -> str:
     if gpus:
         each = f", {num_slots // len(gpus)} at a time on each" if num_slots > len(gpus) else ""
-        if fitting:
-            each = f", as many at a time as fit, at most {num_slots // len(gpus)} on each"
         return f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''} ({', '.join(gpus)}){each}"
     return f"on {num_slots} CPU worker{'s' if num_slots > 1 else ''} (no GPU: {why_none})"
 

@@ -9,10 +9,10 @@ from typing import Any, TextIO
 
 
 class _Lasting:
-    """A stream that goes nowhere from the first failure on; `notice` says so elsewhere."""
+    """A stream that goes nowhere from the first failure on."""
 
-    def __init__(self, stream: TextIO, *, notice: bool) -> None:
-        self._stream, self._notice = stream, notice
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
 
     def write(self, text: str) -> int:
         with self._lasting():
@@ -27,15 +27,10 @@ class _Lasting:
     def _lasting(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError):
             # Let the file itself lead nowhere: what is still in the buffers fails no second time.
             with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
-            if self._notice:
-                reason = getattr(error, "strerror", None) or error
-                print(
-                    f"Notice: nothing is printed any more ({reason}); runs go on", file=sys.stderr
-                )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -45,8 +40,7 @@ class _Lasting:
 def lasting_output() -> Iterator[None]:
     """Inside the block, printing never fails."""
     before = sys.stdout, sys.stderr
-    sys.stderr = _Lasting(before[1], notice=False)
-    sys.stdout = _Lasting(before[0], notice=True)
+    sys.stdout, sys.stderr = _Lasting(before[0]), _Lasting(before[1])
     try:
         yield
     finally:

@@ -18,7 +18,6 @@ from yacs.config import CfgNode
 from dassl.engine.provenance import UNTRAINED, provenance
 from dassl.utils.checkpoint_watch import FileUse
 from dassl.utils.files import atomic_write
-from dassl.utils.holder import require_holder
 
 FILE_NAME = "result.json"
 FORMAT = 1
@@ -114,7 +113,6 @@ def trainable_parameters(trainer: Any) -> int | None:
 
 def remove_result(cfg: CfgNode) -> None:
     """Removes the result of an earlier run, which the run that now starts will replace."""
-    require_holder()
     (Path(cfg.OUTPUT_DIR) / FILE_NAME).unlink(missing_ok=True)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dassl.utils.errors import BadFileError, MissingFileError, UserError
-from dassl.utils.holder import require_holder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,7 +33,6 @@ def atomic_write(path: StrPath, data: bytes | bytearray | memoryview | str) -> N
 
     Raises:
         WriteError: names the path and the reason, e.g. no space left on device.
-        LostRunError: another job of a cluster has taken this run over.
     """
     target = Path(path)
     temporary = None
@@ -46,7 +44,6 @@ def atomic_write(path: StrPath, data: bytes | bytearray | memoryview | str) -> N
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
-        require_holder()
         os.replace(temporary, target)
     except BaseException as error:
         if temporary is not None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from runner.files.records import read_result
 from runner.plan.jobs import Job
 
+USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
 # Exit codes that no process has.
 STARTED_ELSEWHERE = -1000  # another process still holds the console file
 CANNOT_START = -1001
@@ -26,14 +27,11 @@ class Change:
     Attributes:
         exit_code: of one that has ended; negative: killed by that signal, or one of the codes
             above; None: not known.
-        narrowed: of one that ran out of memory beside others: that its device takes fewer at a
-            time from now on, in words.
     """
 
     job: Job
     ended: bool = False
     exit_code: int | None = None
-    narrowed: str = ""
 
 
 class Launcher(Protocol):

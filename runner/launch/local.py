@@ -2,34 +2,26 @@
 
 import heapq
 import math
-import re
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import BinaryIO
 
 from runner.errors import UserError
-from runner.files.consoles import heading, holder_file, lock
-from runner.files.records import tail
-from runner.launch.device_sharing import Devices, Taken
+from runner.files.consoles import heading, lock
 from runner.launch.gpus import Slot
 from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE, TIMED_OUT, Change, refusal
 from runner.launch.processes import Isolated, Process
 from runner.plan.jobs import Job
-
-_OUT_OF_MEMORY = re.compile(
-    r"OutOfMemoryError|CUDA out of memory|CUDA error: out of memory|_STATUS_ALLOC_FAILED"
-    r"|^MemoryError|can't allocate memory|Cannot allocate memory"
-)
 
 
 @dataclass(eq=False)
 class _Running:
     job: Job
     process: Process
-    taken: Taken
+    slot: Slot
     console: BinaryIO
     since: float
     told_at: float = math.inf  # that its time is over
@@ -49,23 +41,18 @@ class LocalLauncher:
         slots: Sequence[Slot],
         starter: Isolated | None = None,
         *,
-        rooms: Mapping[str, float] | None = None,
-        need: Callable[[Job], float] = lambda job: math.inf,
         limit: float = math.inf,
         grace: float = 10.0,
     ):
         """
         Args:
             starter: makes the processes, by default isolated ones.
-            rooms: free MiB of the devices that take as many jobs at once as fit.
-            need: the MiB that a job takes there; infinite as long as that is not known.
             limit: seconds after which a job is ended.
             grace: seconds between SIGTERM and SIGKILL.
         """
         self.width = len(slots)
         self._starter = starter or Isolated()
-        self._devices = Devices(slots, rooms)
-        self._need = need
+        self._free = list(slots)
         self._limit = limit
         self._grace = grace
         self._line: list[tuple[int, str, Job]] = []
@@ -78,15 +65,13 @@ class LocalLauncher:
         # Start before looking who has ended: between two polls the caller may put a more urgent
         # job in before a slot that has come free is filled.
         changes = []
-        while self._line and (taken := self._devices.take(partial(self._need, self._line[0][2]))):
+        while self._line and self._free:
             job = heapq.heappop(self._line)[2]
             try:
-                refused = self._start(job, taken)
+                refused = self._start(job)
             except OSError as error:
                 reason = error.strerror or error
                 raise UserError(f"cannot write {job.console}: {reason}") from error
-            if refused:
-                self._devices.give_back(taken)
             changes.append(Change(job, bool(refused), refused or None))
         self._end_overdue()
         return changes + self._reap()
@@ -121,8 +106,11 @@ class LocalLauncher:
             elif now - run.told_at > self._grace:
                 run.process.end(signal.SIGKILL)
 
-    def _start(self, job: Job, taken: Taken) -> int:
-        """Start a job; return 0, or the exit code that stands for the refusal."""
+    def _start(self, job: Job) -> int:
+        """Start a job on the GPU that has the fewest; return 0, or the exit code that stands for
+        the refusal."""
+        busy = Counter(run.slot.name for run in self._running)
+        slot = min(self._free, key=lambda free: busy[free.name])
         job.console.parent.mkdir(parents=True, exist_ok=True)
         console = job.console.open("ab")
         # The lock belongs to the open file, which the job inherits as its output: it holds until
@@ -131,17 +119,16 @@ class LocalLauncher:
         if refused:
             console.close()
             return refused
-        # A process that a cluster has lost sight of may still think that this run is its own.
-        holder_file(job.console).unlink(missing_ok=True)
-        console.write(heading(job.argv, taken.slot.name))
+        console.write(heading(job.argv, slot.name))
         console.flush()
         try:
-            process = self._starter.start(job.argv, taken.slot.environment, console)
+            process = self._starter.start(job.argv, slot.environment, console)
         except OSError as error:
             console.write(f"{error}\n".encode())
             console.close()
             return CANNOT_START
-        self._running.append(_Running(job, process, taken, console, time.monotonic()))
+        self._free.remove(slot)
+        self._running.append(_Running(job, process, slot, console, time.monotonic()))
         return 0
 
     def _reap(self) -> list[Change]:
@@ -150,17 +137,7 @@ class LocalLauncher:
         changes = []
         for run in ended:
             code = run.process.exit_code if run.told_at == math.inf else TIMED_OUT
-            crowded = run.taken.most > 1 and _out_of_memory(code, run.job)
-            narrowed = self._devices.narrow(run.taken) if crowded else ""
-            changes.append(Change(run.job, True, code, narrowed))
+            changes.append(Change(run.job, True, code))
             run.console.close()
-            self._devices.give_back(run.taken)
+            self._free.append(run.slot)
         return changes
-
-
-def _out_of_memory(exit_code: int | None, job: Job) -> bool:
-    """Whether a run has ended for want of memory: by what it printed, or killed as the kernel kills
-    where memory is out."""
-    if exit_code == -signal.SIGKILL:
-        return True
-    return bool(exit_code) and any(map(_OUT_OF_MEMORY.search, tail(job.console, 60)))

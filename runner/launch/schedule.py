@@ -13,9 +13,9 @@ from runner.launch.interface import (
     OTHER_SETTINGS,
     STARTED_ELSEWHERE,
     TIMED_OUT,
+    USER_MISTAKE,
     Change,
     Launcher,
-    refusal,
 )
 from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
@@ -24,7 +24,6 @@ from runner.plan.jobs import Job
 if TYPE_CHECKING:
     from runner.show.progress import Progress
 
-USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
 FINAL = (USER_MISTAKE, OTHER_SETTINGS)
 FIRST_PAUSE = 2.0  # seconds before the first retry; each pause is twice the one before
 LONGEST_PAUSE = 60.0
@@ -73,8 +72,6 @@ class Scheduler:
         self._submitted: set[str] = set()
         self._begun: dict[str, float] = {}
         self._resting: list[tuple[float, Job]] = []  # from when on it may be tried again
-        self._elsewhere: list[Job] = []
-        self._next_look = 0.0
 
     def run(self, jobs: Sequence[Job]) -> Outcome:
         """Run the jobs and return how they ended; returns early when a stop is asked for.
@@ -91,9 +88,8 @@ class Scheduler:
             for job in jobs:
                 if job.name not in following:
                     self._submit(job)
-            while not self._stop.count and (self._submitted or self._resting or self._elsewhere):
+            while not self._stop.count and (self._submitted or self._resting):
                 self._submit_rested()
-                self._look_elsewhere()
                 changes = self._launcher.poll()
                 for change in changes:
                     self._take(change)
@@ -122,20 +118,12 @@ class Scheduler:
         self._launcher.submit(job, self._priority[job.name])
 
     def _submit_rested(self) -> None:
+        """Submit what has waited long enough, and that no other process runs any more."""
         now = time.monotonic()
         for due, job in [entry for entry in self._resting if entry[0] <= now]:
             self._resting.remove((due, job))
-            self._submit(job)
-
-    def _look_elsewhere(self) -> None:
-        """Take in what other processes have finished, and start again what they have left."""
-        if not self._elsewhere or time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + ELSEWHERE
-        for job in [job for job in self._elsewhere if not in_use(job.console)]:
-            self._elsewhere.remove(job)
-            if refusal(job) == DONE_ELSEWHERE:
-                self._settle(Change(job, True, DONE_ELSEWHERE), 0.0)
+            if in_use(job.console):
+                self._resting.append((now + ELSEWHERE, job))
             else:
                 self._submit(job)
 
@@ -159,25 +147,19 @@ class Scheduler:
                 self._submit(follower)
         elif code == STARTED_ELSEWHERE:
             self._tries[job.name] -= 1
-            self._elsewhere.append(job)
+            self._resting.append((time.monotonic() + ELSEWHERE, job))
             self._watcher.elsewhere(job)
         else:
             self._fail(change)
 
     def _fail(self, change: Change) -> None:
-        job, code, pause = change.job, change.exit_code, 0.0
-        reason = _reason(code)
-        if change.narrowed:
-            reason = f"{reason}, out of memory beside others: {change.narrowed}"
-            self._tries[job.name] -= 1
-            retry = True
-        else:
-            retry = code not in FINAL and self._tries[job.name] <= self._retries
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._tries[job.name] - 1))
-        retry = retry and not self._stop.count
-        failure = Failure(job, reason, code)
+        job, code = change.job, change.exit_code
+        again = code not in FINAL and self._tries[job.name] <= self._retries
+        retry = again and not self._stop.count
+        failure = Failure(job, _reason(code), code)
         self._watcher.failed(failure, retry=retry)
         if retry:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._tries[job.name] - 1))
             self._resting.append((time.monotonic() + pause, job))
         else:
             self._outcome.failures.append(failure)

@@ -1,30 +1,27 @@
 """Calls of train.py as forks of one process that has everything loaded."""
 
-import contextlib
 import itertools
 import json
-import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from runner.launch.processes import Isolated, Process, signal_group, spawn
-from runner.launch.shared_folder import SharedFolder
+from runner.launch.processes import Isolated, Process, spawn
 
 CROPS = "PROMPTLAB_CROPS"  # names the folder of decoded test images to train.py
 _CHUNK = 1 << 16
 _LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
 _GRACE = 5.0  # seconds for it to remove what its jobs shared
-_ATTEMPTS = 2  # to have a server that comes up
 
 
 class Warm(Isolated):
     """Calls of train.py as forks of one process that has torch, CLIP and the datasets loaded
-    (`train.py --serve`); other commands, and all of them if that process does not come up, as
+    (`train.py --serve`); other commands, and all of them from when that process has gone, as
     processes of their own.
     """
 
@@ -36,48 +33,43 @@ class Warm(Isolated):
         """
         self._command = tuple(train_command)
         self._environment = dict(environment)
-        self._crops: SharedFolder | None = None
+        self._crops = ""
         self._server: _Server | None = None
-        self._failures = 0
 
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
     ) -> Process:
         instead = partial(super().start, argv, environment, output)
         program, words = tuple(argv[: len(self._command)]), argv[len(self._command) :]
-        server = self._running_server() if program == self._command else None
-        process = server.request(words, environment, output, instead) if server else None
-        return process or instead()
+        if program != self._command:
+            return instead()
+        if self._server is None:
+            # The server removes the folder as well, where this process is killed.
+            self._crops = tempfile.mkdtemp(prefix="promptlab-")
+            self._server = _Server(self._command, {**self._environment, CROPS: self._crops})
+        return self._server.request(words, environment, output, instead) or instead()
 
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._crops is not None:
-            self._crops.remove()
-            self._crops = None
-
-    def _running_server(self) -> "_Server | None":
-        if self._server is not None and self._server.lost():
-            self._failures += not self._server.ready
-            self._server.close()
-            self._server = None
-        if self._server is None and self._failures < _ATTEMPTS:
-            # The server removes the folder as well, where this process is killed.
-            self._crops = self._crops or SharedFolder()
-            self._server = _Server(self._command, {**self._environment, CROPS: self._crops.path})
-        return self._server
+            shutil.rmtree(self._crops, ignore_errors=True)
 
 
 class _Server:
-    """The runner's side of `dassl.utils.serving`, whose docstring has the protocol."""
+    """The runner's side of `dassl.utils.serving`, whose docstring has the protocol.
+
+    Attributes:
+        ready: whether it has loaded everything, and may have started jobs.
+        gone: whether the process has ended.
+    """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.ready = False
+        self.gone = False
         self._numbers = itertools.count(1)
         self._jobs: dict[int, _Forked] = {}  # that have not ended
         self._unread = b""
-        self._gone = False
         self._channel, other = socket.socketpair()
         with other:
             words = [*command, "--serve", str(other.fileno())]
@@ -105,31 +97,22 @@ class _Server:
         job = self._jobs[number] = _Forked(self, instead)
         return job
 
-    def lost(self) -> bool:
-        """Whether the process has gone."""
-        self.read()
-        return self._gone
-
     def read(self) -> None:
         """Take in what the server has told since the last time."""
-        while not self._gone:
+        while not self.gone:
             try:
                 data = self._channel.recv(_CHUNK)
             except BlockingIOError:
                 return
             except OSError:
                 data = b""
-            if not data:
-                self._gone = True
-                for job in self._jobs.values():
-                    job.orphaned = True
-                return
+            self.gone = not data
             *lines, self._unread = (self._unread + data).split(b"\n")
             for line in lines:
                 self._take(json.loads(line))
 
     def stop(self) -> None:
-        """End the process; jobs that it has started go on, and have told so before it is lost."""
+        """End the process; a job that it has started tells so before it is gone."""
         self._process.kill()
 
     def close(self) -> None:
@@ -150,10 +133,10 @@ class _Server:
 
 
 class _Forked(Process):
-    """A job of a server; `orphaned`: the server has gone, nobody tells the exit code any more."""
+    """A job of a server. Where the server goes, nobody could tell its exit code any more: a job
+    that has started is ended with it, one that has not becomes a process of its own."""
 
     def __init__(self, server: _Server, instead: Callable[[], Process]) -> None:
-        self.orphaned = False
         self._server = server
         self._instead = instead
         self._replacement: Process | None = None
@@ -176,18 +159,17 @@ class _Forked(Process):
             if not self._done:
                 super().end(number)
         else:
-            # The server loads what the job needs, or hangs. Without it the job will not start; if
-            # it is starting right now, its own word of that arrives before the server is lost.
             self._unwanted = number
-            self._server.stop()
+            # A server that hangs ends with it; not at once, since its other jobs end with that.
+            if number == signal.SIGKILL or not self._server.ready:
+                self._server.stop()
 
     def ended(self) -> bool:
         self._server.read()
-        if self.orphaned and not self._done and not self._replacement:
+        if self._server.gone and not self._done and not self._replacement:
             if self.pid is not None:
-                self._done = not _lives(self.pid)
-                if self._done:
-                    signal_group(self.pid, signal.SIGKILL)
+                super().end(signal.SIGKILL)
+                self._done = True
             elif self._unwanted:
                 self._done, self.exit_code = True, -self._unwanted
             else:
@@ -196,15 +178,3 @@ class _Forked(Process):
             self._done = self._replacement.ended()
             self.pid, self.exit_code = self._replacement.pid, self._replacement.exit_code
         return self._done
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process that is no child of this one runs."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with contextlib.suppress(OSError):  # there is no /proc on macOS
-        # The state follows the name, which stands in parentheses.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return True

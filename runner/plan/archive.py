@@ -6,7 +6,6 @@ that train.py loads, such as `VLPromptLearner/model.pth.tar-20`.
 """
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from runner.errors import UserError
@@ -26,16 +25,14 @@ def seed_folder(mode: Mode, dataset: str, shots: int | str, seed: int | str) -> 
     return _LAYOUT[mode.settings].format(dataset=dataset, shots=shots, seed=seed)
 
 
-def open_archive(path: str, mode: Mode, *, dry_run: bool) -> Path:
-    """Return the folder; a dry run also shows what would be asked of one that is not there.
+def open_archive(path: str, mode: Mode) -> Path:
+    """Return the folder.
 
     Raises:
         UserError: no such folder, or published archives hold nothing for this mode.
     """
     folder = Path(path).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--weights {path}: is a file; give the folder of the unpacked archive")
-    if not folder.is_dir() and not dry_run:
+    if not folder.is_dir():
         raise UserError(f"--weights {path}: no such folder; give that of the unpacked archive")
     if mode.name in ("fs-b2n", "mt"):
         raise UserError(
@@ -50,25 +47,18 @@ def checkpoint_id(folder: Path) -> str:
     is no file.
 
     Raises:
-        UserError: a file cannot be read, or they lie in the folder itself.
+        UserError: a file cannot be read.
     """
-    files = sorted(path for path in folder.glob("*/model*.pth.tar*") if path.is_file())
-    if not files:
-        if any(folder.glob("model*.pth.tar*")):
-            raise UserError(
-                f"{shown(folder)}: holds checkpoint files itself; they belong in a folder below it "
-                "that is named for the model, such as VLPromptLearner"
-            )
-        return ""
     digest = hashlib.sha256()
+    files = sorted(path for path in folder.glob("*/model*.pth.tar*") if path.is_file())
     for path in files:
         digest.update(f"{path.relative_to(folder)}\n".encode())
-        digest.update(_ends(path, path.stat().st_size, path.stat().st_mtime_ns))
-    return digest.hexdigest()
+        digest.update(_ends(path))
+    return digest.hexdigest() if files else ""
 
 
-@lru_cache(maxsize=4096)
-def _ends(path: Path, size: int, changed: int) -> bytes:
+def _ends(path: Path) -> bytes:
+    size = path.stat().st_size
     digest = hashlib.sha256(f"{size}\n".encode())
     try:
         with path.open("rb") as file:

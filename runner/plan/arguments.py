@@ -34,7 +34,7 @@ examples:
   python parallel_runner.py --cfg maple_dept --data ~/data --seeds 1 2 OPTIM.MAX_EPOCH 20
   python parallel_runner.py --cfg coop --demo --mode b2n xd --grid OPTIM.LR=0.002,0.02
 """
-AUTO = 0  # --jobs-per-gpu auto
+ALL = "all"  # --cfg all: every experiment that does not keep out of it
 WITH_DOTS = ("--data", "--weights", "--slurm-args")  # flags whose value may have one
 GRID = re.compile(r"[A-Za-z_][\w.]*=")
 MANY: dict[str, Any] = {"nargs": "+", "default": []}
@@ -59,7 +59,7 @@ class Arguments:
     slurm_args: tuple[str, ...] = ()
     max_jobs: int | None = None
     gpus: tuple[int, ...] = ()
-    jobs_per_gpu: int | None = None  # 0 (AUTO): as many as fit
+    jobs_per_gpu: int | None = None
     job_timeout: int | None = None  # minutes
     isolated: bool = False
     retries: int = 0
@@ -67,8 +67,6 @@ class Arguments:
     dry_run: bool = False
     debug: bool = False
     options: tuple[str, ...] = ()  # KEY VALUE words
-    expanded: tuple[str, ...] = ()  # experiments that `--cfg all` stands for
-    together: str = ""  # what to call the experiments as a whole
 
 
 class _Parser(argparse.ArgumentParser):
@@ -125,11 +123,8 @@ def _add_where_to_run(add: Callable[..., Any]) -> None:
     most = "elements that SLURM may run at once"
     add("--max-jobs", metavar="N", type=_number(1), help=most)
     add("--gpus", **MANY, metavar="I", type=_numbers(0), help="default: all visible")
-    share = (
-        "default: 1; auto: as many as its free memory takes, by what runs have needed; "
-        "without a GPU: number of CPU workers, default the cores"
-    )
-    add("--jobs-per-gpu", metavar="N", type=_number(1, auto=True), help=share)
+    share = "default: 1; without a GPU: number of CPU workers, default the cores"
+    add("--jobs-per-gpu", metavar="N", type=_number(1), help=share)
     limit = "end a run after so many minutes; it has failed"
     add("--job-timeout", metavar="MIN", type=_number(1), help=limit)
     alone = "start each run from nothing, not as a fork of one process that has torch loaded"
@@ -201,16 +196,12 @@ def _modes(text: str) -> list[str]:
     return _words(text)
 
 
-def _number(least: int, *, auto: bool = False) -> Callable[[str], int]:
-    """Return what reads a whole number, or `auto` where that may stand for one."""
+def _number(least: int) -> Callable[[str], int]:
+    """Return what reads a whole number."""
 
     def read(word: str) -> int:
-        if auto and word == "auto":
-            return AUTO
         if not word.isdecimal() or int(word) < least:
-            also = ", or auto" if auto else ""
-            why = f"{word}: must be a whole number, {least} or more{also}"
-            raise argparse.ArgumentTypeError(why)
+            raise argparse.ArgumentTypeError(f"{word}: must be a whole number, {least} or more")
         return int(word)
 
     return read
@@ -240,6 +231,8 @@ def _clashes(given: Arguments) -> list[str]:
     if given.launcher == "slurm":
         if given.gpus:
             problems.append("--gpus: SLURM gives the GPUs out; say what you need in --slurm-args")
+        if given.jobs_per_gpu:
+            problems.append("--jobs-per-gpu: SLURM gives every element a GPU of its own")
         if given.job_timeout:
             problems.append("--job-timeout: SLURM keeps the time; give --time in --slurm-args")
     else:

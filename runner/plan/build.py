@@ -243,4 +243,4 @@ class Builder:
         """Return the folder that holds the model's, and what identifies the checkpoint: nothing if
         there is none."""
         folder = archive / seed_folder(self.mode, run.trained_on, run.shots, run.seed)
-        return folder, checkpoint_id(folder) if archive.is_dir() else "imagined"
+        return folder, checkpoint_id(folder)

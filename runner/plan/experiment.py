@@ -41,6 +41,7 @@ class Experiment:
     mode: str
     modes: tuple[str, ...]
     in_all: bool
+    root: str
     source: str
     datasets: Mapping[str, tuple[str, ...]]
     cases: tuple[Mapping[str, Any], ...] = ()
@@ -86,6 +87,7 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
         mode=config.get("mode", DEFAULT_MODE if DEFAULT_MODE in modes else modes[0]),
         modes=modes,
         in_all=bool(config.get("in_all", True)),
+        root=str(data.get("root", "")),
         source=data.get("source_dataset", ""),
         datasets={key: tuple(data.get(key, ())) for key in DATASET_LISTS},
         cases=tuple(train.get("cases", ())),

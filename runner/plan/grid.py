@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import UserError
-from runner.plan.jobkey import normalise
 from runner.plan.option_keys import VALIDATE
 
 VALIDATION, TEST = "val", "test"  # images that may rank the points
 _UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
-_LONGEST = 100  # characters of a folder's name
 
 
 @dataclass(frozen=True)
@@ -45,29 +43,16 @@ NO_POINT = Point()
 
 
 def points(axes: Sequence[Axis]) -> list[Point]:
-    """Return all combinations, the last axis fastest; without axes the one point that is none.
-
-    Raises:
-        UserError: two combinations would share a folder.
-    """
+    """Return all combinations, the last axis fastest; without axes the one point that is none."""
     if not axes:
         return [NO_POINT]
-    names = _short_names(axes)
-    found: dict[str, Point] = {}
+    names, keys = _short_names(axes), [axis.key for axis in axes]
+    found = []
     for words in itertools.product(*(axis.values for axis in axes)):
         pairs = zip(names, words, strict=True)
         folder = "_".join(f"{name}{_safe(word)}" for name, word in pairs)
-        values = tuple(zip((axis.key for axis in axes), words, strict=True))
-        if len(folder) > _LONGEST:
-            raise UserError(
-                f"--grid: the folder {folder[:40]}... would have a name of {len(folder)} "
-                f"characters, {_LONGEST} at most; give the keys an alias in configs.py"
-            )
-        if folder in found:
-            one, other = (" ".join(map("=".join, each)) for each in (found[folder].values, values))
-            raise UserError(f"--grid: {one} and {other} would share the folder {folder}")
-        found[folder] = Point(values, folder)
-    return list(found.values())
+        found.append(Point(tuple(zip(keys, words, strict=True)), folder))
+    return found
 
 
 def parse_axis(word: str) -> Axis:
@@ -88,9 +73,7 @@ def parse_axis(word: str) -> Axis:
         raise UserError(f"--grid {word}: a bracket or quote is not closed")
     if not key or not values:
         raise UserError(f"--grid {word}: must be KEY=a,b,c, as OPTIM.LR=0.002,0.02")
-    if same := _equal(values):
-        raise UserError(f"--grid {word}: {same}")
-    return Axis(key, tuple(values))
+    return Axis(key, tuple(dict.fromkeys(values)))
 
 
 def read_axes(entry: Any) -> tuple[list[Axis], list[str]]:
@@ -108,22 +91,9 @@ def read_axes(entry: Any) -> tuple[list[Axis], list[str]]:
             continue
         if alias and not alias.isidentifier():
             problems.append(f"grid.{key}.alias {alias}: letters and digits, a letter first")
-        words = tuple(map(str, values))
-        if same := _equal(words):
-            problems.append(f"grid.{key}: {same}")
+        words = tuple(dict.fromkeys(map(str, values)))
         axes.append(Axis(str(key), words, alias))
     return axes, problems
-
-
-def _equal(words: Sequence[str]) -> str:
-    """Return what is wrong with words that do not differ as values, as 0.1 and 1e-1."""
-    found: dict[str, str] = {}
-    for word in words:
-        value = normalise(["value", word])["value"]
-        if value in found:
-            return f"{found[value]} and {word} are one value; name each once"
-        found[value] = word
-    return ""
 
 
 def _closed(text: str) -> bool:

@@ -1,8 +1,7 @@
 """What the folders of planned jobs hold, and the note of what was planned that they keep."""
 
-import enum
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runner.errors import UserError
@@ -14,54 +13,36 @@ from runner.plan.jobs import Job
 PLAN_FILE = "console/planned.json"  # by which another shell sees how much is left
 
 
-class Standing(enum.Enum):
-    """What lies in a job's folder."""
-
-    DONE = "done"
-    TO_RUN = "to run"
-    OTHER = "result of other settings"
-
-
-Survey = Mapping[str, tuple[Standing, RunResult | None]]
-"""By job name: what its folder holds, and the result that counts, if any."""
-
-
-def survey(jobs: Sequence[Job]) -> Survey:
-    """Return for each job, by name, what its folder holds.
-
-    A test whose training must run is to run as well, whatever lies there.
+def survey(jobs: Sequence[Job]) -> tuple[dict[str, RunResult], list[Job]]:
+    """Return the results of the jobs that are done, by name, and the jobs in whose folders results
+    of other settings lie. A test whose training must run is not done, whatever lies there.
 
     Raises:
-        UserError: a folder may not be read; one line per folder.
+        UserError: a folder may not be read.
     """
-    found: dict[str, tuple[Standing, RunResult | None]] = {}
-    closed = {}
+    done: dict[str, RunResult] = {}
+    other: dict[str, Job] = {}
     for job in jobs:
         try:
-            standing, result = _look(job)
+            result = _look(job)
         except PermissionError as error:
             place = Path(error.filename).parent if error.filename else job.folder
-            closed[closed_place(place)] = True
-            standing, result = Standing.TO_RUN, None
-        if job.needs and found[job.needs.name][0] is Standing.TO_RUN and standing is Standing.DONE:
-            standing, result = Standing.TO_RUN, None
-        found[job.name] = (standing, result)
-    if closed:
-        raise UserError([may_not_be_read(place) for place in closed])
-    return found
+            raise UserError(may_not_be_read(closed_place(place))) from error
+        stands = not job.needs or job.needs.name in done or job.needs.name in other
+        if result and not result.from_log and result.key != job.key:
+            other[job.name] = job
+        elif result and stands:
+            done[job.name] = result
+    return done, list(other.values())
 
 
-def _look(job: Job) -> tuple[Standing, RunResult | None]:
+def _look(job: Job) -> RunResult | None:
     result = read_result(job.folder)
     if result is None and not (job.folder / "result.json").exists() and not job.console.exists():
         # Only a run that this runner never started may count by its log alone: ours leave
         # result.json, and without it they did not end.
         result = older_result(job.folder, kind=job.kind)
-    if result is None:
-        return Standing.TO_RUN, None
-    if result.from_log or result.key == job.key:
-        return Standing.DONE, result
-    return Standing.OTHER, result
+    return result
 
 
 def note_plan(jobs: Iterable[Job]) -> None:

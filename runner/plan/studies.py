@@ -65,7 +65,7 @@ def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[
     theirs differ.
 
     Raises:
-        UserError: an entry that `--cfg all` does not stand for does not run in such a mode.
+        UserError: an entry that is named does not run in such a mode, or none of `all` does.
     """
     own = {experiment.mode for experiment in experiments}
     modes = chosen.mode or (own.pop() if len(own) == 1 else DEFAULT_MODE,)
@@ -73,7 +73,12 @@ def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[
         f"--mode {mode}: {experiment.name} has {', '.join(experiment.modes)}"
         for mode in modes
         for experiment in experiments
-        if mode not in experiment.modes and experiment.name not in chosen.expanded
+        if mode not in experiment.modes and experiment.name in chosen.cfg
+    ]
+    problems += [
+        f"--cfg all: no experiment has --mode {mode}"
+        for mode in modes
+        if not any(mode in experiment.modes for experiment in experiments)
     ]
     if problems:
         raise UserError(problems)
@@ -126,7 +131,7 @@ def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str])
 def _plan_experiment(
     experiment: Experiment, mode: Mode, place: Workspace, chosen: Arguments, point: Point
 ) -> list[Study]:
-    archive = open_archive(chosen.weights, mode, dry_run=chosen.dry_run) if chosen.weights else None
+    archive = open_archive(chosen.weights, mode) if chosen.weights else None
     if archive and experiment.zero_shot:
         raise UserError(f"--weights has no effect with {experiment.name}, which trains nothing")
     source = ""

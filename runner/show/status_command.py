@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from runner.files.consoles import last_start, lock_holder
+from runner.files.consoles import last_start
 from runner.files.records import tail
 from runner.files.writing import shown
 from runner.output import duration
@@ -79,7 +79,7 @@ def _name(each: Row, planned: dict[str, str]) -> str:
 
 
 def _at_work(folder: str, name: str) -> list[str]:
-    """Where a run is, since when, who holds its console file, and what it has said last."""
+    """Where a run is, since when, and what it has said last."""
     console = _console(folder)
     if console is None:
         return [f"  running: {name}"]
@@ -87,8 +87,6 @@ def _at_work(folder: str, name: str) -> list[str]:
     if start := last_start(console):
         words += [start.place] if start.place else []
         words.append(f"since {duration(max(0.0, time.time() - start.time))}")
-    holder = lock_holder(console)
-    words.append(f"held by process {holder}" if holder else "held, by whom is not known here")
     last = [f"    | {_printable(line)}" for line in tail(console, 1)]
     return [f"  running: {', '.join(words)}", *last]
 

@@ -1,18 +1,18 @@
 """The arrays that may still run, which a later runner finds by their folders in `<results>/slurm`,
-and what SLURM and their own files say of them."""
+and what SLURM says of them."""
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner.errors import UserError
-from runner.files.records import tail
-from runner.files.writing import atomic_write, shown
-from runner.launch.interface import Change
+from runner.files.consoles import in_use
+from runner.files.records import mistake_in, tail
+from runner.files.writing import atomic_write
+from runner.launch.interface import STARTED_ELSEWHERE, USER_MISTAKE, Change
 from runner.launch.slurm import client
-from runner.launch.slurm.batch import JOB, Batch, Marks, Task, read_batch
+from runner.launch.slurm.batch import JOB, Chain, read_batch
 from runner.launch.slurm.client import AT_WORK, LIVE
 from runner.plan.jobs import Job
 
@@ -25,69 +25,76 @@ class Array:
 
     Attributes:
         job: its id.
-        own: whether this runner has submitted it.
-        tasks: by console.
-        told: the tasks whose end is no news.
+        chains: of its elements.
     """
 
-    def __init__(self, job: str, batch: Batch, *, own: bool = False) -> None:
-        self.job, self.batch, self.own = job, batch, own
-        self.tasks = {task.console: task for task in batch.tasks()}
-        self.told: set[int] = set()
-        self._marks = Marks(batch.folder)
+    def __init__(self, job: str, folder: Path, chains: Sequence[Chain]) -> None:
+        self.job, self.chains = job, chains
+        self._folder = folder
+        self._places = {
+            task.console: (index, task) for index, chain in enumerate(chains) for task in chain
+        }
         self._seen: Mapping[int, str] = {}
-        self._missing: dict[int, int] = {}
+        self._missing: Counter[int] = Counter()
 
     def look(self, seen: Mapping[int, str]) -> None:
         """Take in what squeue says."""
         self._seen = seen
-        for index in range(len(self.batch.elements)):
-            live = seen.get(index) in LIVE
-            self._missing[index] = 0 if live else self._missing.get(index, 0) + 1
-        # After squeue: what is gone there has left its last mark before.
-        self._marks.refresh()
+        for index in range(len(self.chains)):
+            self._missing[index] = 0 if seen.get(index) in LIVE else self._missing[index] + 1
+        if all(map(self._lost, range(len(self.chains)))):
+            (self._folder / JOB).unlink(missing_ok=True)
 
-    def forget_ended(self) -> None:
-        """Let nothing that has ended so far be news."""
-        self.told = set(self._marks.ended)
+    def __contains__(self, job: Job) -> bool:
+        return job.console in self._places
 
-    def unsettled(self, task: Task) -> bool:
-        """Whether a task has not ended, and its element waits, runs or will run again."""
-        return task.number not in self._marks.ended and not self._missing.get(task.element)
+    def element(self, job: Job) -> str:
+        """Return the id of the element that has a job."""
+        return f"{self.job}_{self._places[job.console][0]}"
 
-    def news(self, task: Task) -> bool:
-        """Whether a task waits or runs, or has ended and nobody was told."""
-        ended = task.number in self._marks.ended
-        return task.number not in self.told and (ended or self.unsettled(task))
+    def is_same(self, job: Job) -> bool:
+        """Whether what was submitted for a job is its command."""
+        return self._places[job.console][1].argv == job.argv
 
-    @property
-    def over(self) -> bool:
-        """Whether all elements are gone for good."""
-        return all(map(self._lost, range(len(self.batch.elements))))
+    def is_live(self, job: Job) -> bool:
+        """Whether the element that has a job waits, runs or will run again."""
+        return not self._missing[self._places[job.console][0]]
 
-    def change(self, job: Job, task: Task) -> Change | None:
+    def behind(self, job: Job) -> list[Path]:
+        """Return the consoles of the tasks that need a job; none where it is not their training."""
+        chain = self.chains[self._places[job.console][0]]
+        return [task.console for task in chain[1:] if chain[0].console == job.console]
+
+    def change(self, job: Job) -> Change | None:
         """Return that a job runs or has ended; None while it waits."""
-        code = self._marks.ended.get(task.number)
-        if code is not None or self._lost(task.element):
-            return Change(job, True, code)
-        at_work = self._seen.get(task.element) in AT_WORK
-        running = at_work and task.number in self._marks.started
-        return Change(job) if running else None
-
-    def explain(self, task: Task) -> None:
-        """Write below the output of a lost task what SLURM says of its end."""
-        word = self._seen.get(task.element, "nothing any more")
-        said = tail(self.batch.folder / f"element-{task.element}.txt", 5)
-        said.append(f"SLURM job {self.job}_{task.element} is gone; SLURM says of it: {word}")
+        index, task = self._places[job.console]
+        if task.done():
+            return Change(job, True, 0)
+        if not self._lost(index):
+            return Change(job) if self._seen.get(index) in AT_WORK else None
         with contextlib.suppress(OSError):
-            task.console.parent.mkdir(parents=True, exist_ok=True)
-            with task.console.open("a") as file:
-                file.write("".join(f"{line}\n" for line in said))
-        with contextlib.suppress(OSError):
-            os.listdir(task.folder)  # a network file system then sees its result.json
+            os.listdir(job.folder)  # a network file system then sees its result.json
+        if in_use(job.console):
+            return Change(job, True, STARTED_ELSEWHERE)
+        mistake = mistake_in(job.console)
+        self._explain(index, job.console)
+        return Change(job, True, USER_MISTAKE if mistake else None)
 
     def _lost(self, index: int) -> bool:
-        return self._missing.get(index, 0) >= CONFIRM
+        return self._missing[index] >= CONFIRM
+
+    def _explain(self, index: int, console: Path) -> None:
+        """Write below the output of a lost task what SLURM says of an element that did not come to
+        its end."""
+        word = self._seen.get(index, "nothing any more")
+        if word == "COMPLETED":
+            return
+        said = tail(self._folder / f"element-{index}.txt", 5)
+        said.append(f"SLURM job {self.job}_{index} is gone; SLURM says of it: {word}")
+        with contextlib.suppress(OSError):
+            console.parent.mkdir(parents=True, exist_ok=True)
+            with console.open("a") as file:
+                file.write("".join(f"{line}\n" for line in said))
 
 
 class Arrays:
@@ -98,78 +105,33 @@ class Arrays:
         self._arrays: dict[Path, Array] = {}
         self._silent = False
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other runners from reading and writing, where the file system has locks."""
-        try:
-            self.batches.mkdir(parents=True, exist_ok=True)
-            file = (self.batches / ".lock").open("a")
-        except OSError as error:
-            why = error.strerror or error
-            raise UserError(f"cannot write {shown(self.batches)}: {why}") from error
-        with file:
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
     def look(self) -> bool:
         """Ask SLURM once for all of them; return False if it does not answer."""
-        entries = _read(self.batches)
-        jobs = {array.job for array in self._arrays.values()} | set(entries.values())
-        answer = client.squeue(sorted(jobs))
+        for path in self.batches.glob(f"*/{JOB}"):
+            if path.parent not in self._arrays:  # of an earlier runner, or of one beside this one
+                with contextlib.suppress(FileNotFoundError):  # another has just seen its end
+                    array = Array(path.read_text().strip(), path.parent, read_batch(path.parent))
+                    self._arrays[path.parent] = array
+        answer = client.squeue(sorted(array.job for array in self._arrays.values()))
         if answer is None:
             if not self._silent:
-                print("squeue does not answer; asking again")
+                print("squeue does not answer")
             self._silent = True
             return False
-        self._silent, found = False, []
-        for folder, job in entries.items():
-            # Of an earlier runner, or of one beside this one.
-            if folder not in self._arrays and (batch := read_batch(folder)):
-                self._arrays[folder] = Array(job, batch)
-                found.append(self._arrays[folder])
+        self._silent = False
         for array in self._arrays.values():
             array.look(answer.get(array.job, {}))
-            if array in found:
-                array.forget_ended()
-            if array.over:
-                (array.batch.folder / JOB).unlink(missing_ok=True)
         return True
 
-    def find(self, console: Path) -> tuple[Array, Task] | None:
-        """Return the array of a task that waits, runs or has just ended. Only the newest array that
-        has it counts."""
-        for array in sorted(self._arrays.values(), key=lambda each: -each.batch.submitted):
-            if task := array.tasks.get(console):
-                return (array, task) if array.news(task) else None
+    def find(self, job: Job) -> Array | None:
+        """Return the array in which a job waits or runs. Only the newest that has it counts."""
+        for folder in sorted(self._arrays, reverse=True):
+            if job in (array := self._arrays[folder]):
+                return array if array.is_live(job) else None
         return None
 
-    def add(self, job: str, batch: Batch) -> Array:
+    def add(self, job: str, folder: Path, chains: Sequence[Chain]) -> Array:
         """Write down an array that was just submitted."""
-        atomic_write(batch.folder / JOB, f"{job}\n")
-        array = self._arrays[batch.folder] = Array(job, batch, own=True)
+        atomic_write(folder / JOB, f"{job}\n")
+        array = self._arrays[folder] = Array(job, folder, chains)
         return array
-
-
-def _read(batches: Path) -> dict[Path, str]:
-    """Return the job ids of the arrays by folder."""
-    found = {}
-    for path in batches.glob(f"*/{JOB}"):
-        with contextlib.suppress(FileNotFoundError):  # another runner has just seen its end
-            found[path.parent] = path.read_text().strip()
-    return found
-
-
-def queued_consoles(results: Path) -> dict[Path, str]:
-    """Return the consoles of all tasks that are still with SLURM, each with its job id; none where
-    SLURM does not answer."""
-    entries = _read(results / BATCHES)
-    answer = client.squeue(entries.values()) or {}
-    found: dict[Path, str] = {}
-    for folder, job in entries.items():
-        if batch := read_batch(folder):
-            array = Array(job, batch)
-            array.look(answer.get(job, {}))
-            for task in filter(array.unsettled, array.tasks.values()):
-                found[task.console] = f"{job}_{task.element}"
-    return found

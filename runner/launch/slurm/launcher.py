@@ -5,7 +5,6 @@ started again finds it by `<results>/slurm`.
 """
 
 import os
-import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +16,12 @@ from runner.launch.interface import OTHER_SETTINGS, Change, refusal
 from runner.launch.schedule import followers
 from runner.launch.slurm import client
 from runner.launch.slurm.arrays import BATCHES, Array, Arrays
-from runner.launch.slurm.batch import SCRIPT, Chain, Element, Task, make_batch
-from runner.launch.slurm.options import Options, resources
+from runner.launch.slurm.batch import SCRIPT, Chain, Task, make_batch
+from runner.launch.slurm.options import Seconds, resources
+from runner.plan.arguments import Arguments
 from runner.plan.jobs import Job
 
 INTERVAL = 10.0  # seconds between two questions to SLURM, whom everybody asks
-Seconds = Callable[[Sequence[str]], float | None]
-"""How long a command has taken before, None if that is not known."""
 
 
 def check_interval() -> float:
@@ -32,27 +30,26 @@ def check_interval() -> float:
     Raises:
         UserError: the environment names none.
     """
-    given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or str(INTERVAL)
-    if not re.fullmatch(r"\d+(\.\d*)?", given):
-        what = f"must be a number of seconds, such as {INTERVAL:g}"
-        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: {what}")
-    return float(given)
+    given = os.environ.get("PROMPTLAB_SLURM_INTERVAL") or INTERVAL
+    try:
+        return float(given)
+    except ValueError as error:
+        raise UserError(f"PROMPTLAB_SLURM_INTERVAL {given}: must be a number, seconds") from error
 
 
-def scripts(jobs: Sequence[Job], results: Path, options: Options, seconds: Seconds) -> str:
+def scripts(jobs: Sequence[Job], results: Path, chosen: Arguments, seconds: Seconds) -> str:
     """Return what would be submitted for jobs: each array's script, how it is submitted, and the
     commands of its elements."""
     chains = _chains(jobs)
     needed = {task.console for chain in chains.values() for task in chain[1:]}
     first = [chain for chain in chains.values() if chain[0].console not in needed]
     folder, lines = results / BATCHES / "<time>", []
-    for elements, limit in _arrays(first, options):
-        words = client.sbatch_words(folder, len(elements), limit, options.words)
+    for elements, limit in _arrays(first, chosen.max_jobs):
+        words = client.sbatch_words(folder, len(elements), limit, chosen.slurm_args)
         lines += [f"# {shown(folder / SCRIPT)}, submitted by", f"# {shlex.join(words)}"]
-        lines.append(client.array_script(folder, resources(elements, options, seconds)))
-        for index, element in enumerate(elements):
-            tasks = [shlex.join(task.argv) for chain in element for task in chain]
-            lines += [f"# element {index}", *tasks]
+        lines.append(client.array_script(folder, resources(elements, chosen.slurm_args, seconds)))
+        for index, chain in enumerate(elements):
+            lines += [f"# element {index}", *(shlex.join(task.argv) for task in chain)]
     return "\n".join(lines)
 
 
@@ -60,18 +57,19 @@ class SlurmLauncher:
     """A launcher (see runner.launch.interface) over the client commands of SLURM.
 
     What is submitted between two looks at the queue goes into one array. A chain is submitted as a
-    whole with its first job; its other jobs are found there when their turn comes.
+    whole with its first job; its other jobs are followed there when their turn comes.
     """
 
     leaves_running = True  # what runs when the runner is stopped
 
     def __init__(
-        self, jobs: Sequence[Job], results: Path, options: Options, seconds: Seconds
+        self, jobs: Sequence[Job], results: Path, chosen: Arguments, seconds: Seconds
     ) -> None:
         """
         Args:
             jobs: what will be submitted.
             results: folder that takes what is submitted.
+            chosen: the command line, for --slurm-args and --max-jobs.
 
         Raises:
             UserError: SLURM's commands are not here.
@@ -80,39 +78,38 @@ class SlurmLauncher:
         self._interval = check_interval()
         self._chains = _chains(jobs)
         needed = sum(len(chain) - 1 for chain in self._chains.values())
-        at_once = (options.max_jobs or len(jobs)) * options.per_element
-        self.width = min(at_once, len(jobs) - needed)
+        self.width = min(chosen.max_jobs or len(jobs), len(jobs) - needed)
         self._arrays = Arrays(results)
-        self._options = options
+        self._chosen = chosen
         self._seconds = seconds
         self._waiting: dict[str, tuple[int, Job]] = {}
-        self._following: dict[str, tuple[Job, Array, Task]] = {}
+        self._following: dict[str, tuple[Job, Array]] = {}
+        self._chained: dict[Path, Array] = {}  # by console, where jobs are whose training is there
         self._next_look = 0.0
 
     def submit(self, job: Job, priority: int) -> None:
-        self._waiting[job.name] = (priority, job)
+        if array := self._chained.pop(job.console, None):
+            self._following[job.name] = (job, array)
+        else:
+            self._waiting[job.name] = (priority, job)
 
     def poll(self) -> list[Change]:
         if time.monotonic() < self._next_look:
             return []
         changes = []
-        with self._arrays.locked():
-            if self._arrays.look() and self._waiting:
-                changes = self._place()
-        for job, array, task in list(self._following.values()):
-            if change := array.change(job, task):
+        if self._arrays.look() and self._waiting:
+            changes = self._place()
+        for job, array in list(self._following.values()):
+            if change := array.change(job):
                 changes.append(change)
                 if change.ended:
                     del self._following[job.name]
-                    array.told.add(task.number)
-                    if change.exit_code is None:
-                        array.explain(task)
         self._next_look = time.monotonic() + self._interval
         return changes
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         """Leave the queue alone, which runs on without a runner, and say how to end it."""
-        numbers = dict.fromkeys(array.job for _, array, _ in self._following.values())
+        numbers = dict.fromkeys(array.job for _, array in self._following.values())
         if numbers:
             print(
                 f"SLURM goes on with array {', '.join(numbers)}; the same command watches again, "
@@ -129,11 +126,11 @@ class SlurmLauncher:
         """
         adopted, refused = 0, []
         for _, job in list(self._waiting.values()):
-            found = self._arrays.find(job.console)
-            if found and found[1].argv == job.argv:
-                self._following[job.name] = (job, *found)
-                adopted += not found[0].own
-            elif code := OTHER_SETTINGS if found else refusal(job):
+            array = self._arrays.find(job)
+            if array and array.is_same(job):
+                self._follow(job, array)
+                adopted += 1
+            elif code := OTHER_SETTINGS if array else refusal(job):
                 refused.append(Change(job, True, code))
             else:
                 continue
@@ -142,25 +139,29 @@ class SlurmLauncher:
             which = "1 job is" if adopted == 1 else f"{adopted} jobs are"
             print(f"{which} with SLURM already")
         jobs = [job for _, job in sorted(self._waiting.values(), key=lambda each: each[0])]
-        names = iter([job.name for job in jobs])
-        for elements, limit in _arrays([self._chains[job.name] for job in jobs], self._options):
+        chains = [self._chains[job.name] for job in jobs]
+        for elements, limit in _arrays(chains, self._chosen.max_jobs):
             array = self._submit(elements, limit)
-            for element in elements:
-                for chain in element:
-                    _, job = self._waiting.pop(next(names))
-                    self._following[job.name] = (job, array, array.tasks[chain[0].console])
+            for _ in elements:
+                job = jobs.pop(0)
+                del self._waiting[job.name]
+                self._follow(job, array)
         return refused
 
-    def _submit(self, elements: Sequence[Element], limit: int | None) -> Array:
-        batch = make_batch(self._arrays.batches, elements)
-        script = batch.folder / SCRIPT
-        asked = resources(elements, self._options, self._seconds)
-        script.write_text(client.array_script(batch.folder, asked))
+    def _follow(self, job: Job, array: Array) -> None:
+        self._following[job.name] = (job, array)
+        self._chained |= dict.fromkeys(array.behind(job), array)
+
+    def _submit(self, elements: Sequence[Chain], limit: int | None) -> Array:
+        folder = make_batch(self._arrays.batches, elements)
+        script = folder / SCRIPT
+        asked = resources(elements, self._chosen.slurm_args, self._seconds)
+        script.write_text(client.array_script(folder, asked))
         script.chmod(0o755)
         count = len(elements)
-        words = client.sbatch_words(batch.folder, count, limit, self._options.words)
-        array = self._arrays.add(client.sbatch(words, asked), batch)
-        jobs = sum(len(chain) for element in elements for chain in element)
+        words = client.sbatch_words(folder, count, limit, self._chosen.slurm_args)
+        array = self._arrays.add(client.sbatch(words, asked), folder, elements)
+        jobs = sum(map(len, elements))
         print(
             f"submitted array {array.job}: {count} element{'' if count == 1 else 's'} "
             f"for {jobs} job{'' if jobs == 1 else 's'}, script {shown(script)}"
@@ -178,14 +179,10 @@ def _chains(jobs: Sequence[Job]) -> dict[str, Chain]:
 
 
 def _arrays(
-    chains: Sequence[Chain], options: Options
-) -> Iterator[tuple[list[Element], int | None]]:
-    """Divide chains among elements, and those among arrays as large as the site allows, each with
-    its share of --max-jobs."""
-    size = options.per_element
-    elements = [tuple(chains[at : at + size]) for at in range(0, len(chains), size)]
-    largest = client.max_array_size() if elements else 1
-    parts = [elements[at : at + largest] for at in range(0, len(elements), largest)]
+    chains: Sequence[Chain], max_jobs: int | None
+) -> Iterator[tuple[Sequence[Chain], int | None]]:
+    """Divide chains among arrays as large as the site allows, each with its share of --max-jobs."""
+    largest = client.max_array_size() if chains else 1
+    parts = [chains[at : at + largest] for at in range(0, len(chains), largest)]
     for at, part in enumerate(parts):
-        most = options.max_jobs
-        yield part, most and max(1, (most + len(parts) - 1 - at) // len(parts))
+        yield part, max_jobs and max(1, (max_jobs + len(parts) - 1 - at) // len(parts))

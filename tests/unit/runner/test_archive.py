@@ -151,28 +151,9 @@ def test_an_archive_that_cannot_be_used_is_one_line(lab, words, line):
     assert done.stderr.splitlines()[-1] == f"error: {line}"
 
 
-def test_a_dry_run_shows_what_an_archive_would_be_asked_for(lab):
-    words = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "--weights", "nowhere")
-    shown = lab.run(*words, "--dry-run")
-    assert shown.returncode == 0
-    assert shown.stdout.count("--model-dir nowhere/dtd/base/seed1 ") == 2
-    assert shown.stderr.startswith("--weights nowhere: no such folder; it would be asked")
-
-
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
 def test_a_file_is_no_archive(lab, more):
     (lab.path / "zoo.zip").touch()
     done = lab.run("--cfg", "coop", "--weights", "zoo.zip", *more)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: --weights zoo.zip: is a file; give the folder")
-
-
-def test_files_beside_the_models_folder_are_told(lab):
-    folder = lab.path / "zoo/dtd/base/seed1"
-    folder.mkdir(parents=True)
-    (folder / "model.pth.tar-20").touch()
-    words = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "--weights", "zoo")
-    assert lab.run(*words).stderr == (
-        "error: zoo/dtd/base/seed1: holds checkpoint files itself; they belong in a folder below "
-        "it that is named for the model, such as VLPromptLearner\n"
-    )
+    assert done.stderr.startswith("error: --weights zoo.zip: no such folder; give that of the unp")

@@ -104,11 +104,11 @@ def test_an_nvidia_smi_that_hangs_is_said_and_never_means_cpu_where_gpus_were_na
     monkeypatch.setattr(gpus, "_PATIENCE", 0.2)
     lab.fake_nvidia_smi("/bin/sleep 60")
     done = lab.run(*SIX, "--gpus", "0")
-    said = "no GPU here (nvidia-smi gave no answer in 0 s; CUDA_VISIBLE_DEVICES=0 names a GPU"
     assert done.returncode == 2 and lab.events("start") == []
-    assert done.stderr.startswith(f"error: --gpus: {said}") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: --gpus: no GPU here (") and done.stderr.count("\n") == 1
+    assert "timed out after 0.2 seconds; CUDA_VISIBLE_DEVICES=0 names a GPU" in done.stderr
     done = lab.run("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
-    assert "(no GPU: nvidia-smi gave no answer in" in done.stdout
+    assert "timed out" in done.stdout.split("(no GPU: ")[1]
 
 
 @pytest.mark.parametrize(
@@ -124,109 +124,3 @@ def test_wrong_gpus_are_refused_before_anything_runs(lab, words, line):
     assert done.returncode == 2
     assert done.stderr.startswith(line)
     assert lab.events("start") == []
-
-
-MEMORY = """case "$1" in
---query-gpu=index) printf "0\\n1\\n" ;;
-*) printf "0, GPU-a, A100, {}\\n1, GPU-b, A100, {}\\n" ;;
-esac"""
-
-
-def with_records(lab, peak=1000):
-    """Let one run of each kind be known, and forget that it was."""
-    record = {"peak_memory_mb": peak, "device": "A100", "seconds": {"train": 9}}
-    lab.rules = [{"match": "eurosat", "record": record}]
-    assert lab.run("--cfg", "coop", "--datasets", "eurosat", "--seeds", "1").returncode == 0
-    lab.forget()
-    lab.rules = []
-
-
-def most_at_once(lab):
-    """The most runs at work at the same moment, by GPU."""
-    events = [(line["time"], 1, line["CUDA_VISIBLE_DEVICES"]) for line in lab.events("start")]
-    events += [(line["time"], -1, line["CUDA_VISIBLE_DEVICES"]) for line in lab.events("end")]
-    now, most = {}, {}
-    for _, change, gpu in sorted(events):
-        now[gpu] = now.get(gpu, 0) + change
-        most[gpu] = max(most.get(gpu, 0), now[gpu])
-    return most
-
-
-def test_auto_puts_as_many_on_a_gpu_as_fit_by_what_runs_have_needed(lab, monkeypatch):
-    monkeypatch.setattr(gpus, "count_cores", lambda: 8)
-    lab.fake_nvidia_smi(MEMORY.format(5800, 2000))  # a run is counted with 1900 MiB
-    with_records(lab)
-    lab.rules = [{"match": "train_base", "seconds": 1.0}]
-    seeds = ("--seeds", "1,2,3,4")
-    done = lab.run("--cfg", "coop", "--datasets", "dtd", *seeds, "--jobs-per-gpu", "auto")
-    assert done.returncode == 0
-    assert "on 2 GPUs (0, 1), as many at a time as fit, at most 4 on each" in done.stdout
-    assert most_at_once(lab) == {"0": 3, "1": 1}
-
-
-def test_auto_without_a_record_runs_one_on_each_gpu_until_the_first_has_ended(lab, monkeypatch):
-    monkeypatch.setattr(gpus, "count_cores", lambda: 8)
-    lab.fake_nvidia_smi(MEMORY.format(9000, 9000))
-    record = {"peak_memory_mb": 500, "device": "A100"}
-    first = {"match": "train_base/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1"}
-    lab.rules = [{**first, "seconds": 0.5, "record": record}, {"match": "seed", "seconds": 1.5}]
-    words = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1,2,3,4", "--jobs-per-gpu", "auto")
-    assert lab.run(*words).returncode == 0
-    ended = lab.events("end")[0]["time"]
-    assert len([line for line in lab.events("start") if line["time"] < ended]) == 2
-    assert max(most_at_once(lab).values()) > 1
-
-
-def test_a_gpu_that_others_fill_is_left_out_by_name(lab):
-    lab.fake_nvidia_smi(MEMORY.format(900, 40000))
-    with_records(lab)
-    done = lab.run(*SIX)
-    assert "GPU 0: 900 MiB free, a run has needed about 1900; left out\n" in done.stdout
-    assert devices(lab) == {"1"}
-
-
-def test_without_any_gpu_that_has_room_nothing_runs(lab):
-    lab.fake_nvidia_smi(MEMORY.format(40000, 40000))
-    with_records(lab)
-    lab.fake_nvidia_smi(MEMORY.format(900, 650))
-    done = lab.run(*SIX)
-    assert done.returncode == 2 and lab.events("start") == []
-    assert done.stderr == (
-        "error: GPU 0: 900 MiB free, a run has needed about 1900; "
-        "wait, or name another one with --gpus\n"
-        "error: GPU 1: 650 MiB free, a run has needed about 1900; "
-        "wait, or name another one with --gpus\n"
-    )
-
-
-def test_without_a_record_a_gpu_needs_room_for_cuda_itself_alone(lab):
-    lab.fake_nvidia_smi(MEMORY.format(300, 900))
-    assert "GPU 0: 300 MiB free, CUDA takes about 700; left out" in lab.run(*SIX).stdout
-    assert devices(lab) == {"1"}
-
-
-@pytest.mark.parametrize(
-    "visible, rows, free",
-    [
-        (("0", "2"), "0, GPU-a, A, 5\n1, GPU-b, A, 6\n2, GPU-c, A, 7\n", {"0": 5, "2": 7}),
-        (("GPU-b",), "0, GPU-abc, A, 5\n1, GPU-bcd, A, 6\n", {"GPU-b": 6}),
-        (("0",), "0, GPU-a, A, 5\n1, GPU-b, B, 6\n", {}),  # CUDA may number them otherwise
-        (("MIG-1",), "0, GPU-a, A, 5\n", {}),
-        (("0",), "0, GPU-a, A, [N/A]\nfailed\n", {}),
-    ],
-)
-def test_free_memory_by_the_names_that_cuda_knows(lab, monkeypatch, visible, rows, free):
-    lab.fake_nvidia_smi(f'printf "{rows}"')
-    monkeypatch.setenv("PATH", str(lab.path / "empty_bin"))
-    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
-    assert gpus.free_memory(gpus.Machine(visible, {}), visible) == free
-
-
-def test_out_of_memory_beside_others_is_tried_again_with_fewer_on_that_gpu(lab):
-    lab.fake_nvidia_smi(MEMORY.format(40000, 40000))
-    lab.rules = [{"match": "seed", "seconds": 0.3, "alone": True}]
-    words = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1,2,3", "--gpus", "0")
-    done = lab.run(*words, "--jobs-per-gpu", "3")
-    assert done.returncode == 0, done.stdout
-    assert "out of memory beside others: GPU 0 takes 2 at a time from now on, trying" in done.stdout
-    assert "GPU 0 takes 1 at a time from now on, trying again" in done.stdout

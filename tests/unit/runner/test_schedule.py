@@ -20,8 +20,7 @@ class World:
     """Jobs, a clock, and a launcher that starts `width` commands and ends them at each poll.
 
     Attributes:
-        ends: by job name, exit codes of its tries, some with `narrowed` of the launcher; 0 after
-            them.
+        ends: by job name, exit codes of its tries; 0 after them.
         begun: job names with the time of each start.
     """
 
@@ -77,13 +76,12 @@ class World:
         return [*ended, *map(Change, self.running.values())]
 
     def end(self, job):
-        end = self.ends[job.name].pop(0) if self.ends.get(job.name) else 0
-        code, narrowed = end if isinstance(end, tuple) else (end, "")
+        code = self.ends[job.name].pop(0) if self.ends.get(job.name) else 0
         if code == 0:
             job.folder.mkdir(parents=True, exist_ok=True)
             record = {"accuracy": 1.0, "job_key": job.name}
             (job.folder / "result.json").write_text(json.dumps(record))
-        return Change(job, True, code, narrowed)
+        return Change(job, True, code)
 
     def cancel(self, hurry):
         self.waiting.clear()
@@ -181,16 +179,6 @@ def test_a_mistake_of_the_user_is_not_tried_again(world, code, starts):
     world.ends["bad"] = [code] * 9
     assert len(world.run(retries=2).failures) == 1
     assert len(world.begun) == starts
-
-
-def test_out_of_memory_beside_others_is_tried_again_and_does_not_count(world):
-    world.job("big")
-    world.ends["big"] = [(1, "GPU 0 takes 1 at a time from now on")] * 3
-    assert not world.run(retries=0).failures
-    assert world.now < 2
-    assert world.told[0] == (
-        "big: exit code 1, out of memory beside others: GPU 0 takes 1 at a time from now on, again"
-    )
 
 
 def test_a_job_that_another_runner_did_meanwhile_lets_its_tests_go_on(world):

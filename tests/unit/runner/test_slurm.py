@@ -109,11 +109,18 @@ def test_a_failed_run_is_tried_again_in_a_new_array(lab, cluster):
     lab.rules = [{"match": "train_base", "exit": 1, "fails": 1}]
     done = lab.run(*ONE, *SLURM, "--retries", "1")
     assert done.returncode == 0, done.stdout
-    assert "exit code 1" in done.stdout
+    assert "ended without a whole result.json of this job, trying again" in done.stdout
     assert list(cluster.arrays()) == ["100", "101"]
     assert [line["out"].split("/")[2] for line in lab.events("start")] == [
         *("train_base", "train_base", "test_new")
     ]
+
+
+def test_a_mistake_of_the_user_is_not_tried_again(lab, cluster):
+    lab.rules = [{"match": "train_base", "exit": 2, "says": "error: no folder data/dtd"}]
+    done = lab.run(*ONE, *SLURM, "--retries", "1")
+    assert done.returncode == 2 and "no folder data/dtd" in done.stdout
+    assert len(lab.events("start")) == 1
 
 
 def test_a_failed_test_is_tried_again_without_its_training(lab, cluster):
@@ -134,18 +141,6 @@ def test_options_for_sbatch_are_passed_on_as_they_are(lab, cluster):
     assert "--gres" not in script and "--time" not in script
 
 
-def test_several_chains_share_an_element(lab, cluster):
-    lab.rules = [{"match": "train_base/CoOp/dtd", "ends": 0, "seconds": 0.5}]
-    done = lab.run(*TWELVE, *SLURM, "--jobs-per-gpu", "3")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert cluster.arrays()["100"]["count"] == 2
-    trains = [line for line in lab.events("start") if "train_base/CoOp/dtd" in line["out"]]
-    ends = [line["time"] for line in lab.events("end") if "train_base/CoOp/dtd" in line["out"]]
-    assert len({line["CUDA_VISIBLE_DEVICES"] for line in trains}) == 1
-    assert max(line["time"] for line in trains) < min(ends)  # all at once
-    assert {line["OMP_NUM_THREADS"] for line in lab.events("start")} == {"1"}
-
-
 def test_a_run_that_is_queued_with_other_settings_is_left_alone(lab, cluster):
     lab.rules = [{"match": "train_base", "file": "go"}]
     assert lab.interrupt_after(1, *ONE, *SLURM).returncode == 130
@@ -162,7 +157,7 @@ def test_a_local_runner_and_an_element_do_not_run_the_same_at_once(lab, cluster)
     local = lab.start(*ONE)
     wait_until(lambda: lab.events("start"))
     slurm = lab.start(*ONE, *SLURM)
-    wait_until(lambda: [*(lab.path / "results/slurm").glob("*/marks/0.ended")])
+    cluster.wait_for("100_0", "COMPLETED")
     (lab.path / "go").touch()
     out, err = local.communicate(timeout=60)
     assert local.returncode == 0, out + err
@@ -179,13 +174,11 @@ def test_an_array_that_cannot_start_says_why(lab, cluster):
     assert "SLURM says of it: FAILED" in done.stdout
 
 
-@pytest.mark.parametrize("given", ["often", "-1", "nan", "inf"])
-def test_an_interval_that_is_none_is_named(lab, cluster, given):
-    lab.env["PROMPTLAB_SLURM_INTERVAL"] = given
+def test_an_interval_that_is_none_is_named(lab, cluster):
+    lab.env["PROMPTLAB_SLURM_INTERVAL"] = "often"
     done = lab.run(*ONE, *SLURM)
     assert done.returncode == 2
-    said = f"error: PROMPTLAB_SLURM_INTERVAL {given}: must be a number of seconds, such as 10\n"
-    assert done.stderr == said
+    assert done.stderr == "error: PROMPTLAB_SLURM_INTERVAL often: must be a number, seconds\n"
 
 
 @pytest.mark.parametrize(
@@ -195,11 +188,9 @@ def test_an_interval_that_is_none_is_named(lab, cluster, given):
         ((*SLURM, "--job-timeout", "9"), "--job-timeout: SLURM keeps the time; give --time"),
         (("--max-jobs", "3"), "--max-jobs has no effect without --launcher slurm"),
         (("--slurm-args", "--time=5"), "--slurm-args has no effect without --launcher slurm"),
-        ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: the runner makes"),
-        (
-            (*SLURM, "--slurm-args", "-M far"),
-            "-M cannot be given: the runner asks the queue of this",
-        ),
+        ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: what it says"),
+        ((*SLURM, "--slurm-args", "--clusters far"), "--clusters cannot be given: what it says"),
+        ((*SLURM, "--jobs-per-gpu", "2"), "--jobs-per-gpu: SLURM gives every element a GPU of its"),
         ((*SLURM, "--slurm-args", "--wrap='x"), "invalid split value"),
         ((*SLURM, "--slurm-args"), "--slurm-args: expected one argument"),
         (SLURM, "--launcher slurm: sbatch, squeue, scancel not found; run on a login node"),

@@ -1,7 +1,5 @@
 """`--launcher slurm` where runner, elements, nodes or SLURM itself go away and come back."""
 
-import json
-
 import pytest
 
 from tests.unit.runner.lab import wait_until
@@ -55,17 +53,17 @@ def test_only_what_is_neither_done_nor_queued_is_submitted(lab, cluster):
 
 
 def test_what_failed_beside_others_that_still_run_is_submitted_anew(lab, cluster):
-    """In one element: seed 1 has failed while nobody watched, seed 2 goes on."""
+    """In one array: seed 1 has failed while nobody watched, seed 2 goes on."""
     lab.rules = [
         {"match": "train_base/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1", "exit": 1, "fails": 1},
         {"match": "train_base", "file": "go"},
     ]
-    two = (*ONE, "--seeds", "1", "2", "--jobs-per-gpu", "2")
+    two = (*ONE, "--seeds", "1", "2")
     assert lab.interrupt_after(2, *two).returncode == 130
-    wait_until(lambda: [*(lab.path / "results/slurm").glob("*/marks/0.ended")])
+    cluster.wait_for("100_0", "COMPLETED")
     second = lab.start(*two)
     wait_until(lambda: len(lab.events("end")) == 3)
-    assert [array["count"] for array in cluster.arrays().values()] == [1, 1]
+    assert [array["count"] for array in cluster.arrays().values()] == [2, 1]
     (lab.path / "go").touch()
     out, err = second.communicate(timeout=60)
     assert second.returncode == 0, out + err
@@ -121,21 +119,16 @@ def test_a_requeued_element_goes_on_where_it_was(lab, cluster, request_):
     assert steps == ["train_base", "test_new", "test_new"]
 
 
-def test_a_lost_node_gives_its_run_to_the_restart(lab, cluster):
-    """The processes on the lost node go on; the run is the restart's from its start on."""
+def test_a_restart_waits_for_the_processes_of_a_lost_node_that_go_on(lab, cluster):
     lab.rules = [{"match": "train_base", "file": "go"}]
     runner = lab.start(*ONE)
     wait_until(lambda: lab.events("start"))
-    (console,) = (lab.path / "outputs/coop/console").glob("*.txt")
-    old = console.with_suffix(".holder").read_text()
     cluster.set("100_0.lost")
-    wait_until(lambda: len(lab.events("start")) == 2)
-    new = json.loads(console.with_suffix(".holder").read_text())
-    assert (json.loads(old)["restart"], new["restart"], new["node"]) == (0, 1, "n2")
+    cluster.wait_for("100_0", "RUNNING", restart=1)
     (lab.path / "go").touch()
     out, err = runner.communicate(timeout=60)
     assert runner.returncode == 0, out + err
-    assert len([line for line in lab.events("start") if "test_new" in line["out"]]) == 1
+    assert len(lab.events("start")) == 2 and lab.events("collision") == []
 
 
 def test_a_controller_that_does_not_answer_is_asked_again(lab, cluster):

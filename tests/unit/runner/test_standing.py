@@ -13,7 +13,8 @@ def test_results_of_other_options_are_not_mixed_in(lab):
     folder = "outputs/coop/{}/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed1"
     assert other.returncode == 2
     assert other.stderr == (
-        "error: coop: 2 of 2 runs were made with other options, YAML or weights: "
+        "error: coop: 2 of 2 runs were made with other options, YAML or weights, or not by this "
+        "runner: "
         f"{folder.format('train_base')}, {folder.format('test_new')}; "
         "move or delete them, or --fresh to delete all planned runs; "
         "--grid KEY=VALUE gives other options folders of their own\n"
