@@ -31,7 +31,7 @@ class Source:
         sha256: of the file.
         activation: quick_gelu or gelu, as computed.
         activation_from: archive (known weights, or the program in the archive), config (the file's
-            own, beside it), tag (of open_clip), key (the caller), assumed (nobody says).
+            own, beside it), tag or name (open_clip's), key (the caller), assumed (nobody says).
         layout: openai archive, openai state dict, open_clip or hugging face.
         path: the file.
         activation_said: what archive or config say; None where they say nothing.

@@ -222,7 +222,7 @@ def _read_pair(pair: Pair, config: Config, path: Path, content: Content) -> _Wei
         sha256,
         layout,
         str(path),
-        (config.activation, "tag" if pair.tag else "assumed"),
+        (config.activation, "tag" if pair.tag else "name"),
         config.pixels,
         config.resizing,
         pair.label,

@@ -73,6 +73,15 @@ def test_the_tag_says_the_activation_where_the_name_says_another(quick, tmp_path
     assert ours.source.notices == []
 
 
+def test_a_file_without_a_tag_says_what_was_assumed(tmp_path):
+    model = models.register(tmp_path, "small", quick_gelu=True)
+    source = models.loaded(model, tmp_path / "weights.pt")[0].source
+    assert (source.activation, source.activation_from) == ("quick_gelu", "name")
+    (line,) = source.notices
+    for part in ("names no tag: computed with quick_gelu", "centre crop", "small/<tag>@"):
+        assert part in line
+
+
 def test_weights_are_not_rounded_in_float32(tmp_path):
     """Published builders round OpenAI's to half; open_clip does nothing of the kind."""
     model = models.register(tmp_path, "small")
