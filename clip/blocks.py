@@ -35,6 +35,7 @@ class QuickGELU(nn.Module):
 
 # By the names of configs; the second is that of most weights of open_clip.
 ACTIVATIONS = {"quick_gelu": QuickGELU, "gelu": nn.GELU}
+EPSILON = 1e-5  # of layer norms
 
 
 def self_attention(
@@ -129,13 +130,13 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Two linear layers, W -> 4W -> W."""
+    """Two linear layers, W -> hidden (4W) -> W."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, hidden: int):
         super().__init__()
-        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_fc = nn.Linear(width, hidden)
         self.gelu = QuickGELU()
-        self.c_proj = nn.Linear(4 * width, width)
+        self.c_proj = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor, change: BlockChange = NO_CHANGE) -> Tensor:
         wide = change.linear("c_fc", x, self.c_fc.weight, self.c_fc.bias)
@@ -147,12 +148,12 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """x + attention(ln_1 x), then x + mlp(ln_2 x)."""
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int, heads: int, hidden: int, epsilon: float):
         super().__init__()
         self.attn = Attention(width, heads)
-        self.ln_1 = LayerNorm(width)
-        self.mlp = MLP(width)
-        self.ln_2 = LayerNorm(width)
+        self.ln_1 = LayerNorm(width, eps=epsilon)
+        self.mlp = MLP(width, hidden)
+        self.ln_2 = LayerNorm(width, eps=epsilon)
 
     def forward(
         self,
@@ -172,12 +173,19 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A list of blocks under the public name ``resblocks``; the towers step through it
-    themselves."""
+    """A list of blocks under the public name ``resblocks``; the towers step through it themselves.
 
-    def __init__(self, width: int, layers: int, heads: int):
+    Args:
+        hidden: columns of the MLPs' hidden layer, default four times the width.
+        epsilon: of the layer norms.
+    """
+
+    def __init__(
+        self, width: int, layers: int, heads: int, hidden: int = 0, epsilon: float = EPSILON
+    ):
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
+        hidden = hidden or 4 * width
+        self.resblocks = nn.ModuleList(Block(width, heads, hidden, epsilon) for _ in range(layers))
 
     def init_like_clip(self) -> None:
         """CLIP's initialisation of the text blocks: residual outputs are shrunk with the depth."""

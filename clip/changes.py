@@ -48,21 +48,24 @@ class Tokens:
         """n."""
         return self.vectors.shape[-2]
 
-    def into(self, x: Tensor) -> Tensor:
+    def into(self, x: Tensor, first: int = 1) -> Tensor:
         """[R, L, W] -> [R, L, W], or [R, L + n, W] where they are inserted.
+
+        Args:
+            first: how many positions they leave in front, 0 where a text has no start token.
 
         Raises:
             ClipError: fewer than n positions follow the first.
         """
         length, count = x.shape[1], self.count
-        if not self.insert and count >= length:
+        if not self.insert and count + first > length:
             raise ClipError(
-                f"deep prompt of {count} vectors: only {length - 1} positions follow the "
+                f"deep prompt of {count} vectors: only {length - first} positions follow the "
                 "first; use fewer"
             )
         vectors = self.vectors.to(x.dtype).expand(x.shape[0], -1, -1)
         replaced = 0 if self.insert else count
-        start = length - replaced if self.at_end else 1
+        start = length - replaced if self.at_end else first
         if self.share != 1 and replaced:
             old = x[:, start : start + replaced]
             vectors = self.share * vectors + (1 - self.share) * old

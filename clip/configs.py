@@ -1,7 +1,8 @@
-"""The config that lies beside a weights file: its activation and heads, and whether this code
-computes what it describes.
+"""What a config says of a CLIP beyond its tensors: activation, heads, images, and what differs
+from OpenAI's towers; whether this code computes what it describes.
 
-Sources of keys and defaults: open_clip 3.3.0, model.py; transformers 5.24, configuration_clip.py.
+Sources of keys and defaults: transformers 5.24, configuration_clip.py; open_clip's are read in
+``clip/open_clip_configs.py``.
 """
 
 import json
@@ -10,67 +11,77 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clip.dims import HEAD_WIDTH, CLIPDims
+from clip.dims import PLAIN, VISION_SIZES, CLIPDims, TimmTower, Variant
 from clip.errors import WeightsError
 from clip.layouts import HUGGING_FACE, VOCAB_SIZE
-from clip.source import Pixels
+from clip.open_clip_configs import NotComputedError, read_open_clip, sizes_in, three_numbers
+from clip.source import Pixels, Resizing
+from clip.tokenizers import TokenizerName
 
-# Keys of open_clip that leave the computation as it is, and those whose value must be this one; of
-# any other key only the value of one who does not use it (null, false, 0, "") is taken.
-_LEFT_AS_IT_IS = ("patch_dropout", "output_tokens", "pos_embed_type", "pad_id", "eos_id",
-    "attn_pooler_queries", "attn_pooler_heads", "timm_model_pretrained", "timm_pool", "timm_proj",
-    "timm_proj_bias", "timm_drop", "timm_drop_path", "hf_model_pretrained", "hf_proj_type",
-    "hf_pooler_type")  # fmt: skip
-_MUST_BE = {"mlp_ratio": 4, "pool_type": ("tok", "argmax"), "proj_type": "linear",
-    "block_type": "default", "norm_kwargs": {"eps": 1e-5}}  # fmt: skip
 _SIZES = {
-    "vision_cfg": {"layers": "vision_layers", "width": "vision_width", "patch_size": "patch_size",
-        "image_size": "image_resolution"},
-    "text_cfg": {"layers": "text_layers", "width": "text_width", "vocab_size": "vocab_size",
-        "context_length": "context_length"},
     "vision_config": {"num_hidden_layers": "vision_layers", "hidden_size": "vision_width",
         "patch_size": "patch_size"},
     "text_config": {"num_hidden_layers": "text_layers", "hidden_size": "text_width",
         "vocab_size": "vocab_size", "max_position_embeddings": "context_length"},
 }  # fmt: skip
-_HEADS = {"vision_cfg": "head_width", "text_cfg": "heads"}
-_HF_HEADS = {"vision_config": 12, "text_config": 8}
+_HEADS = {"vision_config": 12, "text_config": 8}
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the config beside a weights file says.
+    """What a config says.
 
     Attributes:
-        path: the config.
+        where: how messages call it.
+        remedy: what they offer where it is another model's.
         activation: quick_gelu or gelu.
         vision_head_width, text_head_width: columns of an attention head.
         sizes: those it names, under CLIPDims' names.
-        pixels: as in Source.
+        pixels, resizing: as in Source.
+        variant, timm: as in CLIPDims.
+        tokenizer: the text tower's; None is CLIP's own.
+        sigmoid: whether it was trained with a sigmoid loss, which has a bias of the logits.
     """
 
-    path: Path
+    where: str
+    remedy: str
     activation: str
     vision_head_width: int
     text_head_width: int
     sizes: Mapping[str, Any]
-    pixels: Pixels | None
+    pixels: Pixels | None = None
+    resizing: Resizing | None = None
+    variant: Variant = PLAIN
+    timm: TimmTower | None = None
+    tokenizer: TokenizerName | None = None
+    sigmoid: bool = False
+
+    @property
+    def image_size(self) -> int:
+        """Side of the images in pixels; open_clip's default where the config says none."""
+        return self.timm.image_size if self.timm else self.sizes.get("image_resolution", 224)
 
     def fit(self, dims: CLIPDims) -> CLIPDims:
-        """The sizes of the tensors with the config's heads.
+        """The sizes of the tensors with what they do not tell.
 
         Raises:
             WeightsError: it is the config of another model.
         """
         for name, size in self.sizes.items():
             found = getattr(dims, name)
+            if dims.timm is not None and name in VISION_SIZES:
+                continue  # timm's name says them
             if size != (list(found) if isinstance(found, tuple) else found):
                 raise WeightsError(
-                    f"{self.path.name} beside it describes another model ({name} {size}, the "
-                    f"tensors have {found}); put the file's own config there, or none"
+                    f"{self.where} describes another model ({name} {size}, the tensors have "
+                    f"{found}); {self.remedy}"
                 )
-        vision = {"vision_head_width": self.vision_head_width} if dims.is_vit else {}
-        return replace(dims, text_head_width=self.text_head_width, **vision)
+        return replace(
+            dims,
+            vision_head_width=self.vision_head_width,
+            text_head_width=self.text_head_width,
+            variant=self.variant,
+        )
 
 
 def config_beside(path: Path, layout: str) -> Config | None:
@@ -87,10 +98,32 @@ def config_beside(path: Path, layout: str) -> Config | None:
     read = _hugging_face if hugging_face else _open_clip
     try:
         return read(file, content)
+    except NotComputedError as error:
+        raise _not_computed(file, error.key, error.value) from None
     except (TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(f"{file.name} beside it is no config of a CLIP; mend it") from None
+
+
+def config_of_pair(name: str, content: Mapping[str, Any]) -> Config:
+    """The config of a model and tag that open_clip knows.
+
+    Args:
+        name: of the pair, as a user writes it.
+        content: `model_cfg` and `preprocess_cfg`.
+
+    Raises:
+        WeightsError: it describes a model that this code does not compute.
+    """
+    try:
+        found = read_open_clip(content)
+    except NotComputedError as error:
+        raise WeightsError(
+            f"{name}: has {error.key} {error.value}, which this code does not compute; take "
+            "another model"
+        ) from None
+    return Config(name, "give the file of this pair, or the pair of this file", **found)
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -108,27 +141,12 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
+def _beside(file: Path) -> tuple[str, str]:
+    return f"{file.name} beside it", "put the file's own config there, or none"
+
+
 def _open_clip(file: Path, content: Mapping[str, Any]) -> Config:
-    model = content.get("model_cfg", content)
-    for section in ("vision_cfg", "text_cfg"):
-        known = {*_SIZES[section], _HEADS[section], *_LEFT_AS_IT_IS}
-        for key, value in model.get(section, {}).items():
-            must = _MUST_BE.get(key)
-            fits = value in must if isinstance(must, tuple) else value == must
-            if key not in known and value and not fits:
-                raise _not_computed(file, f"{section}.{key}", value)
-    if model.get("multimodal_cfg"):
-        raise _not_computed(file, "multimodal_cfg", "of a CoCa")
-    text = {"width": 512, "heads": 8, **model.get("text_cfg", {})}
-    head_width = model.get("vision_cfg", {}).get("head_width", HEAD_WIDTH)
-    return Config(
-        file,
-        "quick_gelu" if model.get("quick_gelu") else "gelu",
-        head_width,
-        text["width"] // text["heads"],
-        _sizes(model, ("vision_cfg", "text_cfg"), "embed_dim"),
-        _pixels(content.get("preprocess_cfg", {}), "mean", "std"),
-    )
+    return Config(*_beside(file), **read_open_clip(content))
 
 
 def _hugging_face(file: Path, content: Mapping[str, Any]) -> Config:
@@ -136,7 +154,7 @@ def _hugging_face(file: Path, content: Mapping[str, Any]) -> Config:
     if kind != "clip":
         raise WeightsError(f"{file.name} beside it is that of a {kind}, not of a CLIP; take a CLIP")
     activations, head_widths = [], []
-    for section, heads in _HF_HEADS.items():
+    for section, heads in _HEADS.items():
         part = content.get(section) or {}
         activations.append(part.get("hidden_act", "quick_gelu"))
         width = part.get("hidden_size", 64 * heads)
@@ -153,35 +171,11 @@ def _hugging_face(file: Path, content: Mapping[str, Any]) -> Config:
     # first such id, which is the same where no larger one occurs.
     if end not in (2, vocabulary - 1, VOCAB_SIZE - 1) or end >= vocabulary:
         raise _not_computed(file, "text_config.eos_token_id", end)
-    sizes = _sizes(content, tuple(_HF_HEADS), "projection_dim")
-    images = file.parent / "preprocessor_config.json"
-    pixels = _pixels(read_json(images), "image_mean", "image_std") if images.is_file() else None
-    return Config(file, activations[0], *head_widths, sizes, pixels)
-
-
-def _sizes(model: Mapping[str, Any], sections: tuple[str, str], joint: str) -> dict[str, Any]:
-    found = {
-        name: model[section][key]
-        for section in sections
-        for key, name in _SIZES[section].items()
-        if model.get(section, {}).get(key) is not None
-    }
-    if joint in model:
-        found["embed_dim"] = model[joint]
-    return found
-
-
-def _pixels(content: Mapping[str, Any], mean: str, std: str) -> Pixels | None:
-    """
-    Raises:
-        ValueError: what stands there is not three numbers.
-    """
-    if not content.get(mean) or not content.get(std):
-        return None
-    found = [tuple(float(value) for value in content[key]) for key in (mean, std)]
-    if any(len(values) != 3 for values in found):
-        raise ValueError("not three numbers")
-    return found[0], found[1]
+    sizes = sizes_in(content, _SIZES, "projection_dim")
+    images, pixels = file.parent / "preprocessor_config.json", None
+    if images.is_file():
+        pixels = three_numbers(read_json(images), "image_mean", "image_std")
+    return Config(*_beside(file), activations[0], *head_widths, sizes, pixels)
 
 
 def _not_computed(file: Path, key: str, value: object) -> WeightsError:

@@ -6,14 +6,57 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from clip.blocks import EPSILON
 from clip.errors import ClipError, not_a_clip
 from clip.stored import Stored
 
 Tensors = Mapping[str, Tensor] | Mapping[str, Stored]
 
 HEAD_WIDTH = 64
+VISION_SIZES = ("image_resolution", "vision_layers", "vision_width", "patch_size")
 # ViTs of open_clip whose heads are not 64 wide, by the width of the tower: ViT-H/14.
 OTHER_HEAD_WIDTHS = {1280: 80}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """In what towers of open_clip differ from OpenAI's beyond their sizes; the default, in nothing.
+
+    Attributes:
+        norm_first: a layer norm stands before the blocks of a ViT.
+        mean_pool: a ViT's feature is read from the mean of its patches, not from its class token.
+        norm_last: the final layer norm is that of the mean, not of the patches.
+        vision_epsilon, text_epsilon: of the layer norms.
+        causal: a position of a text sees none behind it; else all see all, padding too.
+        read: where a text's feature is read: "end" is its end-of-text token, "last" the last
+            position of the context, whatever stands there.
+        end_id: the id of the end of text; None is the largest id of a row.
+        tanh: GELU of the text tower in its tanh approximation.
+    """
+
+    norm_first: bool = True
+    mean_pool: bool = False
+    norm_last: bool = False
+    vision_epsilon: float = EPSILON
+    text_epsilon: float = EPSILON
+    causal: bool = True
+    read: str = "end"
+    end_id: int | None = None
+    tanh: bool = False
+
+
+PLAIN = Variant()
+
+
+@dataclass(frozen=True)
+class TimmTower:
+    """An image tower of timm as open_clip wraps it; arguments of its TimmModel."""
+
+    name: str
+    image_size: int
+    pool: str = "avg"
+    proj: str | None = "linear"
+    proj_bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,6 +74,10 @@ class CLIPDims:
         text_width: width of the text blocks.
         text_layers: number of text blocks.
         vision_head_width, text_head_width: columns of an attention head.
+        vision_hidden, text_hidden: columns of an MLP's hidden layer; 0 is four times the width.
+        text_bias: whether the text projection has a bias.
+        variant: what differs from OpenAI's towers.
+        timm: the image tower, if it is one of timm; the vision sizes then say nothing.
 
     Raises:
         ClipError: sizes that do not fit together.
@@ -47,8 +94,18 @@ class CLIPDims:
     text_layers: int = 12
     vision_head_width: int = HEAD_WIDTH
     text_head_width: int = HEAD_WIDTH
+    vision_hidden: int = 0
+    text_hidden: int = 0
+    text_bias: bool = False
+    variant: Variant = PLAIN
+    timm: TimmTower | None = None
 
     def __post_init__(self) -> None:
+        self._check_heads("text", self.text_width, self.text_heads, self.text_head_width)
+        if self.timm is None:
+            self._check_vision()
+
+    def _check_vision(self) -> None:
         if self.is_vit != isinstance(self.vision_layers, int):
             raise ClipError(
                 f"CLIPDims: patch_size {self.patch_size}, vision_layers {self.vision_layers}; "
@@ -60,13 +117,13 @@ class CLIPDims:
                 f"CLIPDims: image_resolution {self.image_resolution} is no multiple of "
                 f"the {name} {unit}"
             )
-        vision_width = self.vision_width * (1 if self.is_vit else 32)
-        for part, width, heads, head_width in (
-            ("vision", vision_width, self.vision_heads, self.vision_head_width),
-            ("text", self.text_width, self.text_heads, self.text_head_width),
-        ):
-            if width % heads:
-                raise ClipError(f"CLIPDims: {part} width {width} is no multiple of {head_width}")
+        width = self.vision_width * (1 if self.is_vit else 32)
+        self._check_heads("vision", width, self.vision_heads, self.vision_head_width)
+
+    @staticmethod
+    def _check_heads(part: str, width: int, heads: int, head_width: int) -> None:
+        if width % heads:
+            raise ClipError(f"CLIPDims: {part} width {width} is no multiple of {head_width}")
 
     @property
     def is_vit(self) -> bool:
@@ -83,14 +140,20 @@ class CLIPDims:
         return max(1, self.text_width // self.text_head_width)
 
 
-def dims_from_state_dict(state: Tensors) -> CLIPDims:
+def dims_from_state_dict(state: Tensors, timm: TimmTower | None = None) -> CLIPDims:
     """Reads the sizes from the shapes of a state dict in OpenAI's layout.
+
+    Args:
+        timm: the image tower, if it is none of CLIP's.
 
     Raises:
         WeightsError: a tensor that tells a size is missing or has an impossible shape.
     """
     try:
-        vision = _vit_dims(state) if _has_vit(state) else _resnet_dims(state)
+        if timm is not None:
+            vision = _timm_dims(timm)
+        else:
+            vision = _vit_dims(state) if _has_vit(state) else _resnet_dims(state)
         return CLIPDims(
             **vision,
             embed_dim=state["text_projection"].shape[1],
@@ -98,6 +161,8 @@ def dims_from_state_dict(state: Tensors) -> CLIPDims:
             vocab_size=state["token_embedding.weight"].shape[0],
             text_width=state["ln_final.weight"].shape[0],
             text_layers=len(_numbers(state, r"transformer\.resblocks\.(\d+)\.")),
+            text_hidden=_hidden(state, ""),
+            text_bias="text_projection_bias" in state,
         )
     except KeyError as error:
         raise not_a_clip(f"missing {error.args[0]}") from None
@@ -119,7 +184,26 @@ def _vit_dims(state: Tensors) -> dict:
         "vision_width": width,
         "patch_size": patch,
         "vision_head_width": OTHER_HEAD_WIDTHS.get(width, HEAD_WIDTH),
+        "vision_hidden": _hidden(state, "visual."),
     }
+
+
+def _timm_dims(timm: TimmTower) -> dict:
+    return {
+        "image_resolution": timm.image_size,
+        "vision_layers": 0,
+        "vision_width": 0,
+        "patch_size": None,
+        "timm": timm,
+    }
+
+
+def _hidden(state: Tensors, tower: str) -> int:
+    """Columns of the first MLP's hidden layer; 0 of a tower without one, or of a plain one."""
+    weight = state.get(f"{tower}transformer.resblocks.0.mlp.c_fc.weight")
+    if weight is None or len(weight.shape) != 2 or weight.shape[0] == 4 * weight.shape[1]:
+        return 0
+    return weight.shape[0]
 
 
 def _resnet_dims(state: Tensors) -> dict:

@@ -32,7 +32,10 @@ IMAGE_ONLY = re.compile(r"(^|\.)(vision_model\.embeddings\.|visual\.|class_embed
 LEARNED = re.compile(r"(^|\.)(prompt_learner|ctx|meta_net|compound_prompts_\w+|VPT)(\.|$)|VPT")
 TRAINING = ("optimizer", "scheduler", "val_result")
 
-REMEDY = "give a CLIP in OpenAI's, open_clip's or Hugging Face's layout"
+REMEDY = (
+    "give a CLIP in OpenAI's, open_clip's or Hugging Face's layout, or with the name of its model "
+    "and tag in open_clip: open_clip:<model>/<tag>@FILE"
+)
 
 
 def checkpoint_of_a_trainer(content: Mapping, names: Collection[str]) -> str | None:

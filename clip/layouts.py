@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clip.errors import WeightsError, not_a_clip
 from clip.kinds import checkpoint_of_a_trainer, other_kind, some
-from clip.stored import Stored, joined, stored, transposed
+from clip.stored import Stored, joined, scalar, stored, transposed
 
 VOCAB_SIZE = 49408
 
@@ -56,6 +56,7 @@ _HF_PARTS = (  # of a block
     (r"(.*)\.mlp\.fc1(.*)", r"\1.mlp.c_fc\2"),
     (r"(.*)\.mlp\.fc2(.*)", r"\1.mlp.c_proj\2"),
 )
+_NOTHING = stored(torch.empty(0))
 _QUERY = re.compile(r"(.*\.attn\.)q_proj_(weight|bias)")
 
 
@@ -149,7 +150,15 @@ def _embedding(names: Mapping[str, Stored]) -> tuple[str, str] | None:
 
 
 def _from_open_clip(tensors: dict[str, Stored]) -> dict[str, Stored]:
-    return {name.removeprefix("text."): value for name, value in tensors.items()}
+    """A text projection with a bias lies the other way round there, and a scale may be a row."""
+    renamed = {name.removeprefix("text."): value for name, value in tensors.items()}
+    if len(renamed.get("text_projection.weight", _NOTHING).shape) == 2:
+        renamed["text_projection"] = transposed(renamed.pop("text_projection.weight"))
+        if "text_projection.bias" in renamed:
+            renamed["text_projection_bias"] = renamed.pop("text_projection.bias")
+    if renamed.get("logit_scale", _NOTHING).shape == (1,):
+        renamed["logit_scale"] = scalar(renamed["logit_scale"])
+    return renamed
 
 
 def _from_hugging_face(tensors: dict[str, Stored]) -> dict[str, Stored]:
@@ -184,7 +193,7 @@ def _first_match(rules: Sequence[tuple[str, str]], name: str) -> str:
     return name
 
 
-_RENAMED = {OPENAI: dict, OPEN_CLIP: _from_open_clip, HUGGING_FACE: _from_hugging_face}
+_RENAMED = {OPENAI: _from_open_clip, OPEN_CLIP: _from_open_clip, HUGGING_FACE: _from_hugging_face}
 
 
 def _restore_token_embedding(tensors: dict[str, Stored]) -> None:

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from clip.blocks import ACTIVATIONS, MLP
 from clip.changes import UNCHANGED, TowerChange
-from clip.dims import CLIPDims, dims_from_state_dict
+from clip.dims import CLIPDims, TimmTower, dims_from_state_dict
 from clip.errors import ClipError, WeightsError, not_a_clip
 from clip.kinds import other_kind, some
 from clip.layouts import recognise
@@ -22,6 +22,7 @@ from clip.source import Source
 from clip.state import in_precision
 from clip.stored import Stored
 from clip.text import TextTower
+from clip.timm_tower import TimmImageTower
 from clip.vit import VisionTransformer
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -33,6 +34,7 @@ TEXT_ROOTS = (
     "transformer",
     "ln_final",
     "text_projection",
+    "text_projection_bias",
 )
 
 
@@ -47,7 +49,7 @@ class CLIP(nn.Module):
         source: where the weights come from; None for a model that was not loaded from a file.
     """
 
-    visual: VisionTransformer | ModifiedResNet
+    visual: VisionTransformer | ModifiedResNet | TimmImageTower
     text: TextTower
     source: Source | None = None
 
@@ -61,18 +63,24 @@ class CLIP(nn.Module):
             output_dim=dims.embed_dim,
             context_length=dims.context_length,
             vocab_size=dims.vocab_size,
+            hidden=dims.text_hidden,
+            bias=dims.text_bias,
+            variant=dims.variant,
         )
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         for module in self.modules():
             if isinstance(module, MLP):
                 module.gelu = ACTIVATIONS[activation]()
+        if dims.variant.tanh:
+            for block in self.blocks("text"):
+                block.mlp.gelu = nn.GELU(approximate="tanh")
         self.register_state_dict_post_hook(_text_keys_to_top)
         self.register_load_state_dict_pre_hook(_text_keys_from_top)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Working dtype: that of the first convolution's weights."""
-        return self.visual.conv1.weight.dtype
+        """Working dtype: that of the text tower, and of the image tower but for one of timm."""
+        return self.text.dtype
 
     def blocks(self, tower: str) -> nn.ModuleList:
         """The transformer blocks of the tower "text" or "visual"; a ResNet has none."""
@@ -84,10 +92,12 @@ class CLIP(nn.Module):
         return self.visual(images, change)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Token ids [R, L] -> [R, D], not normalised, read at the first end-of-text of each row."""
-        eot = tokens.argmax(dim=-1)  # the end-of-text id is the largest
-        used = int(eot.max()) + 1 if len(eot) else 1
-        return self.text(self.text.embed(tokens[:, :used]), eot)
+        """Token ids [R, L] -> [R, D], not normalised, read where the tower reads.
+
+        Rows of a tower without a causal mask are of the whole context, as the tokenizer pads them.
+        """
+        eot = self.text.read_at(tokens)
+        return self.text(self.text.embed(tokens[:, : self.text.needed(eot)]), eot)
 
     def forward(self, images: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Temperature-scaled cosine similarities: logits per image [B, R] and per text [R, B]."""
@@ -132,19 +142,21 @@ def checked_dims(
     state: Mapping[str, Stored],
     names: Sequence[str],
     fit: Callable[[CLIPDims], CLIPDims] | None = None,
+    timm: TimmTower | None = None,
 ) -> CLIPDims:
     """The sizes of the CLIP that a state dict under OpenAI's names holds.
 
     Args:
         names: those of the file, by which another model is told.
         fit: adds to the sizes what shapes do not tell.
+        timm: the image tower, if it is one of timm.
 
     Raises:
         WeightsError: tensors are missing, unknown, of the wrong shape or no floating numbers; of
             another model, it is named.
     """
     try:
-        dims = dims_from_state_dict(state)
+        dims = dims_from_state_dict(state, timm)
         dims = fit(dims) if fit else dims
         _check_tensors(state, _empty(dims).state_dict())
         return dims
@@ -153,14 +165,26 @@ def checked_dims(
         raise (WeightsError(kind) if kind else error) from None
 
 
-def filled_model(dims: CLIPDims, state: dict[str, Stored], precision: str, activation: str) -> CLIP:
+def filled_model(
+    dims: CLIPDims,
+    state: dict[str, Stored],
+    precision: str,
+    activation: str,
+    rounded: bool = True,
+) -> CLIP:
     """A frozen CLIP whose tensors are read one by one; leaves ``state`` empty.
+
+    Args:
+        rounded: as of ``in_precision``.
 
     Raises:
         WeightsError: tensors are not finite, or cannot be read.
     """
     model = _empty(dims, activation)
-    model.load_state_dict(in_precision(state, PRECISIONS[precision]), assign=True)
+    if dims.timm is not None:  # it has tensors that no file holds: tables of positions
+        model.visual = TimmImageTower(dims.timm, dims.embed_dim)
+    working = PRECISIONS[precision]
+    model.load_state_dict(in_precision(state, working, rounded=rounded), assign=True)
     return model.eval().requires_grad_(False)
 
 
@@ -204,7 +228,9 @@ def _check_tensors(state: Mapping[str, Stored], expected: Mapping[str, Tensor]) 
         raise not_a_clip("; ".join(said))
 
 
-def _visual_tower(dims: CLIPDims) -> VisionTransformer | ModifiedResNet:
+def _visual_tower(dims: CLIPDims) -> VisionTransformer | ModifiedResNet | TimmImageTower:
+    if dims.timm is not None:
+        return TimmImageTower(dims.timm, dims.embed_dim)
     common = {
         "input_resolution": dims.image_resolution,
         "layers": dims.vision_layers,
@@ -213,7 +239,12 @@ def _visual_tower(dims: CLIPDims) -> VisionTransformer | ModifiedResNet:
         "output_dim": dims.embed_dim,
     }
     if dims.is_vit:
-        return VisionTransformer(patch_size=dims.patch_size, **common)
+        return VisionTransformer(
+            patch_size=dims.patch_size,
+            hidden=dims.vision_hidden,
+            variant=dims.variant,
+            **common,
+        )
     return ModifiedResNet(**common)
 
 

@@ -11,15 +11,23 @@ PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def image_transform(
-    size: int, mean: Sequence[float] = PIXEL_MEAN, std: Sequence[float] = PIXEL_STD
+    size: int,
+    mean: Sequence[float] = PIXEL_MEAN,
+    std: Sequence[float] = PIXEL_STD,
+    resizing: tuple[str, str] | None = None,
 ) -> Callable[[Image.Image], Tensor]:
-    """Picture to [3, size, size]: shorter edge to ``size`` (bicubic), centre crop, RGB,
-    normalised."""  # torchvision takes seconds to import and only callers of clip.load need it
+    """Picture to [3, size, size]: shorter edge to ``size`` and centre crop, or squashed to a
+    square, RGB, normalised; ``resizing`` is that of Source, default bicubic and centre crop."""
+    # torchvision takes seconds to import and only callers of clip.load need it
     from torchvision import transforms
 
+    interpolation, mode = resizing or ("bicubic", "shortest")
     return transforms.Compose(
         [
-            transforms.Resize(size, interpolation=transforms.InterpolationMode.BICUBIC),
+            transforms.Resize(
+                [size, size] if mode == "squash" else size,
+                interpolation=transforms.InterpolationMode(interpolation),
+            ),
             transforms.CenterCrop(size),
             transforms.Lambda(to_rgb),
             transforms.ToTensor(),

@@ -85,6 +85,7 @@ class ModifiedResNet(nn.Module):
     """CLIP's ResNet tower; nothing changes it from outside."""
 
     accepts_changes = False
+    kind = "a ResNet"
 
     def __init__(
         self,

@@ -135,10 +135,15 @@ def tokenize(
         ids = [tokenizer.start, *tokenizer.encode(text), tokenizer.end]
         if len(ids) > context_length:
             if not truncate:
-                raise TokenizeError(
-                    f"text of {len(ids)} tokens: {text[:60]!r}; the context holds "
-                    f"{context_length}; shorten it or call tokenize(..., truncate=True)"
-                )
+                raise too_long(text, len(ids), context_length)
             ids = [*ids[: context_length - 1], tokenizer.end]
         row[: len(ids)] = torch.tensor(ids)
     return result
+
+
+def too_long(text: str, length: int, context_length: int) -> TokenizeError:
+    """The error for a text of more ids than the context holds."""
+    return TokenizeError(
+        f"text of {length} tokens: {text[:60]!r}; the context holds "
+        f"{context_length}; shorten it or call tokenize(..., truncate=True)"
+    )

@@ -10,6 +10,16 @@ from clip.errors import ClipError
 
 AUTO = "auto"
 Pixels = tuple[tuple[float, ...], tuple[float, ...]]
+Resizing = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What images a CLIP takes: side in pixels, and as in Source."""
+
+    size: int
+    pixels: Pixels | None
+    resizing: Resizing | None
 
 
 @dataclass(frozen=True)
@@ -21,12 +31,17 @@ class Source:
         sha256: of the file.
         activation: quick_gelu or gelu, as computed.
         activation_from: archive (known weights, or the program in the archive), config (the file's
-            own, beside it), key (the caller), assumed (nobody says).
+            own, beside it), tag or name (open_clip's), key (the caller), assumed (nobody says).
         layout: openai archive, openai state dict, open_clip or hugging face.
         path: the file.
         activation_said: what archive or config say; None where they say nothing.
         pixels: mean and standard deviation of the red, green and blue of its training images, as
             the config says; None where it says nothing, as CLIP's own then.
+        resizing: interpolation (bicubic or bilinear), and whether pictures become square by
+            "shortest" (the shorter edge is resized and the centre cut out) or "squash"; None where
+            the config says nothing.
+        open_clip: model and tag, or the model alone, whose settings these are; "" for others.
+        remarks: what else a person should know, a line each.
     """
 
     name: str
@@ -37,6 +52,14 @@ class Source:
     path: str
     activation_said: str | None = None
     pixels: Pixels | None = None
+    resizing: Resizing | None = None
+    open_clip: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person should know of these weights, a line each."""
+        return [line for line in (self.notice, *self.remarks) if line]
 
     @property
     def notice(self) -> str | None:
@@ -70,6 +93,9 @@ class Facts:
     path: str
     said: tuple[str, str] | None = None
     pixels: Pixels | None = None
+    resizing: Resizing | None = None
+    open_clip: str = ""
+    remarks: tuple[str, ...] = ()
 
     def source(self, activation: str) -> Source:
         """The source for what the caller asks: "auto", or an activation.
@@ -87,7 +113,9 @@ class Facts:
             chosen, origin = self.said or ("quick_gelu", "assumed")
         said = self.said[0] if self.said else None
         own = (self.name, self.sha256, chosen, origin, self.layout, self.path)
-        return Source(*own, activation_said=said, pixels=self.pixels)
+        return Source(
+            *own, said, self.pixels, self.resizing, open_clip=self.open_clip, remarks=self.remarks
+        )
 
 
 Stamp = tuple[int, int]

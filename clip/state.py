@@ -15,7 +15,7 @@ from clip.stored import Stored
 # What OpenAI's convert_weights turns into half: linear and convolution layers, attention, both
 # projections. Embeddings, layer norms, batch norms and the logit scale stay float32.
 HALF_TENSORS = re.compile(
-    r"text_projection"
+    r"text_projection(_bias)?"
     r"|visual\.proj"
     r"|(visual\.)?transformer\.resblocks\.\d+\.attn\.(in_proj_|out_proj\.)(weight|bias)"
     r"|(visual\.)?transformer\.resblocks\.\d+\.mlp\.c_(fc|proj)\.(weight|bias)"
@@ -45,10 +45,15 @@ def round_to_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def in_precision(state: dict[str, Stored], working: torch.dtype) -> dict[str, Tensor]:
+def in_precision(
+    state: dict[str, Stored], working: torch.dtype, *, rounded: bool = True
+) -> dict[str, Tensor]:
     """Reads tensor by tensor, the largest first, and leaves ``state`` empty, so that hardly more
     than the result is ever in memory: the tensors that ``round_to_half`` rounds, rounded, in the
     working dtype, other floating ones in float32.
+
+    Args:
+        rounded: False leaves out the rounding, for weights that no published builder rounds.
 
     Raises:
         WeightsError: tensors that are not finite, here or in half precision.
@@ -57,12 +62,12 @@ def in_precision(state: dict[str, Stored], working: torch.dtype) -> dict[str, Te
     for name in sorted(state, key=lambda name: -prod(state[name].shape)):
         source = state.pop(name)
         tensor = source.read()
-        rounded = tensor.half() if HALF_TENSORS.fullmatch(name) else tensor
+        half = tensor.half() if rounded and HALF_TENSORS.fullmatch(name) else tensor
         dtype = _dtype(name, tensor, working)
         if source.fresh and dtype == tensor.dtype:  # in its place: a heap of holes is not smaller
-            converted[name] = tensor if rounded is tensor else tensor.copy_(rounded)
+            converted[name] = tensor if half is tensor else tensor.copy_(half)
         else:
-            converted[name] = rounded.to(dtype, copy=rounded is tensor)
+            converted[name] = half.to(dtype, copy=half is tensor)
     check_finite(converted)
     return converted
 

@@ -41,3 +41,8 @@ def joined(parts: list[Stored]) -> Stored:
 def transposed(matrix: Stored) -> Stored:
     """A matrix turned over."""
     return Stored(matrix.shape[::-1], matrix.dtype, lambda: matrix.read().t().contiguous())
+
+
+def scalar(row: Stored) -> Stored:
+    """A row of one number as that number."""
+    return Stored((), row.dtype, lambda: row.read().reshape(()))

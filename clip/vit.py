@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clip.blocks import EVERY_POSITION, LayerNorm, Transformer, pixels, self_attention
 from clip.changes import UNCHANGED, Tokens, TowerChange
+from clip.dims import PLAIN, Variant
 from clip.errors import ClipError
 
 CLASS_TOKEN = slice(0, 1)
@@ -23,7 +24,8 @@ class ImageOutput(NamedTuple):
 
 
 class VisionTransformer(nn.Module):
-    """ViT with a class token, a layer norm before the blocks, and a linear map to the joint space.
+    """ViT with a class token, a layer norm before the blocks, and a linear map to the joint space;
+    what a variant has otherwise is as open_clip computes it.
 
     What changes the tower is an argument: a prompt behind the patches, tokens there or behind the
     class token before any block, and what changes the blocks themselves.
@@ -40,20 +42,24 @@ class VisionTransformer(nn.Module):
         layers: int,
         heads: int,
         output_dim: int,
+        hidden: int = 0,
+        variant: Variant = PLAIN,
     ):
         super().__init__()
         self.input_resolution = input_resolution
         self.output_dim = output_dim
         self.width = width
         self.layers = layers
+        self.variant = variant
         self.conv1 = nn.Conv2d(3, width, patch_size, stride=patch_size, bias=False)
         scale = width**-0.5
-        positions = 1 + (input_resolution // patch_size) ** 2
+        self.patches = (input_resolution // patch_size) ** 2
+        epsilon = variant.vision_epsilon
         self.class_embedding = _drawn(width, std=scale)
-        self.positional_embedding = _drawn(positions, width, std=scale)
-        self.ln_pre = LayerNorm(width)
-        self.transformer = Transformer(width, layers, heads)
-        self.ln_post = LayerNorm(width)
+        self.positional_embedding = _drawn(1 + self.patches, width, std=scale)
+        self.ln_pre = LayerNorm(width, eps=epsilon) if variant.norm_first else nn.Identity()
+        self.transformer = Transformer(width, layers, heads, hidden, epsilon)
+        self.ln_post = LayerNorm(width, eps=epsilon)
         self.proj = _drawn(width, output_dim, std=scale)
 
     def forward(self, images: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
@@ -82,11 +88,21 @@ class VisionTransformer(nn.Module):
                 appended = _appended(appended, entry.tokens)
                 x = entry.tokens.into(x)
             keep = EVERY_POSITION
-            if position == len(todo) and change.states is None:
+            if position == len(todo) and change.states is None and not self.variant.mean_pool:
                 keep = CLASS_TOKEN  # the feature is read there: the last block computes no other
             x = block(x, self_attention, keep, entry)
         states = None if change.states is None else self.ln_post(x[:, change.states])
-        return ImageOutput(self.ln_post(x[:, 0]) @ self.proj, states)
+        return ImageOutput(self._pooled(x, appended) @ self.proj, states)
+
+    def _pooled(self, x: Tensor, appended: int) -> Tensor:
+        """[B, L, V], of which the last ``appended`` are prompts -> [B, V], normed."""
+        if not self.variant.mean_pool:
+            return self.ln_post(x[:, 0])
+        end = x.shape[1] - appended  # prompts have no part in the mean of the patches
+        patches = x[:, end - self.patches : end]
+        if self.variant.norm_last:
+            return self.ln_post(patches.mean(dim=1))
+        return self.ln_post(patches).mean(dim=1)
 
     def embed(self, images: Tensor, prompt: Tensor | None = None) -> Tensor:
         """What the first block sees: [B, 3, N, N] -> [B, L, V]."""

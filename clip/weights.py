@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clip.configs import config_beside
+from clip.configs import Config, config_beside
 from clip.dims import CLIPDims
 from clip.download import fetch
 from clip.errors import ClipError, WeightsError
@@ -22,10 +22,12 @@ from clip.files import Content, opened
 from clip.folders import weights_in
 from clip.layouts import ARCHIVE, OPEN_CLIP, OPENAI, recognise
 from clip.model import CLIP, checked_dims, filled_model, known_precision
-from clip.preprocess import image_transform
+from clip.pairs import PREFIX, Pair, is_pair, pair_of
+from clip.preprocess import PIXEL_MEAN, PIXEL_STD, image_transform
 from clip.source import AUTO, Facts, Stamp, file_sha256, stamp
 from clip.state import check_finite
 from clip.stored import Stored, stored
+from clip.tokenizers import HubTokenizer, Tokenizer, TokenizerName
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +88,11 @@ def load(
     precision = "fp16" if device.type == "cuda" else "fp32"
     model = load_model(name_or_path, precision, activation, download_root).to(device)
     source = model.source
-    if source and source.notice:
-        logger.warning(source.notice)
-    pixels = source.pixels if source and source.pixels else ()
-    return model, image_transform(model.visual.input_resolution, *pixels)
+    for line in source.notices if source else ():
+        logger.warning(line)
+    pixels = source.pixels if source and source.pixels else (PIXEL_MEAN, PIXEL_STD)
+    resizing = source.resizing if source else None
+    return model, image_transform(model.visual.input_resolution, *pixels, resizing)
 
 
 def load_model(
@@ -108,9 +111,19 @@ def load_model(
     known_precision(precision)
     with _weights(name_or_path, download_root) as weights:
         source = weights.facts.source(activation)
-        model = filled_model(weights.dims, weights.tensors, precision, source.activation)
+        rounded = not source.open_clip  # open_clip computes with the weights as they are
+        model = filled_model(weights.dims, weights.tensors, precision, source.activation, rounded)
     model.source = source
+    if weights.tokenizer is not None:
+        model.text.tokenizer = _hub_tokenizer(name_or_path, weights)
     return model
+
+
+def _hub_tokenizer(name: str, weights: "_Weights") -> Tokenizer:
+    try:
+        return HubTokenizer(weights.tokenizer, Path(weights.facts.path).parent)
+    except WeightsError as error:
+        raise WeightsError(f"{name}: {error}") from None
 
 
 def load_state_dict(name_or_path: str, download_root: str | None = None) -> dict[str, Tensor]:
@@ -137,6 +150,7 @@ class _Weights:
     facts: Facts
     dims: CLIPDims
     tensors: dict[str, Stored]
+    tokenizer: TokenizerName | None = None
 
 
 @contextlib.contextmanager
@@ -145,12 +159,17 @@ def _weights(name_or_path: str, download_root: str | None) -> Iterator[_Weights]
     kept = _kept.get(name_or_path)
     if kept and download_root is None and stamp(kept.path) == kept.stamp:
         tensors = {name: stored(tensor) for name, tensor in kept.state.items()}
-        yield _Weights(kept.facts, kept.dims, tensors)
+        yield _Weights(kept.facts, kept.dims, tensors, kept.tokenizer)
         return
-    path = find_weights(name_or_path, download_root)
+    pair = pair_of(name_or_path) if is_pair(name_or_path) else None
+    config = pair.config() if pair else None  # before the file: what is not computed needs none
+    path = pair.weights() if pair else find_weights(name_or_path, download_root)
     try:
         with opened(path) as content:
-            weights = _read(name_or_path, path, content)
+            if pair and config:
+                weights = _read_pair(pair, config, path, content)
+            else:
+                weights = _read(name_or_path, path, content)
             del content  # it would hold every tensor until the last is read
             yield weights
     except WeightsError as error:
@@ -183,8 +202,33 @@ def _read(name_or_path: str, path: Path, content: Content) -> _Weights:
     name = known or (
         path.name if Path(name_or_path).is_file() else f"{path.parent.name}/{path.name}"
     )
-    facts = Facts(name, sha256, layout, str(path), said, config.pixels if config else None)
-    return _Weights(facts, dims, found.tensors)
+    pixels, resizing = (config.pixels, config.resizing) if config else (None, None)
+    facts = Facts(name, sha256, layout, str(path), said, pixels, resizing)
+    return _Weights(facts, dims, found.tensors, config.tokenizer if config else None)
+
+
+def _read_pair(pair: Pair, config: Config, path: Path, content: Content) -> _Weights:
+    """`_read` of weights whose settings open_clip says."""
+    found = recognise(content.entries, fresh=True)
+    tensors = {name: value for name, value in found.tensors.items() if name != "logit_bias"}
+    sha256 = file_sha256(path)
+    public = NAMES_BY_SHA256.get(sha256)
+    if public and pair.tag not in ("openai", ""):
+        raise WeightsError(f"is OpenAI's {public}, not {pair.name}; take its tag openai")
+    dims = checked_dims(tensors, (), config.fit, config.timm)
+    layout = ARCHIVE if content.is_archive else OPEN_CLIP
+    facts = Facts(
+        pair.name,
+        sha256,
+        layout,
+        str(path),
+        (config.activation, "tag" if pair.tag else "name"),
+        config.pixels,
+        config.resizing,
+        pair.label,
+        pair.remarks(config),
+    )
+    return _Weights(facts, dims, tensors, config.tokenizer)
 
 
 @dataclass(frozen=True)
@@ -194,6 +238,7 @@ class _Kept:
     facts: Facts
     dims: CLIPDims
     state: dict[str, Tensor]
+    tokenizer: TokenizerName | None
 
 
 _kept: dict[str, _Kept] = {}
@@ -214,7 +259,8 @@ def keep_state_dict(name_or_path: str) -> None:
         path = Path(weights.facts.path)
         state = {name: weights.tensors[name].read() for name in weights.tensors}
         check_finite(state)
-        _kept[name_or_path] = _Kept(path, stamp(path), weights.facts, weights.dims, state)
+        own = (weights.facts, weights.dims, state, weights.tokenizer)
+        _kept[name_or_path] = _Kept(path, stamp(path), *own)
 
 
 def find_weights(name_or_path: str, download_root: str | None = None) -> Path:
@@ -234,7 +280,7 @@ def find_weights(name_or_path: str, download_root: str | None = None) -> Path:
         return weights_in(path)
     raise WeightsError(
         f"{name_or_path}: no such file or model name;{_nearest(name_or_path)} give a weights file "
-        "or one of " + ", ".join(PUBLIC_MODELS)
+        f"or one of {', '.join(PUBLIC_MODELS)}, or {PREFIX}<model>/<tag>"
     )
 
 

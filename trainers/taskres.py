@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-import clip
 from dassl.utils.checkpoints import load_checkpoint
 from dassl.utils.errors import BadFileError
 from trainers.parts.class_rows import ClassBoundModel
@@ -73,9 +72,9 @@ class TaskResModel(ClassBoundModel):
         if file == "none":
             return encode_texts(self.clip, texts)
         tower = self.clip.text
-        tokens = clip.tokenize(texts, tower.context_length).to(self.clip.logit_scale.device)
+        tokens = tower.tokenizer(texts, tower.context_length).to(self.clip.logit_scale.device)
         projection = {"text_projection": enhanced_projection(file, tower.text_projection)}
-        return functional_call(tower, projection, (tower.embed(tokens), tokens.argmax(dim=-1)))
+        return functional_call(tower, projection, (tower.embed(tokens), tower.read_at(tokens)))
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
         residuals = self.own_rows(self.prompt_learner.text_feature_residuals)

@@ -120,12 +120,12 @@ def class_features(classifier: PromptClassifier, image: Picture | None = None) -
 
 def transform_of(classifier: PromptClassifier) -> dict[str, Any]:
     """How a picture becomes the model's input, in words and numbers: RGB, the shorter side resized
-    to `resize` by `interpolation` (with antialiasing, as Pillow does), the middle `crop` [H, W] cut
-    out, values divided by 255, minus `mean`, over `std`."""
+    to `resize`, or both sides where it is [H, W], by `interpolation` (with antialiasing, as Pillow
+    does), the middle `crop` [H, W] cut out, values divided by 255, minus `mean`, over `std`."""
     node = classifier.run.cfg.INPUT
     normal = "normalize" in node.TRANSFORMS
     return {
-        "resize": max(node.SIZE),
+        "resize": list(node.SIZE) if node.RESIZE == "squash" else max(node.SIZE),
         "interpolation": node.INTERPOLATION,
         "crop": list(node.SIZE),
         "mean": list(node.PIXEL_MEAN) if normal else [0.0, 0.0, 0.0],

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from clip.simple_tokenizer import WORD_END, SimpleTokenizer
+from clip.simple_tokenizer import WORD_END
 from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.model import PromptModel
@@ -98,12 +98,12 @@ def near_words(model: PromptModel, contexts: Sequence[Context], top_k: int) -> I
             f"{model.cfg.TRAINER.NAME} learns no context of the text tower, so there are no words "
             f"to look for"
         )
-    decoder = SimpleTokenizer().decoder
+    word = model.clip.text.tokenizer.word
     embedding = model.clip.text.token_embedding.weight
     for context in contexts:
         places, distances = nearest(context.vectors, embedding, top_k)
         for position, (row, values) in enumerate(zip(places, distances, strict=True), 1):
-            words = tuple(decoder[int(place)].removesuffix(WORD_END) for place in row)
+            words = tuple(word(int(place)).removesuffix(WORD_END) for place in row)
             yield NearWords(
                 context.part, context.owner, context.block, position, words, tuple(values.tolist())
             )

@@ -79,7 +79,8 @@ class Identity:
 
 
 def weights_id(yamls: Sequence[Path], options: Sequence[str], roots: Iterable[Path]) -> str:
-    """Return the SHA-256 of the weights file that MODEL.BACKBONE.NAME names, else the name.
+    """Return the SHA-256 of the weights file that MODEL.BACKBONE.NAME names, else the name; both of
+    a file whose settings are those of an open_clip tag, as they change what is computed.
 
     Options win over the trainer's YAML (the last file), that over the dataset's. A relative path
     is looked up below each of `roots`.
@@ -90,10 +91,11 @@ def weights_id(yamls: Sequence[Path], options: Sequence[str], roots: Iterable[Pa
         name = name or _backbone(path)
     if not name:
         return ""
+    settings, at, file = name.partition("@") if name.startswith("open_clip:") else ("", "", name)
     for root in roots:
-        candidate = root / Path(name).expanduser()
-        if candidate.is_file():
-            return _file_sha256(candidate)
+        candidate = root / Path(file).expanduser()
+        if file and candidate.is_file():
+            return settings + at + _file_sha256(candidate)
     return name
 
 

@@ -15,6 +15,11 @@ DATA_OPTIONS = (
     Options(
         "INPUT",
         MAX_PIXELS=Option(MAX_PIXELS, "an image of more pixels is refused before it is decoded"),
+        RESIZE=Option(
+            "shortest",
+            "of test images: the shorter edge, then the centre is cut out; or squash to the size",
+            choices=("shortest", "squash"),
+        ),
     ),
     Options(
         "DATALOADER",

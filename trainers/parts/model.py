@@ -291,6 +291,6 @@ def require_transformer(clip_model: clip.CLIP, method: str, what: str = "prompts
     """Raises UserError where the image tower has no blocks for what a method puts there."""
     if not clip_model.visual.accepts_changes:
         raise UserError(
-            f"{method} puts {what} into the image tower, which a ResNet does not take; "
-            f"choose a ViT for MODEL.BACKBONE.NAME"
+            f"{method} puts {what} into the image tower, which {clip_model.visual.kind} does not "
+            f"take; choose a ViT for MODEL.BACKBONE.NAME"
         )

@@ -53,10 +53,10 @@ def fixed_prompts(text_tower: nn.Module, texts: Sequence[str], shared: bool = Tr
     own, as a method needs it that draws at random inside the tower. Raises as `encode_texts`.
     """
     device = text_tower.token_embedding.weight.device
-    tokens = _tokens(list(texts), text_tower.context_length).to(device)
-    eot = tokens.argmax(dim=-1)
+    tokens = _tokens(list(texts), text_tower).to(device)
+    eot = text_tower.read_at(tokens)
     with torch.no_grad():
-        rows = text_tower.embed(tokens[:, : int(eot.max()) + 1])
+        rows = text_tower.embed(tokens[:, : text_tower.needed(eot)])
     if not shared:
         return TextPrompts(rows, eot)
     length = shared_positions(tokens, eot)
@@ -79,18 +79,19 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
     device, features = clip_model.logit_scale.device, []
     for first in range(0, len(texts), TEXTS_AT_ONCE):
         some = list(texts[first : first + TEXTS_AT_ONCE])
-        tokens = _tokens(some, clip_model.text.context_length).to(device)
+        tokens = _tokens(some, clip_model.text).to(device)
         with torch.no_grad():
             features.append(clip_model.encode_text(tokens))
     return torch.cat(features)
 
 
-def _tokens(texts: list[str], context_length: int) -> Tensor:
+def _tokens(texts: list[str], text_tower: nn.Module) -> Tensor:
+    length = text_tower.context_length
     try:
-        return clip.tokenize(texts, context_length)
+        return text_tower.tokenizer(texts, length)
     except clip.TokenizeError as error:
         raise PromptTooLongError(
-            f"the text {max(texts, key=len)[:60]!r}... has more than the {context_length} tokens "
+            f"the text {max(texts, key=len)[:60]!r}... has more than the {length} tokens "
             f"that the text tower takes; shorten its template or classname"
         ) from error
 
@@ -117,14 +118,15 @@ def context_from_words(text_tower: nn.Module, words: str, n_ctx: int, key: str) 
         UserError: the words have fewer than n tokens, so that the context would start from padding.
         PromptTooLongError: (a UserError) they have more than the text tower takes.
     """
+    tokenizer = text_tower.tokenizer
     try:
-        tokens = clip.tokenize([words], text_tower.context_length)
+        tokens = tokenizer([words], text_tower.context_length)
     except clip.TokenizeError as error:
         raise PromptTooLongError(
             f"{words_key(key)} = {words[:60]!r}: more than the "
             f"{text_tower.context_length} tokens that the text tower takes; use fewer words"
         ) from error
-    num_tokens = int(tokens.argmax(dim=-1)) - 1
+    (num_tokens,) = tokenizer.lengths([words])
     if num_tokens < n_ctx:
         raise UserError(
             f"{key} = {n_ctx}: CTX_INIT {words!r} has {num_tokens} tokens; "
@@ -132,7 +134,8 @@ def context_from_words(text_tower: nn.Module, words: str, n_ctx: int, key: str) 
         )
     device = text_tower.token_embedding.weight.device
     with torch.no_grad():
-        return text_tower.embed(tokens.to(device))[0, 1 : 1 + n_ctx].clone()
+        start = tokenizer.start
+        return text_tower.embed(tokens.to(device))[0, start : start + n_ctx].clone()
 
 
 def random_context(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -166,14 +169,14 @@ class ContextLearner(nn.Module):
     """A context in class prompts `[SOS][context][classname][.][EOT]`; subclasses own the context
     itself.
 
-    The frozen embeddings are cut at the longest EOT: causal attention lets nothing behind it
-    matter.
+    The frozen embeddings are cut at the longest EOT, where causal attention lets nothing behind it
+    matter. A tokenizer without a start token has no SOS: s, its number of start tokens, is then 0.
 
     Args:
         text_tower: gives the token embedding and the context length.
         words: n words that stand for the context when prompts are tokenised, and any fixed words
             behind them; "" = any n words.
-        n_ctx: n, the learned positions 1..n.
+        n_ctx: n, the learned positions, which follow the start.
         key: the config key of n, for messages.
     """
 
@@ -185,6 +188,12 @@ class ContextLearner(nn.Module):
         self.words = words or " ".join(["X"] * n_ctx)
         self.n_ctx = n_ctx
         self.key = key
+        self.start = text_tower.tokenizer.start
+        if not words and text_tower.tokenizer.lengths([self.words]) != [n_ctx]:
+            raise UserError(
+                f"{key} = {n_ctx}: this CLIP's tokenizer reads a context of as many words as "
+                f"another number of tokens; give its words as {words_key(key)}"
+            )
 
     def texts(self, space: ClassSpace) -> list[str]:
         """The classes' prompts; the n tokens that begin them stand for the context."""
@@ -193,8 +202,9 @@ class ContextLearner(nn.Module):
     def set_classes(self, space: ClassSpace) -> None:
         """Tokenises the prompts of the given classes.
 
-        Sets `tokenized_prompts` [C, 77], `eot` [C], `name_lengths` (tokens of each name) and the
-        frozen embeddings `token_prefix` [1, 1, W] and `token_suffix` [C, L-1-n, W].
+        Sets `tokenized_prompts` [C, 77], `eot` [C] (where the feature is read), `name_lengths`
+        (tokens of each name) and the frozen embeddings `token_prefix` [1, s, W] and `token_suffix`
+        [C, L-s-n, W].
 
         Raises:
             PromptTooLongError: (a UserError) a prompt does not fit in the context length.
@@ -202,34 +212,35 @@ class ContextLearner(nn.Module):
         (tower,) = self._tower
         device, prompts = tower.token_embedding.weight.device, self.texts(space)
         try:
-            tokens = clip.tokenize(prompts, tower.context_length)
+            tokens = tower.tokenizer(prompts, tower.context_length)
         except clip.TokenizeError as error:
             raise self._too_long(prompts, space.names, tower.context_length) from error
-        eot = tokens.argmax(dim=-1)
-        names = clip.tokenize(space.words(), tower.context_length)
-        self.name_lengths = [int(end) - 1 for end in names.argmax(dim=-1)]
+        eot = tower.read_at(tokens)
+        self.name_lengths = tower.tokenizer.lengths(space.words())
         self._moved: dict[str, Tensor] = {}  # places by position, as they are asked for
-        self.num_shared = max(1 + self.n_ctx, shared_positions(tokens, eot))
+        behind = self.start + self.n_ctx
+        self.num_shared = max(behind, shared_positions(tokens, eot))
         with torch.no_grad():
-            embedded = tower.embed(tokens[:, : int(eot.max()) + 1].to(device))
+            embedded = tower.embed(tokens[:, : tower.needed(eot)].to(device))
         self.register_buffer("tokenized_prompts", tokens.to(device), persistent=False)
         self.register_buffer("eot", eot.to(device), persistent=False)
-        self.register_buffer("token_prefix", embedded[:1, :1], persistent=False)
-        self.register_buffer("token_suffix", embedded[:, 1 + self.n_ctx :], persistent=False)
+        self.register_buffer("token_prefix", embedded[:1, : self.start], persistent=False)
+        self.register_buffer("token_suffix", embedded[:, behind:], persistent=False)
 
     def _too_long(
         self, prompts: list[str], names: Sequence[str], context_length: int
     ) -> PromptTooLongError:
-        longest = max(map(len, prompts)) + 2  # characters, at least as many as tokens
-        needed = clip.tokenize(prompts, longest).argmax(dim=-1) + 1
-        name, room = names[int(needed.argmax())], context_length - int(needed.max()) + self.n_ctx
+        tokenizer = self._tower[0].tokenizer
+        needed = [length + tokenizer.added for length in tokenizer.lengths(prompts)]
+        most = max(needed)
+        name, room = names[needed.index(most)], context_length - most + self.n_ctx
         given = f"{self.key} = {self.n_ctx}"
         allowed = f"use {room} or less, or shorten it" if room > 0 else "shorten it"
         if self.given_words:
             given = f"{words_key(self.key)} = {self.given_words[:60]!r}"
             allowed = "use fewer words, or shorten the name"
         return PromptTooLongError(
-            f"{given}: with the name {name[:60]!r} a prompt has {int(needed.max())} tokens, and "
+            f"{given}: with the name {name[:60]!r} a prompt has {most} tokens, and "
             f"the text tower takes {context_length}; {allowed}"
         )
 
@@ -246,7 +257,9 @@ class ContextLearner(nn.Module):
             group: [R] long, the stream of each row; needed where there are several.
             classes: [R] long, the class of each row; default all classes in order.
         """
-        fixed = self.num_shared - 1 - self.n_ctx  # words behind the context that no class changes
+        fixed = (
+            self.num_shared - self.start - self.n_ctx
+        )  # words behind the context that no class changes
         suffix, eot = self._of(classes)
         ctx = ctx.to(suffix.dtype).reshape(-1, self.n_ctx, suffix.shape[-1])  # [G, n, W]
         start = self.token_prefix.expand(len(ctx), -1, -1)
@@ -280,7 +293,7 @@ class ContextLearner(nn.Module):
         return TextPrompts(rows, eot)
 
     def _of(self, classes: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Frozen embeddings [R, L-1-n, W] and EOT positions [R] of the given classes."""
+        """Frozen embeddings [R, L-s-n, W] and EOT positions [R] of the given classes."""
         if classes is None:
             return self.token_suffix, self.eot
         return self.token_suffix[classes], self.eot[classes]
@@ -294,7 +307,7 @@ class ContextLearner(nn.Module):
 
     def _order(self, before: int, length: int, num_rest: int) -> list[int]:
         """Where positions of `[SOS][context][name][rest]` go when the name is moved forward."""
-        behind = 1 + self.n_ctx  # the first position behind the context
+        start, behind = self.start, self.start + self.n_ctx  # where context and name begin
         name = range(behind, behind + length)
         rest = range(behind + length, behind + num_rest)
-        return [0, *range(1, 1 + before), *name, *range(1 + before, behind), *rest]
+        return [*range(start + before), *name, *range(start + before, behind), *rest]

@@ -16,7 +16,7 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY
 from dassl.utils.discovery import BrokenModule
 from dassl.utils.errors import UserError
-from trainers.parts.backbone import PROJECT_ROOT
+from trainers.parts.backbone import PROJECT_ROOT, pair_values
 from trainers.parts.idle_keys import idle_notices
 from trainers.parts.options import OPTIONS
 from trainers.parts.precision import NEEDS_CUDA
@@ -73,6 +73,8 @@ def build_config(
         problems += merge_checked(cfg, source, converted, prefer=own_nodes(trainer))
     values = published_values(trainer, cfg, typed_entries)
     problems += merge_checked(cfg, f"published values of {trainer_name}", values)
+    images, faults = pair_values(cfg, keys_by_hand(contents, typed_entries))
+    problems += faults + merge_checked(cfg, cfg.MODEL.BACKBONE.NAME, images)
     problems += value_problems(trainer, cfg, dict(pairs))
     asked = Asked(args or Namespace(), cfg, trainer, dict(pairs))
     refusals, notices = lines_of(FLAG_RULES, asked) if args else ([], [])
@@ -82,7 +84,21 @@ def build_config(
         f"Notice: {key} {value}, as published for {cfg.DATASET.NAME}"
         for key, value in values.items()
     ]
-    return asked, published + notices + unread_notices(asked)
+    taken = [
+        f"Notice: {key} {value}, as {cfg.MODEL.BACKBONE.NAME} was trained"
+        for key, value in images.items()
+    ]
+    return asked, published + taken + notices + unread_notices(asked)
+
+
+def keys_by_hand(
+    contents: Sequence[tuple[str, Mapping[str, Any]]], typed: Mapping[str, Any]
+) -> set[str]:
+    """Keys that win over what a backbone says of its images: those of the command line, and those
+    that stand in the file that names the backbone."""
+    own = [content for _, content in contents if "MODEL.BACKBONE.NAME" in content]
+    beside = own[-1] if own and "MODEL.BACKBONE.NAME" not in typed else {}
+    return {*typed, *beside}
 
 
 def published_values(

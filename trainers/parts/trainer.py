@@ -137,9 +137,21 @@ class PromptTrainer(TrainerX):
         return config_sha256(OPTIONS.without_foreign(self.cfg, own_keys(type(self))))
 
     def backbone_facts(self) -> dict[str, Any] | None:
-        """What CLIP the run is on; None for one that was not loaded from a file."""
+        """What CLIP the run is on; None for one that was not loaded from a file. Of one of
+        open_clip's, the images that its tag was trained on too."""
         source = self.model.clip.source
-        return source and {name: getattr(source, name) for name in BACKBONE_FACTS}
+        if source is None:
+            return None
+        facts = {name: getattr(source, name) for name in BACKBONE_FACTS}
+        if source.open_clip and source.pixels and source.resizing:
+            (mean, std), (interpolation, resize) = source.pixels, source.resizing
+            facts["images"] = {
+                "mean": list(mean),
+                "std": list(std),
+                "interpolation": interpolation,
+                "resize": resize,
+            }
+        return facts
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""

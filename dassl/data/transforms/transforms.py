@@ -151,8 +151,12 @@ def _normalisations(node: Any, chosen: list[str]) -> dict[str, Step]:
 def _test_steps(node: Any, chosen: list[str]) -> list[Step]:
     height, width = node.SIZE
     mode = INTERPOLATION_MODES[node.INTERPOLATION]
+    squash = node.get("RESIZE") == "squash"  # a key that trainers add
+    resized = (f"resize the smaller edge to {max(node.SIZE)}", T.Resize(max(node.SIZE), mode))
+    if squash:
+        resized = (f"squash to {height}x{width}", T.Resize(node.SIZE, mode))
     steps: list[Step] = [
-        (f"resize the smaller edge to {max(node.SIZE)}", T.Resize(max(node.SIZE), mode)),
+        resized,
         (f"{height}x{width} center crop", T.CenterCrop(node.SIZE)),
         _to_tensor(),
     ]

@@ -177,10 +177,13 @@ OPEN_CLIP = {
 @pytest.mark.parametrize(
     ("section", "key", "value", "parts"),
     [
-        ("vision_cfg", "pool_type", "avg", ["vision_cfg.pool_type avg", "does not compute"]),
-        ("text_cfg", "no_causal_mask", True, ["text_cfg.no_causal_mask True"]),
-        ("text_cfg", "hf_tokenizer_name", "bert-base-uncased", ["hf_tokenizer_name bert"]),
-        ("vision_cfg", "norm_kwargs", {"eps": 1e-6}, ["vision_cfg.norm_kwargs"]),
+        ("vision_cfg", "pool_type", "none", ["vision_cfg.pool_type none", "does not compute"]),
+        ("vision_cfg", "ls_init_value", 1e-4, ["vision_cfg.ls_init_value 0.0001"]),
+        ("vision_cfg", "attentional_pool", True, ["vision_cfg.attentional_pool True"]),
+        ("text_cfg", "embed_cls", True, ["text_cfg.embed_cls True"]),
+        ("text_cfg", "proj_type", "mlp", ["text_cfg.proj_type mlp"]),
+        ("text_cfg", "hf_model_name", "bert", ["the text tower of Hugging Face bert"]),
+        ("text_cfg", "norm_kwargs", {"elementwise_affine": False}, ["text_cfg.norm_kwargs"]),
         ("vision_cfg", "width", 128, ["describes another model (vision_width 128", "have 64"]),
         ("multimodal_cfg", "width", 64, ["of a CoCa"]),
     ],
