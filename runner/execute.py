@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.files.records import RunResult
-from runner.files.writing import require_writable
 from runner.launch import times
 from runner.launch.gpus import choose_gpus, find_gpus, make_slots
 from runner.launch.interface import USER_MISTAKE, Launcher
@@ -64,7 +63,6 @@ def launch_and_report(
     to_run = [job for job in jobs if job.name not in done]
     outcome, code = Outcome(results=dict(done)), 0
     if to_run:
-        require_writable(each for job in to_run for each in (job.folder, job.console.parent))
         note_plan(jobs)
         known = Times(outputs / times.FILE)
         if arguments.launcher == "slurm":
