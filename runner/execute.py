@@ -69,7 +69,7 @@ def launch_and_report(
             results, where = _results(studies), "by SLURM"
             launcher: Launcher = SlurmLauncher(to_run, results, arguments, known.seconds)
         else:
-            launcher, where = _local_launcher(arguments, to_run, train_command, known)
+            launcher, where = _local_launcher(arguments, to_run, train_command)
         head = f"{_jobs(len(jobs))}: {len(done)} done{_from_logs(done)}, {len(to_run)} to run"
         print(f"{head} {where}", flush=True)
         outcome, code = _launch(arguments, jobs, to_run, done, launcher, known)
@@ -117,7 +117,7 @@ def _launch(
 
 
 def _local_launcher(
-    arguments: Arguments, to_run: Sequence[Job], train_command: Sequence[str], known: Times
+    arguments: Arguments, to_run: Sequence[Job], train_command: Sequence[str]
 ) -> tuple[LocalLauncher, str]:
     """Return the launcher and where it runs, in words."""
     machine = find_gpus()
