@@ -10,7 +10,7 @@ from typing import Any
 from runner.errors import UserError, exit_code
 from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
-from runner.files.writing import require_writable, shown
+from runner.files.writing import shown
 from runner.launch.slurm.arrays import Arrays
 from runner.launch.slurm.options import check_words
 from runner.output import lasting_output
@@ -93,9 +93,6 @@ def _run(
     if arguments.dry_run:
         dry_run(arguments, studies, survey(jobs)[0], outputs)
         return 0
-    # The folders that the tables will lie in.
-    tables = [path for study in studies for path in (study.csv, *study.csv_by_column.values())]
-    require_writable([results, *(path.parent for path in tables)])
     if arguments.fresh:
         _delete_folders(jobs, results)
     done, other = survey(jobs)

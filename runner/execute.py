@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.files.records import RunResult
-from runner.files.writing import require_writable
 from runner.launch import times
 from runner.launch.gpus import choose_gpus, find_gpus, make_slots
 from runner.launch.interface import USER_MISTAKE, Launcher
@@ -64,14 +63,13 @@ def launch_and_report(
     to_run = [job for job in jobs if job.name not in done]
     outcome, code = Outcome(results=dict(done)), 0
     if to_run:
-        require_writable(each for job in to_run for each in (job.folder, job.console.parent))
         note_plan(jobs)
         known = Times(outputs / times.FILE)
         if arguments.launcher == "slurm":
             results, where = _results(studies), "by SLURM"
             launcher: Launcher = SlurmLauncher(to_run, results, arguments, known.seconds)
         else:
-            launcher, where = _local_launcher(arguments, to_run, train_command, known)
+            launcher, where = _local_launcher(arguments, to_run, train_command)
         head = f"{_jobs(len(jobs))}: {len(done)} done{_from_logs(done)}, {len(to_run)} to run"
         print(f"{head} {where}", flush=True)
         outcome, code = _launch(arguments, jobs, to_run, done, launcher, known)
@@ -119,7 +117,7 @@ def _launch(
 
 
 def _local_launcher(
-    arguments: Arguments, to_run: Sequence[Job], train_command: Sequence[str], known: Times
+    arguments: Arguments, to_run: Sequence[Job], train_command: Sequence[str]
 ) -> tuple[LocalLauncher, str]:
     """Return the launcher and where it runs, in words."""
     machine = find_gpus()

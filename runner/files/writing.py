@@ -3,7 +3,6 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from runner.errors import UserError
@@ -52,23 +51,3 @@ def closed_place(path: Path) -> Path:
 def may_not_be_read(path: Path) -> str:
     """Return the line for a folder of runs that is closed to this user."""
     return f"{shown(path)}: may not be read; change its permissions or owner"
-
-
-def require_writable(folders: Iterable[Path]) -> None:
-    """Refuse a folder that is to take files, there or not yet, where a file stands in its place or
-    it may not be written.
-
-    Raises:
-        UserError: one line per folder.
-    """
-    problems = {}
-    for folder in dict.fromkeys(folders):
-        place = next(
-            each for each in (folder, *folder.parents) if each.exists() or each.is_symlink()
-        )
-        if not place.is_dir():
-            problems[place] = f"{shown(place)}: is a file, not a folder for results; move it away"
-        elif not os.access(place, os.W_OK | os.X_OK):
-            problems[place] = f"{shown(place)}: may not be written; change its permissions or owner"
-    if problems:
-        raise UserError(list(problems.values()))

@@ -18,6 +18,7 @@ CANNOT_START = -1001
 DONE_ELSEWHERE = -1002
 OTHER_SETTINGS = -1003
 TIMED_OUT = -1004
+NOT_STARTED = -1005  # through no fault of its own: to be submitted again
 
 
 @dataclass(frozen=True)

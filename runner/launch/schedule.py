@@ -10,6 +10,7 @@ from runner.files.consoles import in_use
 from runner.files.records import RunResult, read_result, set_aside
 from runner.launch.interface import (
     DONE_ELSEWHERE,
+    NOT_STARTED,
     OTHER_SETTINGS,
     STARTED_ELSEWHERE,
     TIMED_OUT,
@@ -103,14 +104,12 @@ class Scheduler:
         return self._outcome
 
     def _end(self) -> None:
+        self._times.save()
         try:
             if self._stop.count and not self._launcher.leaves_running:
                 self._watcher.stopping()
         finally:
-            try:
-                self._launcher.cancel(self._stop.hurry)
-            finally:
-                self._times.save()
+            self._launcher.cancel(self._stop.hurry)
 
     def _submit(self, job: Job) -> None:
         self._tries[job.name] += 1
@@ -145,6 +144,9 @@ class Scheduler:
             self._watcher.finished(job, result, None if elsewhere else seconds)
             for follower in self._followers.get(job.name, ()):
                 self._submit(follower)
+        elif code == NOT_STARTED:
+            self._tries[job.name] -= 1
+            self._submit(job)
         elif code == STARTED_ELSEWHERE:
             self._tries[job.name] -= 1
             self._resting.append((time.monotonic() + ELSEWHERE, job))

@@ -7,10 +7,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
+from runner.launch.interface import NOT_STARTED
 from runner.launch.processes import Isolated, Process, spawn
 
 CROPS = "PROMPTLAB_CROPS"  # names the folder of decoded test images to train.py
@@ -39,15 +39,15 @@ class Warm(Isolated):
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
     ) -> Process:
-        instead = partial(super().start, argv, environment, output)
         program, words = tuple(argv[: len(self._command)]), argv[len(self._command) :]
         if program != self._command:
-            return instead()
+            return super().start(argv, environment, output)
         if self._server is None:
             # The server removes the folder as well, where this process is killed.
             self._crops = tempfile.mkdtemp(prefix="promptlab-")
             self._server = _Server(self._command, {**self._environment, CROPS: self._crops})
-        return self._server.request(words, environment, output, instead) or instead()
+        job = self._server.request(words, environment, output)
+        return job or super().start(argv, environment, output)
 
     def close(self) -> None:
         if self._server is not None:
@@ -77,14 +77,9 @@ class _Server:
         self._channel.setblocking(False)
 
     def request(
-        self,
-        argv: Sequence[str],
-        environment: Mapping[str, str],
-        output: BinaryIO,
-        instead: Callable[[], Process],
+        self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
     ) -> "_Forked | None":
-        """Ask for a job; None if the server has gone or cannot take the request. `instead` starts
-        it where the server goes before it does."""
+        """Ask for a job; None if the server has gone or cannot take the request."""
         number = next(self._numbers)
         content = {"id": number, "argv": list(argv), "env": dict(environment)}
         line = json.dumps(content).encode() + b"\n"
@@ -94,7 +89,7 @@ class _Server:
             socket.send_fds(self._channel, [line], [output.fileno()])
         except OSError:
             return None
-        job = self._jobs[number] = _Forked(self, instead)
+        job = self._jobs[number] = _Forked(self)
         return job
 
     def read(self) -> None:
@@ -133,13 +128,11 @@ class _Server:
 
 
 class _Forked(Process):
-    """A job of a server. Where the server goes, nobody could tell its exit code any more: a job
-    that has started is ended with it, one that has not becomes a process of its own."""
+    """A job of a server. Where the server goes, a job that has started is ended with it, since
+    nobody could tell its exit code any more."""
 
-    def __init__(self, server: _Server, instead: Callable[[], Process]) -> None:
+    def __init__(self, server: _Server) -> None:
         self._server = server
-        self._instead = instead
-        self._replacement: Process | None = None
         self._done = False
         self._unwanted: signal.Signals | None = None  # told to end before it had a number
 
@@ -153,9 +146,7 @@ class _Forked(Process):
 
     def end(self, number: signal.Signals) -> None:
         self._server.read()
-        if self._replacement:
-            self._replacement.end(number)
-        elif self.pid is not None:
+        if self.pid is not None:
             if not self._done:
                 super().end(number)
         else:
@@ -166,15 +157,10 @@ class _Forked(Process):
 
     def ended(self) -> bool:
         self._server.read()
-        if self._server.gone and not self._done and not self._replacement:
+        if self._server.gone and not self._done:
+            self._done = True
             if self.pid is not None:
                 super().end(signal.SIGKILL)
-                self._done = True
-            elif self._unwanted:
-                self._done, self.exit_code = True, -self._unwanted
             else:
-                self._replacement = self._instead()
-        if self._replacement and not self._done:
-            self._done = self._replacement.ended()
-            self.pid, self.exit_code = self._replacement.pid, self._replacement.exit_code
+                self.exit_code = -self._unwanted if self._unwanted else NOT_STARTED
         return self._done

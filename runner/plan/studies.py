@@ -25,7 +25,6 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments)
         UserError: unknown datasets, missing YAML files, an archive without a checkpoint to
             evaluate, one line each.
     """
-    _check_datasets(place.repo, chosen.datasets)
     modes = _choose_modes(experiments, chosen)
     _check_grids(experiments, chosen)
     studies: list[Study] = []
@@ -47,17 +46,6 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments)
             )
         studies += made
     return _share_jobs(studies)
-
-
-def _check_datasets(repo: Path, names: Sequence[str]) -> None:
-    known = {path.stem for path in (repo / "configs/datasets").glob("*.yaml")}
-    wrong = [
-        f"--datasets {name}: no such dataset{did_you_mean(name, known)}"
-        for name in names
-        if name not in known
-    ]
-    if wrong:
-        raise UserError(wrong)
 
 
 def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[Mode]:
@@ -159,7 +147,9 @@ def _plan_experiment(
 def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:
     missing = [dataset for dataset in datasets if not dataset_yaml(repo, dataset).is_file()]
     if missing:
-        raise UserError(
-            f"{name}: no file in configs/datasets for {', '.join(missing)}; "
-            "choose from those that are there with --datasets"
-        )
+        known = [path.stem for path in dataset_yaml(repo, "").parent.glob("*.yaml")]
+        lines = [
+            f"{name}: no file configs/datasets/{each}.yaml{did_you_mean(each, known)}"
+            for each in missing
+        ]
+        raise UserError(lines)

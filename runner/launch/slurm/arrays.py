@@ -108,10 +108,11 @@ class Arrays:
     def look(self) -> bool:
         """Ask SLURM once for all of them; return False if it does not answer."""
         for path in self.batches.glob(f"*/{JOB}"):
-            if path.parent not in self._arrays:  # of an earlier runner, or of one beside this one
+            folder = path.parent
+            # Of an earlier runner, or of one beside this one.
+            if folder not in self._arrays and (chains := read_batch(folder)):
                 with contextlib.suppress(FileNotFoundError):  # another has just seen its end
-                    array = Array(path.read_text().strip(), path.parent, read_batch(path.parent))
-                    self._arrays[path.parent] = array
+                    self._arrays[folder] = Array(path.read_text().strip(), folder, chains)
         answer = client.squeue(sorted(array.job for array in self._arrays.values()))
         if answer is None:
             if not self._silent:

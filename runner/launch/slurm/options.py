@@ -29,7 +29,7 @@ def check_words(words: Sequence[str]) -> None:
     problems = [
         f"--slurm-args: {name} cannot be given: what it says is the runner's to say"
         for name in _TAKEN
-        if _named(words, (name,))
+        if name in _names(words)
     ]
     if problems:
         raise UserError(problems)
@@ -39,9 +39,9 @@ def resources(chains: Iterable[Chain], words: Sequence[str], seconds: Seconds) -
     """Return our own options for sbatch: one GPU, and a time limit, each where `words` of
     --slurm-args say nothing of it."""
     chosen = {}
-    if not _named(words, _GPUS) and not any(map(os.environ.get, _GPU_VARIABLES)):
+    if _names(words).isdisjoint(_GPUS) and not any(map(os.environ.get, _GPU_VARIABLES)):
         chosen["gres"] = "gpu:1"
-    if not _named(words, _TIME) and not os.environ.get("SBATCH_TIMELIMIT"):
+    if _names(words).isdisjoint(_TIME) and not os.environ.get("SBATCH_TIMELIMIT"):
         chosen["time"] = str(_minutes(chains, seconds))
     return chosen
 
@@ -57,12 +57,6 @@ def _minutes(chains: Iterable[Chain], seconds: Seconds) -> int:
     return max(LEAST_MINUTES, math.ceil(2 * longest / 60))
 
 
-def _named(words: Sequence[str], options: Sequence[str]) -> bool:
-    """Whether one of the options is among the words: `--time=5`, `--time 5`, `-t5`."""
-    return any(
-        word == option
-        or word.startswith(f"{option}=")
-        or (len(option) == 2 and word.startswith(option) and not word.startswith("--"))
-        for word in words
-        for option in options
-    )
+def _names(words: Sequence[str]) -> set[str]:
+    """Return the options among words: `--time` of `--time=5` and `--time 5`, `-t` of `-t5`."""
+    return {word.partition("=")[0] if word.startswith("--") else word[:2] for word in words}

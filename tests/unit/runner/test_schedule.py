@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.launch import schedule
-from runner.launch.interface import CANNOT_START, DONE_ELSEWHERE, TIMED_OUT, Change
+from runner.launch.interface import CANNOT_START, DONE_ELSEWHERE, NOT_STARTED, TIMED_OUT, Change
 from runner.launch.schedule import Scheduler
 from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
@@ -189,6 +189,17 @@ def test_a_job_that_another_runner_did_meanwhile_lets_its_tests_go_on(world):
     (training.folder / "result.json").write_text('{"accuracy": 5.0, "job_key": "train"}')
     outcome = world.run()
     assert outcome.results["train"].accuracy == 5.0 and world.order == ["train", "train test"]
+
+
+def test_what_was_not_started_is_submitted_again_in_its_place_and_does_not_count(world):
+    world.job("first")
+    world.job("second")
+    world.ends["first"] = [NOT_STARTED]
+    assert not world.run(retries=0).failures
+    assert world.order == ["first", "first", "second"] and world.told == [
+        "first done",
+        "second done",
+    ]
 
 
 def test_what_could_not_be_started_is_a_failure(world):
