@@ -25,6 +25,7 @@ modes:
   dg      the training of xd, tested on four variants of ImageNet
   fs      train and test on all classes, with 1, 2, 4, 8 and 16 shots
   fs-b2n  b2n with 4, 8 and 16 shots
+  gb2n    the training of b2n, tested on base and new classes together
   mt      train on several datasets together, a result for each
 
 examples:
@@ -55,6 +56,7 @@ class Arguments:
     data: str = ""
     demo: bool = False
     fresh: bool = False
+    save_predictions: bool = False
     launcher: str = "local"
     slurm_args: tuple[str, ...] = ()
     max_jobs: int | None = None
@@ -112,6 +114,8 @@ def _add_what_to_run(add: Callable[..., Any]) -> None:
     add("--weights", default="", metavar="DIR", help=archive)
     add("--data", default="", help="data root; default: environment DATA, configs.py")
     add("--demo", action="store_true", help="the built-in datasets and weights")
+    kept = "keep predictions and measures of the tests to come (docs/predict.md)"
+    add("--save-predictions", action="store_true", help=kept)
     add("--fresh", action="store_true", help="delete the planned runs' folders first")
 
 

@@ -14,7 +14,7 @@ from runner.plan.arguments import Arguments
 from runner.plan.experiment import Experiment, trainer_yaml
 from runner.plan.grid import Point
 from runner.plan.jobkey import Identity, weights_id
-from runner.plan.jobs import ANY, Job, Study
+from runner.plan.jobs import ANY, BOTH, Job, Study
 from runner.plan.modes import Mode
 
 ACCURACY = "accuracy"
@@ -152,8 +152,8 @@ class Builder:
         return self.place.results / self.experiment.name / f"{name}.csv"
 
     def _jobs(self, all_shots: Sequence[int]) -> list[Job]:
-        """Return the trainings, in b2n each with its test on new classes, and in xd and dg with
-        tests on every other dataset behind; where nothing is trained, tests on the same classes."""
+        """Return the trainings, in b2n each with its test on new classes, in gb2n on all, and in xd
+        and dg with tests on every other dataset behind; where nothing is trained, tests alone."""
         kind = "test" if self.experiment.zero_shot or self.archive else "train"
         subset = "base" if self.mode.base_to_new else "all"
         made: list[Job | None] = []
@@ -162,12 +162,13 @@ class Builder:
             for shots in all_shots:
                 for seed in self.seeds:
                     run = Run(kind, subset, dataset, seed, shots, dataset)
-                    job = self._job(run)
+                    job = self._job(run) if kind == "train" or not self.mode.together else None
                     trained[seed] = job if kind == "train" else None
                     made.append(job)
                     if self.mode.base_to_new and not self.experiment.base_only:
-                        new = replace(run, kind="test", subset="new")
-                        made.append(self._job(new, trained[seed]))
+                        other = BOTH if self.mode.together else "new"
+                        other_test = replace(run, kind="test", subset=other)
+                        made.append(self._job(other_test, trained[seed]))
         for dataset in self.datasets if self.mode.transfer else ():
             for seed in self.seeds:
                 run = Run("test", "all", dataset, seed, all_shots[0], self.source)
@@ -187,7 +188,8 @@ class Builder:
             if not training:
                 self.absent.append(f"{name} (no checkpoint in {shown(model)})")
                 return None
-        options = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", run.subset]
+        classes = "all" if run.subset == BOTH else run.subset
+        options = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", classes]
         options += [*opts, *self.chosen.options, *self.point.options]  # the last of a key holds
         key = Identity(
             trainer=entry.trainer,
@@ -225,6 +227,8 @@ class Builder:
     def _column(self, run: Run) -> str:
         if self.mode.table == "shots":
             return ANY if self.experiment.zero_shot else shots_column(run.shots)
+        if self.mode.together and run.subset != BOTH:
+            return ""
         return run.subset if self.mode.base_to_new else ACCURACY
 
     def _words(
@@ -237,6 +241,8 @@ class Builder:
         words += ["--output-dir", shown(output)]
         if model:
             words += ["--model-dir", shown(model), "--load-epoch", str(entry.loadep)]
+        if run.subset == BOTH or self.chosen.save_predictions:
+            words.append("--save-predictions")  # and with them the measures of both halves
         return [*words, "--eval-only"] if run.kind == "test" else words
 
     def _checkpoint(self, archive: Path, run: Run) -> tuple[Path, str]:

@@ -71,8 +71,10 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
     data, train = config.get("data", {}), config["train"]
     flags = {key: bool(train.get(key)) for key in ("zero_shot", "base_only", "multi_task")}
     # What several tasks or a head of the trained classes have learned says nothing of other data.
-    no_transfer = flags["base_only"] or flags["multi_task"]
-    modes = tuple(each for each in MODES if not (no_transfer and MODES[each].transfer))
+    alone = flags["base_only"] or flags["multi_task"]
+    modes = tuple(
+        name for name, mode in MODES.items() if not (alone and (mode.transfer or mode.together))
+    )
     modes = tuple(config.get("modes") or modes)
     return Experiment(
         name=name,

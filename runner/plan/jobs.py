@@ -9,6 +9,7 @@ from pathlib import Path
 from runner.plan.grid import NO_POINT, Point
 from runner.plan.modes import Mode
 
+BOTH = "both"  # column, and classes, of a test on all classes whose halves are two numbers
 ANY = "any"  # column of a run whose accuracy stands in every column: zero-shot at any shots
 
 
@@ -20,7 +21,8 @@ class Job:
         name: unique over the plan, readable: `maple_dept dtd seed1 train`.
         experiment: name in configs.py, and the point of a grid behind a slash.
         kind: `train` (whose last test counts) or `test` (evaluation only).
-        column: which accuracy the job gives to the tally: one of its study's columns, or ANY.
+        column: which accuracy the job gives to the tally: one of its study's columns, ANY or BOTH;
+            empty for a training that stands in no column.
         folder: its output folder.
         console: file that takes everything the process prints.
         key: the job key (runner.plan.jobkey).

@@ -14,6 +14,7 @@ class Mode:
         datasets: key of its list in the `data` section of configs.py.
         shots: shots where the command line names none; empty: those of the entry.
         table: kind of table: `b2n` (base, new, H), `accuracy`, or `shots` (a column each).
+        together: whether base and new classes are told apart from all, in one test.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Mode:
     datasets: str
     shots: tuple[int, ...] = ()
     table: str = "accuracy"
+    together: bool = False
 
     @property
     def base_to_new(self) -> bool:
@@ -42,6 +44,7 @@ MODES = {
         Mode("fs", "fs", "datasets_few_shot", (1, 2, 4, 8, 16), "shots"),
         # The shots of the DePT repository's few-shot table.
         Mode("fs-b2n", "b2n", "datasets_base_to_new", (4, 8, 16), "b2n"),
+        Mode("gb2n", "b2n", "datasets_base_to_new", table="b2n", together=True),
         Mode("mt", "fs", "datasets_multi_task"),
     )
 }

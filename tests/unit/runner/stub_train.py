@@ -5,7 +5,7 @@ holds: seconds (sleep), ends (wait until so many runs have ended), file (wait un
 patience (seconds that ends and file are waited for, 30), exit (code, after printing `says`), fails
 (only the first so many times), ignore_term, child (start a process that sleeps), no_result,
 accuracy, val_accuracy, split_note, task_split_notes (dataset -> note), record (more keys of
-result.json).
+result.json). With --save-predictions it leaves measures.json too.
 With STUB_SERVES it takes --serve as train.py does.
 STUB_LOG takes a JSON line per start and end of a run. Datasets of TASKS leave a metric per task.
 """
@@ -80,6 +80,7 @@ def read_words(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--model-dir")
     parser.add_argument("--load-epoch", type=int)
     parser.add_argument("--eval-only", action="store_true")
+    parser.add_argument("--save-predictions", action="store_true")
     parser.add_argument("opts", nargs=argparse.REMAINDER)
     return parser.parse_args(argv)
 
@@ -117,6 +118,11 @@ def leave_result(args: argparse.Namespace, rule: dict, out: Path) -> None:
     content["split_note"] = rule.get("split_note")
     if options.get("TEST.VALIDATE_AT_END") == "True" and not args.eval_only:
         content["val_accuracy"] = rule.get("val_accuracy", 80.0 + args.seed)
+    if args.save_predictions:
+        halves = {"base_accuracy": 50.0 + args.seed, "new_accuracy": 30.0 + args.seed}
+        ood = {"msp": {"auroc": 75.0, "fpr95": 50.0}}
+        measures = {"measures": {"ece": 0.05}, "base_and_new": {**halves, "ood": ood}}
+        (out / "measures.json").write_text(json.dumps({"tasks": [measures]}))
     text = json.dumps({**content, **rule.get("record", {}), "job_key": args.job_key})
     (out / "result.json.new").write_text(text)
     (out / "result.json.new").replace(out / "result.json")  # whole or not at all

@@ -100,7 +100,7 @@ def test_a_wrong_entry_is_told_line_by_line():
 @pytest.mark.parametrize(
     "entry, line",
     [
-        ({"mode": "xx"}, "mode: xx: must be one of b2n, xd, dg, fs, fs-b2n, mt"),
+        ({"mode": "xx"}, "mode: xx: must be one of b2n, xd, dg, fs, fs-b2n, gb2n, mt"),
         ({"mode": "b2n", "modes": ["fs"]}, "mode: b2n: must be one of fs"),
         ({"modes": ["fs", "fewshot"]}, "modes: fewshot: no such mode"),
         ({"output": {}}, "output: no such key"),
@@ -124,7 +124,7 @@ def test_trainings_that_modes_share_have_the_same_settings():
         {"when": {"mode": mode}, "cfg": f"for_{mode}"} for mode in ("b2n", "xd", "fs")
     ]
     entry = read_experiment("coop", config)
-    for one, other in (("xd", "dg"), ("b2n", "fs-b2n"), ("fs", "mt")):
+    for one, other in (("xd", "dg"), ("b2n", "fs-b2n"), ("b2n", "gb2n"), ("fs", "mt")):
         assert entry.settings(one, 4, "dtd") == entry.settings(other, 4, "dtd")
 
 

@@ -6,7 +6,9 @@ import re
 import pytest
 
 import configs
+from runner.__main__ import main
 from runner.plan.modes import MODES
+from runner.results import load_runs
 
 SEED = ("--seeds", "1")
 
@@ -56,6 +58,28 @@ def test_domain_generalisation_tests_what_cross_dataset_trained(lab, words, tabl
     assert not any(f"/{rows[0]}/" in out for out in outputs(lab))
     names = [line.split(",")[0] for line in (lab.path / table).read_text().splitlines()]
     assert names == ["dataset", *rows, "average_dg"]
+
+
+def test_base_and_new_classes_are_tested_together_by_the_trainings_of_base_to_new(lab):
+    words = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1,2")
+    assert lab.run(*words, "--mode", "b2n").returncode == 0
+    lab.forget()
+    done = lab.run(*words, "--mode", "gb2n")
+    assert done.returncode == 0, done.stderr
+    run = "outputs/coop/test_both/CoOp/dtd/shots16/vit_b16_ep50_ctxv1/seed{}"
+    assert sorted(outputs(lab)) == [run.format(1), run.format(2)]
+    table = lab.path / "results/coop/gb2n-CoOp-vit_b16_ep50_ctxv1.csv"
+    (dtd,) = [row for row in csv.DictReader(table.open()) if row["dataset"] == "dtd"]
+    assert [dtd[f"{half}_acc_seed{seed}"] for seed in "12" for half in ("base", "new")] == [
+        *("51.0", "31.0", "52.0", "32.0")
+    ]
+    out = lab.path / "both.csv"
+    assert main(["tally", str(lab.path / "outputs/coop"), "--mode", "gb2n", "--out", str(out)]) == 0
+    assert out.read_text() == table.read_text()
+    frame = load_runs(lab.path / "outputs/coop", mode="gb2n")
+    both = frame[frame["mode"] == "gb2n"]
+    assert both["subset"].tolist() == ["base", "new"] * 2
+    assert both["auroc"].tolist() == [75.0] * 4 and both["ece"].tolist() == [0.05] * 4
 
 
 @pytest.mark.parametrize("where", [(), ("--demo",)], ids=["published", "demo"])
@@ -274,7 +298,7 @@ def test_all_is_every_experiment_that_has_the_mode(lab):
 
 
 def test_the_demo_has_every_mode(lab):
-    numbers = {"b2n": 6, "xd": 3, "dg": 3, "fs": 15, "fs-b2n": 18, "mt": 1}
+    numbers = {"b2n": 6, "xd": 3, "dg": 3, "fs": 15, "fs-b2n": 18, "gb2n": 6, "mt": 1}
     assert list(numbers) == list(MODES)
     for mode, number in numbers.items():
         shown = lab.run("--cfg", "coop", "--demo", "--mode", mode, "--dry-run", *SEED)
