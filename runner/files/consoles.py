@@ -1,9 +1,8 @@
 """The console file of a run, which takes all that it prints: where it lies, what it says of where
-and since when the run is at work, and who holds its lock."""
+and since when the run is at work, and whether its lock is held."""
 
 import contextlib
 import fcntl
-import os
 import re
 import shlex
 import time
@@ -16,7 +15,6 @@ from typing import BinaryIO
 from runner.files.records import STARTED
 
 _HEAD = re.compile(rf"{re.escape(STARTED)}(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d)(?:, (.*))?")
-_LOCK = re.compile(r"\d+: FLOCK +ADVISORY +WRITE +(\d+) +(\w+):(\w+):(\d+) ")
 
 
 def console_file(root: Path, below: Sequence[str]) -> Path:
@@ -72,19 +70,4 @@ def last_start(console: Path) -> Start | None:
         with contextlib.suppress(ValueError):
             began = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").timestamp()
             return Start(began, (found[2] or "").strip())
-    return None
-
-
-def lock_holder(console: Path) -> int | None:
-    """Return the process that took the lock of a console file, None where that is not known: on
-    another machine, on a system without /proc, or if it has ended (its child holds it on)."""
-    with contextlib.suppress(OSError):
-        status = console.stat()
-        device = (os.major(status.st_dev), os.minor(status.st_dev))
-        for line in Path("/proc/locks").read_text().splitlines():
-            if found := _LOCK.match(line):
-                place = (int(found[2], 16), int(found[3], 16))
-                same = place == device and int(found[4]) == status.st_ino
-                if same and Path(f"/proc/{found[1]}").exists():
-                    return int(found[1])
     return None

@@ -35,8 +35,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: no run, no result, or tables of several modes for one file; one line.
     """
     folder = Path(args.directory).expanduser()
-    unreadable: list[Path] = []
-    runs = load_runs(folder, mode=args.mode, settings=False, unreadable=unreadable)
+    runs = load_runs(folder, mode=args.mode, settings=False)
     tables = make_tables(runs, args.mode)
     if args.mode and not tables:
         counts = runs["mode"].replace("", "no mode (by hand)").value_counts(sort=False)
@@ -57,8 +56,6 @@ def run(args: argparse.Namespace) -> int:
         what = f"{row['trainer']} {row['dataset']} seed{row['seed']}, {row['subset']} classes"
         place = shown(Path(row["folder"]))
         print(f"in no table, by hand: {what}: accuracy {value} ({place})")
-    for path in unreadable:
-        print(f"{shown(path)}: may not be read, so nothing of it is here")
     for path, text in files:
         atomic_write(path, text)
         print(f"table:   {shown(path)}")

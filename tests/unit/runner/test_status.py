@@ -1,6 +1,5 @@
 """`python -m runner status DIR`: what another shell sees of runs done, at work or broken."""
 
-import fcntl
 import os
 import re
 import time
@@ -8,7 +7,6 @@ import time
 import pytest
 
 from runner.__main__ import main
-from runner.files.consoles import lock_holder
 from tests.unit.runner.lab import wait_until
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1")
@@ -41,7 +39,7 @@ def test_finished_runs_are_counted_with_their_accuracy(lab, status):
     assert status("outputs")[1][0].endswith("last progress 2 h 0 min ago")
 
 
-def test_a_run_at_work_is_named_with_place_holder_and_last_line(lab, status):
+def test_a_run_at_work_is_named_with_place_and_last_line(lab, status):
     go = lab.path / "go"
     lab.rules = [{"match": "", "file": str(go)}]
     process = lab.start(*WORDS, "--jobs-per-gpu", "1", "--isolated")
@@ -54,9 +52,7 @@ def test_a_run_at_work_is_named_with_place_holder_and_last_line(lab, status):
         assert code == 0
         assert lines[0].startswith("coop: 0 done, 1 running, 3 missing, of 4; last progress ")
         assert re.fullmatch(
-            r"  running: coop dtd seed1 train base, CPU worker 0, since \d+ s, held by process "
-            rf"{process.pid}",
-            lines[1],
+            r"  running: coop dtd seed1 train base, on CPU worker 0, since \d+ s", lines[1]
         )
         assert lines[2] == "    | epoch [3/10] loss 0.1 ?[2J"
     finally:
@@ -93,13 +89,3 @@ def test_a_folder_without_runs_is_one_line(lab, capsys, monkeypatch):
         assert main(["status", folder]) == 2
         told = capsys.readouterr().err
         assert told.startswith(f"error: {folder}: {line}") and told.count("\n") == 1
-
-
-def test_the_holder_is_that_of_the_very_file(tmp_path):
-    held, free = tmp_path / "held", tmp_path / "free"
-    free.touch()
-    with held.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert lock_holder(held) == os.getpid()
-        assert lock_holder(free) is None
-    assert lock_holder(held) is None and lock_holder(tmp_path / "nowhere") is None
