@@ -210,6 +210,8 @@ def _planned(study: Study, job: Job) -> Row:
 def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
     jobs = [job for job in study.jobs if str(job.folder) in by_folder]
     found = [(row, job.column) for job in jobs for row in by_folder[str(job.folder)]]
+    absent = [job.name for job in study.jobs if str(job.folder) not in by_folder]
+    absent += study.absent
     table = Table(
         experiment=study.name,
         label=study.label,
@@ -220,7 +222,7 @@ def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
         csv=study.csv,
         csv_by_column=study.csv_by_column,
         members=tuple(row for row, _ in found),
-        absent=tuple(job.name for job in study.jobs if str(job.folder) not in by_folder),
+        absent=(", ".join(absent),) if absent else (),
         point=study.point,
         ranking=study.ranking,
     )

@@ -35,8 +35,8 @@ def load_runs(
 
     Args:
         mode: `xd`, `dg` or `fs`: what runs follow whose folders do not say it.
-        settings: whether to read configurations from the logs too: `settings`, `part`, and
-            `backbone` and `precision` of older runs.
+        settings: whether to read configurations from the logs too: `settings`, `part`, and the
+            `backbone` of older runs.
 
     Raises:
         UserError: no such folder, one that may not be read, or no run in it.
@@ -82,8 +82,7 @@ def _by_task(row: Row) -> Iterator[Row]:
     row["stated"] = bool(row.get(PROVENANCE))
     for place, task in enumerate(row.get("tasks") or (None,)):
         each = row | from_record(row, provenance=True, task=place) if row["stated"] else row
-        for name in ("backbone", "precision"):  # where result.json does not state them
-            each[name] = each.get(name) or row.get(f"log_{name}")
+        each["backbone"] = each.get("backbone") or row.get("log_backbone")  # of an older run
         if task:
             own = {"task": task.name, "task_dataset": task.dataset, "accuracy": task.metric}
             each = each | own | {"split_note": task.split_note}
@@ -116,8 +115,8 @@ def _collect(folder: Path, mode: str, settings: bool) -> list[Row]:
         raise UserError([may_not_be_read(path) for path in closed])
     if not rows:
         raise UserError(f"{folder}: no run below it; looked for {layouts.LOOKED_FOR}")
-    for path in closed:
-        logger.warning("%s: may not be read, so nothing of it is here", shown(path))
+    for each in closed:
+        logger.warning("%s: may not be read, so nothing of it is here", shown(each))
     _add_modes(rows, mode)
     return sorted(rows, key=lambda row: natural(row["folder"]))
 

@@ -161,8 +161,11 @@ class Table:
         return cells
 
     def lacking(self, line: str, measure: str) -> str:
-        """Return what stands in place of a mean that is not there: `odd` or `missing`."""
-        return "odd" if (line, measure.replace(MEAN_OF_H, "H")) in self.odd else "missing"
+        """Return what stands in place of a mean that is not there: `odd`, `missing`, or `-` where
+        it is not asked for."""
+        if (line, measure.replace(MEAN_OF_H, "H")) in self.odd:
+            return "odd"
+        return "missing" if measure in self.columns or len(self.columns) > 1 else "-"
 
     def only(self, column: str) -> "Table":
         """Return the same with one of its columns."""

@@ -10,7 +10,7 @@ from runner.files.records import RunResult, mistake_in, tail
 from runner.files.writing import atomic_write, shown
 from runner.launch.schedule import USER_MISTAKE, Failure, Outcome
 from runner.plan.grid import VALIDATION
-from runner.plan.jobs import Job, Study, jobs_of
+from runner.plan.jobs import Job, Study
 
 if TYPE_CHECKING:
     from runner.results.tables import Table
@@ -43,19 +43,15 @@ def write_tables(
             _write_grid(ranking, group, rank_by)
         elif known:
             _write_comparison(known, together)
-    missing = [job.name for job in jobs_of(studies) if job.name not in results]
-    missing += [name for study in studies for name in study.absent]
-    if missing and any(table.behind for group in groups.values() for _, table in group):
-        print(f"missing: {', '.join(missing)}")
 
 
 def _write_comparison(measured: Sequence[tuple[Study, "Table"]], together: str) -> None:
     from runner.show.picture import write_picture
     from runner.show.published_csv import ranking_csv
-    from runner.show.screen import render
+    from runner.show.text import legend, render
 
     tables = [table for _, table in measured]
-    print(f"\n{render(tables)}\n")
+    print(f"\n{render(tables)}\n\n{legend(tables)}\n")
     _write_csv(tables)
     place = _joint_path([study for study, _ in measured], together)
     if len(measured) > 1:
@@ -65,18 +61,22 @@ def _write_comparison(measured: Sequence[tuple[Study, "Table"]], together: str) 
 
 
 def _write_grid(path: Path, group: Sequence[tuple[Study, "Table"]], rank_by: str) -> None:
-    from runner.results.ranking import rank
-    from runner.show.screen import grid_csv, render_grid
+    from runner.plan.grid import TEST
+    from runner.show.grid import rank
+    from runner.show.text import tabulated
 
     study, tables = group[0][0], [table for _, table in group]
     trains = any(job.kind == "train" for each, _ in group for job in each.jobs)
-    ranking = rank(tables, rank_by, trains=trains)
-    label = study.label.replace(f"/{study.point.folder}", "")
-    print(f"\n{label}, --mode {study.mode.name}:\n\n{render_grid(ranking)}\n")
+    found, sentences = rank(tables, rank_by, trains=trains)
+    label, heads = study.label.replace(f"/{study.point.folder}", ""), list(map(str, found))
+    print(
+        f"\n{label}, --mode {study.mode.name}:\n\n{tabulated(found.to_numpy().tolist(), heads)}\n"
+    )
+    print("\n".join(sentences), end="\n\n")
     _write_csv(tables)
-    if ranking.by_test:
+    if rank_by == TEST:
         path = path.with_name(f"{path.stem}-chosen-on-test.csv")
-    _write(path, grid_csv(ranking), "ranking:")
+    _write(path, found.to_csv(index=False, lineterminator="\n"), "ranking:")
 
 
 def _write_csv(tables: Sequence["Table"]) -> None:

@@ -13,7 +13,7 @@ from runner.files.writing import atomic_write
 from runner.results.lines import merge
 from runner.results.ranking import ranked, ranking_columns
 from runner.results.tables import Table
-from runner.show.screen import LONG, OWN_SPLIT, experiment_name, marked
+from runner.show.text import LONG, OWN_SPLIT, experiment_name, marked
 
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")

@@ -47,11 +47,11 @@ def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
     lines = [f"{experiment}: {', '.join(said)}, of {states.total()}{age}"]
     if accuracy := _accuracy(runs):
         lines.append(f"  accuracy so far: {accuracy}")
-    for run in runs[runs["state"] == RUNNING].itertuples():
-        lines += _at_work(run.folder, _name(run, planned))
+    for _, run in runs[runs["state"] == RUNNING].iterrows():
+        lines += _at_work(run["folder"], _name(run, planned))
     failed = runs[runs["state"] == FAILED]
-    for run in failed.head(_FAILURES).itertuples():
-        lines.append(f"  failed:  {_name(run, planned)}: {_printable(run.reason)}")
+    for _, run in failed.head(_FAILURES).iterrows():
+        lines.append(f"  failed:  {_name(run, planned)}: {_printable(run['reason'])}")
     if len(failed) > _FAILURES:
         lines.append(f"  failed:  and {len(failed) - _FAILURES} more")
     return lines
@@ -67,8 +67,8 @@ def _console(folder: str) -> Path | None:
 
 
 def _name(run: Any, planned: Mapping[str, str]) -> str:
-    words = f"{run.dataset} shots{run.shots} seed{run.seed} {run.subset}"
-    return planned.get(run.folder, words)
+    words = f"{run['dataset']} shots{run['shots']} seed{run['seed']} {run['subset']}"
+    return planned.get(run["folder"], words)
 
 
 def _at_work(folder: str, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from runner.results.schema import DONE
 from runner.results.table import load_runs
 from runner.results.tables import Table
 from runner.show.published_csv import ranking_csv, table_csv
-from runner.show.tally_text import legend, render
+from runner.show.text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
 LONG = "runs.csv"
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{folder}: no run of mode {args.mode} with a result; {lines}")
     files = _files(args, folder, measured, runs)
     for table in tables:
-        print(f"{render(table)}\n" if table in measured else _without_result(table))
+        print(f"{render([table])}\n" if table in measured else _without_result(table))
     if measured:
         print(f"{legend(measured)}\n")
     for row in rows_of(runs[runs["mode"] == ""]):

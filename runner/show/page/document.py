@@ -29,7 +29,7 @@ from runner.show.page.sheets import (
     section_sheets,
     unfinished_sheet,
 )
-from runner.show.screen import odd_lines
+from runner.show.text import odd_lines
 
 _HERE = Path(__file__).parent
 _TAIL = 15  # lines

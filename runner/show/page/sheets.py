@@ -15,8 +15,7 @@ from runner.results.schema import DONE, FAILED
 from runner.results.table import natural
 from runner.results.tables import MEAN_OF_H, Spread, Table
 from runner.show.page.sections import Method, Section
-from runner.show.screen import OWN_SPLIT, marked
-from runner.show.tally_text import COSTS, costs
+from runner.show.text import COSTS, OWN_SPLIT, costs, marked
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
 _WIDE = 60  # letters from which a cell may break

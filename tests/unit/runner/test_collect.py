@@ -321,11 +321,9 @@ def test_the_settings_of_a_log(tmp_path):
     folder = result(run_folder(tmp_path, cfg="rn50_ep50"))
     assert only(tmp_path).backbone == "RN50"  # by the YAML's name
     head = "** Arguments **\nopts: ['DATASET.NUM_SHOTS', '4', 'A.B', '7']\n** Config **\n"
-    tree = (
-        "MODEL:\n  BACKBONE:\n    NAME: a/b/x.pt\n  NAME: no\nTRAINER:\n  COCOOP:\n    PREC: fp32\n"
-    )
-    (folder / "log.txt").write_text(f"{head}{tree}  COOP:\n    PREC: amp\n")
+    tree = "MODEL:\n  BACKBONE:\n    PATH: p\n    NAME: a/b/x.pt\n  NAME: no\n"
+    (folder / "log.txt").write_text(f"{head}{tree}")
     run = only(tmp_path)
-    assert (run.settings, run.backbone, run.precision) == ("A.B 7", "x.pt", "amp")
+    assert (run.settings, run.backbone) == ("A.B 7", "x.pt")
     (folder / "log.txt").write_bytes(b"\xff\x00 nothing\n** Config **\n  : :\n      x\n")
-    assert (only(tmp_path).settings, only(tmp_path).precision) == ("", "")
+    assert (only(tmp_path).settings, only(tmp_path).backbone) == ("", "RN50")
