@@ -117,9 +117,7 @@ class Report:
             beside, methods = self.comparisons[place], section.methods
             siblings = [n for n, kind in enumerate(kinds) if kind == kinds[place]]
             siblings = siblings if len(siblings) > 1 and siblings[0] == place else []
-            every = [each for n in siblings for each in self.comparisons[n]]
             found = pairs(section, self.baseline)
-            name = section.averages[0].name
             yield {
                 "section": section,
                 "odd": odd_lines(method.table for method in methods),
@@ -128,11 +126,9 @@ class Report:
                 "curve_labels": dict.fromkeys(
                     method.label for n in siblings for method in self.sections[n].methods
                 ),
-                "curves": plots.curves([self.sections[n] for n in siblings], self.colours, every),
-                "curve_sources": dict.fromkeys(e.source.name for e in plots.first_sources(every)),
+                "curves": plots.curves([self.sections[n] for n in siblings], self.colours),
                 "sheets": section_sheets(section),
-                "scatter": plots.scatter(section, self.colours, beside),
-                "printed": any({(name, "base"), (name, "new")} <= c.pairs.keys() for c in beside),
+                "scatter": plots.scatter(section, self.colours),
                 "pairs": found,
                 "bars": plots.differences(section, found[:_DRAWN]),
                 "drawn": _DRAWN,
