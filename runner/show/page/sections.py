@@ -84,6 +84,11 @@ class Section:
         return f"{TITLES[self.protocol]}{joint}{shots}{' (demo)' if self.demo else ''}"
 
     @property
+    def kind(self) -> tuple[str, str, bool]:
+        """What sections that differ in shots alone share."""
+        return self.protocol, self.joint, self.demo
+
+    @property
     def key(self) -> str:
         """A name for links within the page."""
         words = [self.protocol, str(self.shots), self.joint, "demo" if self.demo else ""]
@@ -122,15 +127,14 @@ def make_sections(runs: pd.DataFrame) -> list[Section]:
 
 def _with_one_yaml(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with one name of a YAML for an experiment of this runner that has several,
-    each for other datasets: configs.py has such settings, and they are one method. Their own names
-    stand in a column `yaml`."""
+    each for other datasets: configs.py has such settings, and they are one method."""
     mode = runs["mode"].replace("dg", "xd")
     method = [runs["layout"], runs["experiment"], runs["trainer"], runs["shots"], mode]
     pairs = runs.assign(pair=runs["cfg"] + "\n" + runs["dataset"]).groupby(method)
     disjoint = pairs["pair"].transform("nunique") == pairs["dataset"].transform("nunique")
     joined = pairs["cfg"].transform(lambda names: "+".join(sorted(set(names))))
     one = disjoint & (runs["layout"] == layouts.RUNNER)
-    return runs.assign(yaml=runs["cfg"], cfg=runs["cfg"].mask(one, joined))
+    return runs.assign(cfg=runs["cfg"].mask(one, joined))
 
 
 def _views(table: Table, joint: str) -> Iterable[tuple[str, Table]]:
