@@ -103,12 +103,6 @@ class Place:
         return console_file(self.root(folder), folder.parts[-self.depth :])
 
 
-def console_of(folder: str, depth: int) -> str:
-    """Return where the console file of a run is whose layout fills `depth` parts of its path."""
-    parts = folder.rsplit("/", depth)
-    return f"{parts[0]}/console/{'-'.join(parts[1:])}.txt"
-
-
 def place(parts: Sequence[str]) -> Place | None:
     """Return what the end of a path says, None if it is no run's folder."""
     path = "/" + "/".join(parts[-9:])

@@ -1,5 +1,6 @@
 """Find the runs below output folders, whoever laid them out, and make one table of them."""
 
+import contextlib
 import logging
 import os
 import re
@@ -16,7 +17,7 @@ from runner.results import layouts
 from runner.results.layouts import Place
 from runner.results.lines import VARIANTS
 from runner.results.reading import Row, placed, read_run, without_result
-from runner.results.schema import DTYPES, PROVENANCE, columns, from_record
+from runner.results.schema import DONE, DTYPES, PROVENANCE, columns, from_record
 
 _DEEPEST = 5  # parts between the folder that holds `console` and the folder of a run
 _SEED = re.compile(r"seed(\d+)")
@@ -107,7 +108,8 @@ def _collect(folder: Path, mode: str, settings: bool) -> list[Row]:
             root = place.root(Path(path)) if place else None
             experiments[above] = _experiment(root, top) if root else os.path.basename(above)
         row = read_run(path, place, experiments[above], settings=settings, names=names)
-        row["written"] = _written(row, place, names)
+        console = str(place.console(Path(path))) if place and row["state"] != DONE else ""
+        row["written"] = _written(f"{path}/result.json", row["config"], console)
         rows.append(row)
     if top not in closed:
         rows += _only_consoles({row["folder"] for row in rows}, consoles, top)
@@ -174,20 +176,13 @@ def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
     return None
 
 
-def _written(row: Row, place: Place | None, names: set[str]) -> float | None:
-    """Return when a run has last said anything."""
-    paths = [f"{row['folder']}/result.json"] if "result.json" in names else []
-    paths += [row["config"]] if row["config"] else []
-    if place and place.layout == layouts.RUNNER:
-        paths.append(layouts.console_of(row["folder"], place.depth))
-    return max(map(_modified, paths), default=0.0) or None
-
-
-def _modified(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
+def _written(*paths: str | None) -> float | None:
+    """Return when a run has last said anything in its files."""
+    times = []
+    for path in filter(None, paths):
+        with contextlib.suppress(OSError):
+            times.append(os.stat(path).st_mtime)
+    return max(times, default=None)
 
 
 def _experiment(root: Path, top: Path) -> str:
@@ -208,7 +203,7 @@ def _only_consoles(known: set[str], consoles: Sequence[Path], top: Path) -> Iter
         folder = root.joinpath(*below)
         if str(folder) not in known and folder.is_relative_to(top):
             row = placed(str(folder), place, _experiment(root, top))
-            yield {**without_result(row, console), "written": _modified(str(console))}
+            yield {**without_result(row, console), "written": _written(str(console))}
 
 
 def _add_modes(rows: Sequence[Row], wanted: str) -> None:
