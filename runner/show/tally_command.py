@@ -17,15 +17,6 @@ from runner.show.text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
 LONG = "runs.csv"
-# Columns of the file of all runs, where they are not those of the table.
-RUN_COLUMNS = (
-    *("experiment", "layout", "mode", "trainer", "cfg", "dataset", "shots", "seed", "subset"),
-    *("split", "state", "reason", "accuracy", "error_rate", "macro_f1", "val_accuracy"),
-    *("from_log", "trained", "epochs", "num_test", "trainable_parameters", "peak_memory_mb"),
-    *("seconds_build", "seconds_train", "seconds_test", "seconds_per_epoch"),
-    *("test_images_per_second", "tasks", "split_note", "device", "versions"),
-    *("commit", "key", "folder", "config"),
-)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,20 +91,7 @@ def _files(
             for table in tables
         ]
         long = long or out / LONG
-    return [*files, (long, _long_csv(runs))] if long else files
-
-
-def _long_csv(runs: pd.DataFrame) -> str:
-    """Return a row a run, unrounded, empty fields where a run left nothing; tasks as `name=value`
-    joined by `;`."""
-    found = runs.drop_duplicates("folder").assign(accuracy=lambda rows: rows["overall"], tasks="")
-    joint = runs[(runs["task"] != "") | (runs["task_dataset"] != "")]
-    for folder, tasks in joint.groupby("folder"):
-        names = tasks["task_dataset"].where(tasks["task_dataset"] != "", tasks["task"])
-        names = tasks["task"] if names.duplicated().any() else names  # share a dataset
-        joined = ";".join(f"{n}={v}" for n, v in zip(names, tasks["accuracy"], strict=True))
-        found.loc[found["folder"] == folder, "tasks"] = joined
-    return found.to_csv(columns=list(RUN_COLUMNS), index=False, lineterminator="\n")
+    return [*files, (long, runs.to_csv(index=False, lineterminator="\n"))] if long else files
 
 
 def _without_result(table: Table) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from runner.results.lines import ROW_ORDER, Line
 from runner.results.tables import Spread, Table
 from runner.show import published_figures
-from runner.show.page.sections import Method, Section
+from runner.show.page.sections import Section
 from runner.show.page.sheets import Entry, Sheet, number, spread_entry
 from runner.show.published_figures import AVERAGE, Source
 
@@ -25,7 +25,7 @@ ODD = "† the printed H is not that of the printed base and new."
 class Pair:
     """Our number and a published one; `odd`: the source's H is not that of its base and new."""
 
-    method: Method
+    method: Table
     source: Source
     line: Line
     measure: str
@@ -56,8 +56,8 @@ def compare(section: Section) -> list[Pair]:
         for source in _sources(section, method):
             for line in section.lines:
                 row = AVERAGE if line.average else line.name.removeprefix(f"{section.joint}/")
-                for measure in section.measures if _same_rows(section, method.table, line) else ():
-                    ours = method.table.cells.get((line.name, measure))
+                for measure in section.measures if _same_rows(section, method, line) else ():
+                    ours = method.cells.get((line.name, measure))
                     printed = source.values.get((row, measure))
                     if ours and printed is not None:
                         odd = measure == "H" and row in source.odd
@@ -72,10 +72,10 @@ def _same_rows(section: Section, table: Table, line: Line) -> bool:
     return line.name not in table.own_splits and (same or section.protocol == "mt")
 
 
-def _sources(section: Section, method: Method) -> list[Source]:
+def _sources(section: Section, method: Table) -> list[Source]:
     """Return what is published of a method on the same backbone and split."""
     wanted = published_figures.BACKBONES.get(section.protocol, published_figures.BACKBONE)
-    runs = method.table.members
+    runs = method.members
     first = next((run for run in runs if run["backbone"]), runs[0])
     if first["backbone"] not in (wanted, "") or any(run["split"] != "test" for run in runs):
         return []

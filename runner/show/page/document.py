@@ -14,10 +14,10 @@ from markupsafe import Markup
 from runner.results.groups import rows_of
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
-from runner.results.tables import paired_test
+from runner.results.tables import Table, paired_test
 from runner.show.page import plots
 from runner.show.page.comparison import compare, comparison_sheets
-from runner.show.page.sections import Method, Section, make_sections
+from runner.show.page.sections import Section, make_sections
 from runner.show.page.sheets import (
     Sheet,
     cost_sheet,
@@ -93,8 +93,8 @@ class Report:
             methods, found = section.methods, pairs(section, self.baseline)
             yield {
                 "section": section,
-                "odd": odd_lines(method.table for method in methods),
-                "absent": [f"{m.label}: {line}" for m in methods for line in m.table.absent],
+                "odd": odd_lines(method for method in methods),
+                "absent": [f"{m.label}: {line}" for m in methods for line in m.absent],
                 "curve_labels": dict.fromkeys(m.label for each in siblings for m in each.methods),
                 "curves": plots.curves(siblings, self.colours),
                 "sheets": section_sheets(section),
@@ -113,9 +113,9 @@ def _more_sheets(section: Section) -> list[Sheet]:
     return [*comparison_sheets(section, compare(section)), cost_sheet(section)]
 
 
-def _tested(section: Section, method: Method, base: Method) -> str:
+def _tested(section: Section, method: Table, base: Table) -> str:
     """Return a sentence on the paired test over datasets, nothing where there is none."""
-    found = paired_test(method.table, base.table, section.main_measure)
+    found = paired_test(method, base, section.main_measure)
     if not found:
         return ""
     value = "< 0.001" if found[1] < 0.001 else f"= {found[1]:.3f}"
@@ -129,7 +129,7 @@ def make_report(folders: Sequence[str], runs: pd.DataFrame, baseline: str = "") 
     return Report(tuple(folders), len(once), tuple(left), tuple(make_sections(runs)), baseline)
 
 
-def pairs(section: Section, baseline: str = "") -> list[tuple[Method, Method]]:
+def pairs(section: Section, baseline: str = "") -> list[tuple[Table, Table]]:
     """Return each method with the one that it is compared with."""
     methods = section.methods
     if baseline:

@@ -7,10 +7,9 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from runner.results.lines import Line
-from runner.results.tables import Spread
+from runner.results.tables import Spread, Table
 from runner.show import drawing
-from runner.show.page.sections import Method, Section
+from runner.show.page.sections import Section
 
 Colours = Mapping[str, int]
 """Label of a method -> number of its colour, the same all over the page."""
@@ -31,8 +30,7 @@ def scatter(section: Section, colours: Colours) -> Markup:
     points = {
         method.label: (base, new)
         for method in section.methods
-        if (base := method.table.cells.get((name, "base")))
-        and (new := method.table.cells.get((name, "new")))
+        if (base := method.cells.get((name, "base"))) and (new := method.cells.get((name, "new")))
     }
     if not points or section.protocol != "b2n":
         return Markup()
@@ -51,7 +49,7 @@ def curves(sections: Sequence[Section], colours: Colours) -> list[Markup]:
         series: dict[str, list[tuple[int, Spread]]] = {}
         for section in sections:
             for method in section.methods:
-                if cell := method.table.cells.get((name, section.main_measure)):
+                if cell := method.cells.get((name, section.main_measure)):
                     series.setdefault(method.label, []).append((section.shots, cell))
         with matplotlib.rc_context(drawing.PAGE):
             figure = _figure(300, 210, (36, 8, 38, 26))
@@ -63,45 +61,33 @@ def curves(sections: Sequence[Section], colours: Colours) -> list[Markup]:
     return panels
 
 
-def differences(section: Section, pairs: Sequence[tuple[Method, Method]]) -> Markup:
-    """Return the papers' bars: by how much a method is above a baseline, per dataset, the largest
-    gain on top, averages below; of pairs below each other. Nothing where none has a dataset in
-    common."""
-    drawn = {
-        f"{method.label} against {base.label}": gains
-        for method, base in pairs
-        if (gains := _gains(section, method, base))
-    }
-    if not drawn:
-        return Markup()
-    heights = [21 * len(gains) for gains in drawn.values()]
-    title_height = 34
-    with matplotlib.rc_context(drawing.PAGE):
-        height = sum(heights) + title_height * len(drawn)
-        figure = _figure(440, height, (140, 8, 0, title_height))
-        figure.subplots_adjust(hspace=title_height * len(drawn) / sum(heights))
-        axes = figure.subplots(len(drawn), sharex=True, squeeze=False, height_ratios=heights)
-        for axis, (title, gains) in zip(axes[:, 0], drawn.items(), strict=True):
-            cells = [Spread(value, 0.0, 1) for _, value in gains]
-            colours = ["C0" if value >= 0 else "C1" for _, value in gains]
-            names = [line.name for line, _ in gains]
+def differences(section: Section, pairs: Sequence[tuple[Table, Table]]) -> list[Markup]:
+    """Return the papers' bars for each pair: by how much a method is above a baseline, per dataset,
+    the largest gain on top, averages below; nothing for a pair that has no dataset in common."""
+    measure, pictures = section.main_measure, []
+    for method, base in pairs:
+        gains = [
+            (line.average, other.mean - mine.mean, line.name)
+            for line in section.lines
+            if (mine := method.cells.get((line.name, measure)))
+            and (other := base.cells.get((line.name, measure)))
+            and {*method.complete.get(line.name, ())} == {*base.complete.get(line.name, ())}
+        ]
+        if not gains:
+            continue
+        names = [name for _, _, name in sorted(gains)]
+        cells = [Spread(-loss, 0.0, 1) for _, loss, _ in sorted(gains)]
+        title = f"{method.label} against {base.label}"
+        with matplotlib.rc_context(drawing.PAGE):
+            figure = _figure(440, 34 + 21 * len(gains), (140, 8, 0, 34))
+            axis: Any = figure.subplots()
+            colours = ["C0" if cell.mean >= 0 else "C1" for cell in cells]
             drawing.bars(axis, names, {title: cells}, colours=colours, form="%+.2f")
             axis.set_title(title, fontsize=11, fontweight="bold")
             axis.axvline(0, color=matplotlib.rcParams["text.color"], linewidth=0.8)
             axis.margins(x=0.2)
             axis.spines[:].set_visible(False)
             axis.set_xticks([])
-        what = f"difference in {section.main_measure}, percentage points"
-        return drawing.inline(figure, f"{', '.join(drawn)}: {what}")
-
-
-def _gains(section: Section, method: Method, base: Method) -> list[tuple[Line, float]]:
-    found = [
-        (line, mine.mean - other.mean)
-        for line in section.lines
-        if (other := base.table.cells.get((line.name, section.main_measure)))
-        and (mine := method.table.cells.get((line.name, section.main_measure)))
-        and set(method.table.complete.get(line.name, ()))
-        == set(base.table.complete.get(line.name, ()))
-    ]
-    return sorted(found, key=lambda each: (each[0].average, -each[1]))
+            what = f"{title}: difference in {measure}, percentage points"
+            pictures.append(drawing.inline(figure, what))
+    return pictures

@@ -12,7 +12,7 @@ from runner.results.provenance import shared_and_own
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
 from runner.results.tables import MEAN_OF_H, Spread, Table
-from runner.show.page.sections import Method, Section
+from runner.show.page.sections import Section
 from runner.show.text import COSTS, OWN_SPLIT, costs, marked
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
@@ -105,8 +105,7 @@ def _sheet(
     section: Section, title: str, heads: Sequence[str], columns: Sequence[tuple[Line, str]]
 ) -> Sheet:
     names = [
-        Entry(marked(each.label, bool(each.table.own_splits)), kind="name")
-        for each in section.methods
+        Entry(marked(each.label, bool(each.own_splits)), kind="name") for each in section.methods
     ]
     body = [_column(section, *column) for column in columns]
     short = any(entry.note for column in body for entry in column)
@@ -117,14 +116,14 @@ def _sheet(
 
 def _column(section: Section, line: Line, measure: str) -> list[Entry]:
     """Return a number of every method; the best is among those that lack nothing."""
-    cells = [method.table.cells.get((line.name, measure)) for method in section.methods]
-    notes = [_lack(section, method.table, line, measure) for method in section.methods]
+    cells = [method.cells.get((line.name, measure)) for method in section.methods]
+    notes = [_lack(section, method, line, measure) for method in section.methods]
     whole = [cell.mean for cell, note in zip(cells, notes, strict=True) if cell and not note]
     winner = f"{max(whole):.2f}" if len(whole) > 1 else ""
     entries = []
     for method, cell, note in zip(section.methods, cells, notes, strict=True):
         if cell is None:
-            entries.append(Entry(method.table.lacking(line.name, measure), kind="missing"))
+            entries.append(Entry(method.lacking(line.name, measure), kind="missing"))
         else:
             best = not note and f"{cell.mean:.2f}" == winner
             link = _runs_key(section, method)
@@ -132,7 +131,7 @@ def _column(section: Section, line: Line, measure: str) -> list[Entry]:
     return entries
 
 
-def _runs_key(section: Section, method: Method) -> str:
+def _runs_key(section: Section, method: Table) -> str:
     return f"runs-{section.key}-{section.methods.index(method)}"
 
 
@@ -142,7 +141,7 @@ def _lack(section: Section, table: Table, line: Line, measure: str) -> str:
     if cell and cell.count < len(table.seeds):
         return f"{cell.count} of {len(table.seeds)} seeds"
     if cell and line.average:
-        members = [method.table.complete.get(line.name, ()) for method in section.methods]
+        members = [method.complete.get(line.name, ()) for method in section.methods]
         own, widest = table.complete.get(line.name, ()), max(members, key=len)
         if set(own) != set(widest):
             return f"over {len(own)} of {len(widest)}"
@@ -151,15 +150,15 @@ def _lack(section: Section, table: Table, line: Line, measure: str) -> str:
 
 def _notes(section: Section, measures: Collection[str], short: bool) -> list[str]:
     notes = [H_NOTE] if "H" in measures else []
-    if any(len(method.table.seeds) > 1 for method in section.methods):
+    if any(len(method.seeds) > 1 for method in section.methods):
         notes.append("± population standard deviation over seeds.")
     if short:
         notes.append("[ ] behind a number: what it is over; such a number is never the best.")
     for method in section.methods:
-        splits = sorted({run["split"] for run in method.table.members} - {"test", ""})
+        splits = sorted({run["split"] for run in method.members} - {"test", ""})
         if splits:
             notes.append(f"{method.label}: measured on {' and '.join(splits)} images.")
-    if any(method.table.own_splits for method in section.methods):
+    if any(method.own_splits for method in section.methods):
         notes.append(f"* behind a name: {OWN_SPLIT}.")
     return notes
 
@@ -168,7 +167,7 @@ def cost_sheet(section: Section) -> Sheet:
     """Return what the runs of each method cost: mean and range over all datasets and seeds."""
     rows: list[tuple[Entry | str, ...]] = []
     for method in section.methods:
-        done = [run for run in (*method.table.runs, *method.table.spare) if run["state"] == DONE]
+        done = [run for run in (*method.runs, *method.spare) if run["state"] == DONE]
         entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in costs(done)]
         devices = ", ".join(dict.fromkeys(run["device"] for run in done if run["device"]))
         count = Entry(str(len(done)), kind="number")
@@ -176,10 +175,10 @@ def cost_sheet(section: Section) -> Sheet:
     return Sheet("Cost", ("method", *COSTS, "runs", "device"), tuple(rows), COST_NOTES)
 
 
-def runs_sheet(section: Section, method: Method) -> Sheet:
+def runs_sheet(section: Section, method: Table) -> Sheet:
     """Return the runs behind a method's numbers: their provenance, options and versions, below the
     table what all have alike."""
-    shared, own = shared_and_own(method.table.members)
+    shared, own = shared_and_own(method.members)
     rows: list[tuple[Entry | str, ...]] = [
         (
             *(row["task"] or row["dataset"], row["subset"], str(row["seed"])),
@@ -187,7 +186,7 @@ def runs_sheet(section: Section, method: Method) -> Sheet:
             *("" if row[name] is None else str(row[name]) for name in own),
             row["folder"],
         )
-        for row in method.table.members
+        for row in method.members
         if row["state"] == DONE
     ]
     stated = ", ".join(f"{name} {value}" for name, value in shared.items())

@@ -61,7 +61,7 @@ def test_numbers_are_those_of_the_tally(folder, text):
             continue
         for section in sections:
             for method in section.methods:
-                if method.table.csv != table.csv or method.table.experiment != table.experiment:
+                if method.csv != table.csv or method.experiment != table.experiment:
                     continue
                 for measure in section.measures:
                     heads = [line.name.removeprefix("general10/") for line in section.lines]
@@ -70,7 +70,7 @@ def test_numbers_are_those_of_the_tally(folder, text):
                         for rows in tables_with(page, heads)
                         if method.label in rows
                     ]
-                    for line in method.table.lines:
+                    for line in method.lines:
                         cell = table.cells.get((line.name, measure))
                         if cell is None:
                             continue
@@ -210,8 +210,8 @@ def test_one_experiment_with_a_yaml_for_some_datasets_is_one_method(tmp_path):
     run(tmp_path / "coop", 60.0, "train_all", dataset="imagenet", shots=4, cfg="ep50")
     (section,) = report_of(tmp_path).sections
     (method,) = section.methods
-    assert {run["cfg"] for run in method.table.runs} == {"ep100+ep50"}
-    assert method.table.cells["average", "accuracy"].mean == 65.0
+    assert {run["cfg"] for run in method.runs} == {"ep100+ep50"}
+    assert method.cells["average", "accuracy"].mean == 65.0
     run(tmp_path / "coop", 61.0, "train_all", dataset="dtd", shots=4, cfg="ep50")
     (section,) = report_of(tmp_path).sections
     assert [method.label for method in section.methods] == ["CoOp ep100", "CoOp ep50"]
