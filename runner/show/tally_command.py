@@ -28,15 +28,12 @@ def run(args: argparse.Namespace) -> int:
     folder = Path(args.directory).expanduser()
     runs = load_runs(folder, mode=args.mode, settings=False)
     tables = make_tables(runs, args.mode)
-    if args.mode and not tables:
-        counts = runs["mode"].replace("", "no mode (by hand)").value_counts(sort=False)
-        found = ", ".join(f"{number} of {mode}" for mode, number in counts.items())
-        raise UserError(f"{folder}: no run of mode {args.mode}; there are {found}")
-    require_result(runs, str(folder))
     measured = [table for table in tables if table.behind]
     if args.mode and not measured:
-        lines = "; ".join(line for table in tables for line in table.absent[:1])
-        raise UserError(f"{folder}: no run of mode {args.mode} with a result; {lines}")
+        counts = runs["state"].str.cat(runs["mode"].replace("", "no mode"), " of ").value_counts()
+        found = ", ".join(f"{number} {what}" for what, number in counts.items())
+        raise UserError(f"{folder}: no run of mode {args.mode} with a result; there are {found}")
+    require_result(runs, str(folder))
     files = _files(args, folder, measured, runs)
     for table in tables:
         print(f"{render([table])}\n" if table in measured else _without_result(table))

@@ -2,7 +2,7 @@
 it; several of a mode dataset by dataset; more than that can show, a row for each."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from runner.results.lines import merge
@@ -136,32 +136,28 @@ def _details(table: Table) -> list[str]:
     notes += [f"{run['folder']}: {run['reason']}" for run in logs if run["reason"]]
     newer = "not counted, since another run of its cell is newer"
     notes += [f"{newer}: {run['folder']}" for run in table.spare]
-    for cost in costs(table.runs):
+    for name, cost in costs(table.runs).items():
         spread = f" ({cost.range})" if cost.range else ""
         number = f"{cost.runs} run{'' if cost.runs == 1 else 's'}"
-        notes += [f"cost: {cost.name}: mean {cost.text}{spread}, {number}"] if cost.runs else []
+        notes += [f"cost: {name}: mean {cost.text}{spread}, {number}"] if cost.runs else []
     return notes
 
 
 class Cost(NamedTuple):
-    """A measure over runs: its mean, also as text, and from where to where it goes; empty where
-    `runs`, of those that have left it, is 0."""
+    """A measure over `runs`: its mean, also as text, and from where to where it goes."""
 
-    name: str
-    runs: int
+    runs: int = 0
     mean: float | None = None
     text: str = ""
     range: str = ""
 
 
-def costs(runs: Iterable[Row]) -> Iterator[Cost]:
-    """Yield each of COSTS."""
-    found = list(runs)
+def costs(runs: Iterable[Row]) -> dict[str, Cost]:
+    """Return each of COSTS by its name, over the runs that have left it."""
+    found, known = dict.fromkeys(COSTS, Cost()), list(runs)
     for name, (column, shape) in COSTS.items():
-        values = [run[column] for run in found if run[column] is not None]
-        if not values:
-            yield Cost(name, 0)
-            continue
-        mean, low, high = sum(values) / len(values), min(values), max(values)
-        spread = f"{low:{shape}} to {high:{shape}}" if high > low else ""
-        yield Cost(name, len(values), mean, f"{mean:{shape}}", spread)
+        if values := [run[column] for run in known if run[column] is not None]:
+            mean, low, high = sum(values) / len(values), min(values), max(values)
+            spread = f"{low:{shape}} to {high:{shape}}" if high > low else ""
+            found[name] = Cost(len(values), mean, f"{mean:{shape}}", spread)
+    return found

@@ -168,7 +168,8 @@ def cost_sheet(section: Section) -> Sheet:
     rows: list[tuple[Entry | str, ...]] = []
     for method in section.methods:
         done = [run for run in (*method.runs, *method.spare) if run["state"] == DONE]
-        entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in costs(done)]
+        found = costs(done).values()
+        entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in found]
         devices = ", ".join(dict.fromkeys(run["device"] for run in done if run["device"]))
         count = Entry(str(len(done)), kind="number")
         rows.append((Entry(method.label, kind="name"), *entries, count, devices))

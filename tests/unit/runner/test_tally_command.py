@@ -222,8 +222,14 @@ def test_runs_by_hand_are_listed(tmp_path, capsys):
         (["file"], "file: a file; give the folder of runs"),
         (["photos"], "photos: no run below it; looked for [train_base|test_new|...]/<trainer>/"),
         (["empty"], "empty: no run with a result; 1 missing, the first: no result.json or log.txt"),
-        (["runs", "--mode", "xd"], "runs: no run of mode xd; there are 1 of b2n"),
-        (["both", "--mode", "fs"], "both: no run of mode fs with a result; dtd seed 1: missing"),
+        (
+            ["runs", "--mode", "xd"],
+            "runs: no run of mode xd with a result; there are 1 done of b2n",
+        ),
+        (
+            ["both", "--mode", "fs"],
+            "both: no run of mode fs with a result; there are 1 missing of fs, 1 done of b2n",
+        ),
         (["runs", "--out", "file/x"], "cannot write file/x/b2n-CoOp-vit_b16.csv: Not a directory"),
     ],
 )
