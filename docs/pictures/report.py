@@ -14,12 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-
 REPO = Path(__file__).resolve().parents[2]
 PICTURE = REPO / "docs" / "report.png"
 BROWSERS = ("chromium", "chromium-browser", "chrome")
-COLOURS = 128  # of the file, a fifth of the size of the browser's
 
 
 def photograph(page: Path, picture: Path, size: tuple[int, int]) -> None:
@@ -49,8 +46,8 @@ def main() -> None:
     )
     parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of demo runs")
     parser.add_argument("--out", type=Path, default=PICTURE, help="default: docs/report.png")
-    parser.add_argument("--width", type=int, default=1100, help="of the window, in pixels")
-    parser.add_argument("--height", type=int, default=1500, help="how much of the page is shown")
+    parser.add_argument("--width", type=int, default=760, help="of the window, in pixels")
+    parser.add_argument("--height", type=int, default=1900, help="how much of the page is shown")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         page = Path(temporary) / "report.html"
@@ -59,10 +56,7 @@ def main() -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
         if code := subprocess.run(command, env=environment).returncode:
             raise SystemExit(code)
-        shot = page.with_suffix(".png")
-        photograph(page, shot, (args.width, args.height))
-        with Image.open(shot) as picture:
-            picture.convert("RGB").quantize(COLOURS).save(args.out, optimize=True)
+        photograph(page, args.out.resolve(), (args.width, args.height))
     print(f"picture: {args.out}")
 
 

@@ -14,12 +14,10 @@ from runner.files.logs import Log, logs_of, read_ended_log
 from runner.files.records import (
     RunResult,
     mistake_in,
-    number,
     read_record,
     result_of,
     tail,
 )
-from runner.results import layouts
 from runner.results.layouts import Place
 from runner.results.schema import DONE, FAILED, MISSING, PROVENANCE, RUNNING, from_record
 
@@ -32,21 +30,16 @@ _BROKEN = re.compile(r"Traceback |error:|(\w+\.)*\w*(Error|Exception|Interrupt)\
 _CFGS = (("vit_b16", "ViT-B/16"), ("rn50_", "RN50"), ("vit_b32", "ViT-B/32"))
 
 
-def read_run(
-    path: str, place: Place | None, experiment: str, *, settings: bool, names: set[str]
-) -> Row:
+def read_run(path: str, place: Place, experiment: str, *, settings: bool, names: set[str]) -> Row:
     """Return the run in a folder.
 
     Args:
-        place: what its path says, None for one by hand.
+        place: what its path says.
         settings: whether to read the configuration at the head of its log.
         names: of what lies in the folder.
     """
     record = read_record(path) if "result.json" in names else {}
     result = result_of(record) if record else None
-    if place is None:
-        row = _by_hand(Path(path), record)
-        return _with_record(row, record, result) if result else row
     row = placed(path, place, experiment)
     logs = _logs(path, names)
     row["config"] = logs[0] if logs else None
@@ -99,25 +92,6 @@ def _trained(path: str, place: Place, names: set[str]) -> bool | None:
         return not place.tests_only
     folders = [name for name in names if "." not in name]
     return True if any(Path(path).glob("*/model*.pth.tar*") if folders else ()) else None
-
-
-def _by_hand(path: Path, record: Mapping[str, Any]) -> Row:
-    """Return a run that no layout names, by its result.json and the head of its log."""
-    log = read_ended_log(path)
-    head = log.head if log else {}
-    shots, seed = number(record.get("shots")), number(record.get("seed"))
-    return {
-        **{"experiment": path.parent.name, "layout": layouts.OTHER, "mode": ""},
-        "trainer": str(record.get("trainer") or ""),
-        "cfg": Path(head.get("config_file", "")).stem,
-        "dataset": Path(head.get("dataset_config_file", "")).stem or str(record.get("dataset", "")),
-        **{"shots": int(shots or 0), "seed": -1 if seed is None else int(seed)},
-        "subset": str(record.get("subsample_classes") or "all"),
-        **{"split": "test", "folder": str(path), "state": MISSING, "from_log": False},
-        "reason": "result.json holds no accuracy",
-        "trained": log.trained if log else None,
-        "config": str(log.path) if log else None,
-    }
 
 
 def _with_record(row: Row, record: Mapping[str, Any], result: RunResult) -> Row:

@@ -105,10 +105,9 @@ def _collect(folder: Path, mode: str, settings: bool) -> list[Row]:
     for path, place, names in _walk(top, closed, consoles):
         above = os.path.dirname(path)
         if above not in experiments:
-            root = place.root(Path(path)) if place else None
-            experiments[above] = _experiment(root, top) if root else os.path.basename(above)
+            experiments[above] = _experiment(place.root(Path(path)), top)
         row = read_run(path, place, experiments[above], settings=settings, names=names)
-        console = str(place.console(Path(path))) if place and row["state"] != DONE else ""
+        console = str(place.console(Path(path))) if row["state"] != DONE else ""
         row["written"] = _written(f"{path}/result.json", row["config"], console)
         rows.append(row)
     if top not in closed:
@@ -130,7 +129,7 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 def _walk(
     top: Path, closed: list[Path], consoles: list[Path]
-) -> Iterator[tuple[str, Place | None, set[str]]]:
+) -> Iterator[tuple[str, Place, set[str]]]:
     """Yield folders of runs with the names in them, those by links last; below such a folder
     nothing is looked for. Folders that may not be read go to `closed`, those of console files to
     `consoles`."""
@@ -149,7 +148,9 @@ def _walk(
             continue
         names = {entry.name for entry in entries}
         found = _place(path, names, above)
-        if found or ("result.json" in names and "trainer" in read_record(path)):
+        if found is None and "result.json" in names and "trainer" in (record := read_record(path)):
+            found = layouts.by_hand(record)
+        if found:
             yield path, found, names
             continue
         if os.path.basename(path) == "console":
