@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,6 +16,7 @@ from runner.results.groups import rows_of
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
 from runner.results.tables import Table, paired_test
+from runner.show import drawing
 from runner.show.page import plots
 from runner.show.page.comparison import compare, comparison_sheets
 from runner.show.page.sections import Section, make_sections
@@ -182,5 +184,6 @@ def render(report: Report, template: str, *, made: str = "") -> str:
     )
     environment.filters |= {"tex": latex_text, "md": markdown_text}
     environment.globals["file"] = lambda name: Markup((_HERE / name).read_text(encoding="utf-8"))
-    text = environment.get_template(template).render(report=report, made=made)
+    with matplotlib.rc_context(drawing.PAGE):
+        text = environment.get_template(template).render(report=report, made=made)
     return f"{text.rstrip()}\n"

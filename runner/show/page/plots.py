@@ -1,4 +1,5 @@
-"""The pictures of a report: base against new, accuracy over shots, differences to a baseline."""
+"""The pictures of a report: base against new, accuracy over shots, differences to a baseline; to be
+drawn in the settings `drawing.PAGE`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,10 +35,9 @@ def scatter(section: Section, colours: Colours) -> Markup:
     }
     if not points or section.protocol != "b2n":
         return Markup()
-    with matplotlib.rc_context(drawing.PAGE):
-        figure = _figure(520, 400, (48, 40, 44, 14))
-        tips = drawing.scatter(figure.subplots(), points, colours)
-        return drawing.inline(figure, "Base against new", tips)
+    figure = _figure(520, 400, (48, 40, 44, 14))
+    tips = drawing.scatter(figure.subplots(), points, colours)
+    return drawing.inline(figure, "Base against new", tips)
 
 
 def curves(sections: Sequence[Section], colours: Colours) -> list[Markup]:
@@ -51,13 +51,12 @@ def curves(sections: Sequence[Section], colours: Colours) -> list[Markup]:
             for method in section.methods:
                 if cell := method.cells.get((name, section.main_measure)):
                     series.setdefault(method.label, []).append((section.shots, cell))
-        with matplotlib.rc_context(drawing.PAGE):
-            figure = _figure(300, 210, (36, 8, 38, 26))
-            axis: Any = figure.subplots()
-            tips = drawing.curves(axis, series, colours)
-            axis.set_title(name, fontsize=12, fontweight="bold")
-            axis.set_xlabel("shots per class")
-            panels.append(drawing.inline(figure, f"{name}: accuracy over shots", tips))
+        figure = _figure(300, 210, (36, 8, 38, 26))
+        axis: Any = figure.subplots()
+        tips = drawing.curves(axis, series, colours)
+        axis.set_title(name, fontsize=12, fontweight="bold")
+        axis.set_xlabel("shots per class")
+        panels.append(drawing.inline(figure, f"{name}: accuracy over shots", tips))
     return panels
 
 
@@ -78,16 +77,15 @@ def differences(section: Section, pairs: Sequence[tuple[Table, Table]]) -> list[
         names = [name for _, _, name in sorted(gains)]
         cells = [Spread(-loss, 0.0, 1) for _, loss, _ in sorted(gains)]
         title = f"{method.label} against {base.label}"
-        with matplotlib.rc_context(drawing.PAGE):
-            figure = _figure(440, 34 + 21 * len(gains), (140, 8, 0, 34))
-            axis: Any = figure.subplots()
-            colours = ["C0" if cell.mean >= 0 else "C1" for cell in cells]
-            drawing.bars(axis, names, {title: cells}, colours=colours, form="%+.2f")
-            axis.set_title(title, fontsize=11, fontweight="bold")
-            axis.axvline(0, color=matplotlib.rcParams["text.color"], linewidth=0.8)
-            axis.margins(x=0.2)
-            axis.spines[:].set_visible(False)
-            axis.set_xticks([])
-            what = f"{title}: difference in {measure}, percentage points"
-            pictures.append(drawing.inline(figure, what))
+        figure = _figure(440, 34 + 21 * len(gains), (140, 8, 0, 34))
+        axis: Any = figure.subplots()
+        colours = ["C0" if cell.mean >= 0 else "C1" for cell in cells]
+        drawing.bars(axis, names, {title: cells}, colours=colours, form="%+.2f")
+        axis.set_title(title, fontsize=11, fontweight="bold")
+        axis.axvline(0, color=matplotlib.rcParams["text.color"], linewidth=0.8)
+        axis.margins(x=0.2)
+        axis.spines[:].set_visible(False)
+        axis.set_xticks([])
+        what = f"{title}: difference in {measure}, percentage points"
+        pictures.append(drawing.inline(figure, what))
     return pictures
