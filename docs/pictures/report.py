@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of demo runs")
     parser.add_argument("--out", type=Path, default=PICTURE, help="default: docs/report.png")
     parser.add_argument("--width", type=int, default=760, help="of the window, in pixels")
-    parser.add_argument("--height", type=int, default=1900, help="how much of the page is shown")
+    parser.add_argument("--height", type=int, default=2160, help="how much of the page is shown")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         page = Path(temporary) / "report.html"

@@ -67,11 +67,10 @@ def bars(
         places = np.arange(len(names)) + (number - (len(series) - 1) / 2) * height
         means = [cell.mean if cell else np.nan for cell in cells]
         stds = [cell.std if cell and cell.count > 1 else 0.0 for cell in cells]
-        colour = colours or look(number)["color"]
-        drawn = axis.barh(places, means, height, color=colour, label=label)
-        if any(stds):
-            axis.errorbar(means, places, xerr=stds, fmt="none", ecolor="black", elinewidth=1)
-        axis.bar_label(drawn, fmt=form, fontsize=8, padding=6 if any(stds) else 3)
+        look_of_bars = {"color": colours or look(number)["color"], "label": label}
+        spread = {"xerr": stds, "ecolor": "black"} if any(stds) else {}
+        drawn = axis.barh(places, means, height, **look_of_bars, **spread)
+        axis.bar_label(drawn, fmt=form, fontsize=8, padding=3)
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.5, -0.5)
 

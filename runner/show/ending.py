@@ -51,7 +51,7 @@ def _write_comparison(tables: Sequence["Table"], together: str) -> None:
     from runner.show.published_csv import ranking_csv
     from runner.show.text import legend, render
 
-    print(f"\n{render(tables)}\n\n{legend(tables)}\n")
+    print(f"\n{render(tables)}\n\n{legend(tables, alone=len(tables) == 1)}\n")
     _write_csv(tables)
     place = tables[0].csv.with_suffix("")
     if len(tables) > 1:  # in a folder named for all of them

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     for table in tables:
         print(f"{render([table])}\n" if table in measured else _without_result(table))
     if measured:
-        print(f"{legend(measured)}\n")
+        print(f"{legend(measured, alone=True)}\n")
     for row in rows_of(runs[runs["mode"] == ""]):
         value = f"{row['accuracy']:.2f}" if row["state"] == DONE else f"none, {row['reason']}"
         what = f"{row['trainer']} {row['dataset']} seed{row['seed']}, {row['subset']} classes"

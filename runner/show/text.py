@@ -51,19 +51,21 @@ def render(tables: Sequence[Table]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def legend(tables: Sequence[Table]) -> str:
-    """Return how to read the numbers of tables."""
-    text = (
-        "Accuracy in percent: mean over seeds ± population standard deviation [± half of the 95 % "
-        "interval of the mean, by Student's t distribution and the sample standard deviation]."
-    )
+def legend(tables: Sequence[Table], *, alone: bool) -> str:
+    """Return how to read the numbers of tables, each `alone` or all as one."""
+    lines = ["Accuracy in percent: mean over seeds ± population standard deviation."]
     if any(table.mode.base_to_new for table in tables):
-        text += (
-            "\nH: harmonic mean of the mean base and the mean new accuracy; in the row `average` "
-            "of the two averages (the benchmark's convention).\nmean of H: mean of the H of every "
-            "dataset and seed."
+        lines.append(
+            "H: harmonic mean of the mean base and the mean new accuracy; in the row `average` of "
+            "the two averages (the benchmark's convention)."
         )
-    return text
+        lines += ["mean of H: mean of the H of every dataset and seed."] if alone else []
+    if alone:
+        lines.append(
+            "[± half of the 95 % interval of the mean, by Student's t distribution and the sample "
+            "standard deviation]"
+        )
+    return "\n".join(lines)
 
 
 def experiment_name(table: Table) -> str:
