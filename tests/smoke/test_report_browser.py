@@ -113,4 +113,4 @@ def test_the_picture_of_the_documentation_is_made_of_runs(page):
     done = command.python(*words, "--height", "300")
     assert done.returncode == 0, done.stderr
     with PIL.open(picture) as shot:
-        assert shot.size == (760, 300) and len(shot.convert("RGB").getcolors()) > 10
+        assert shot.size == (760, 300) and len(shot.convert("RGB").getcolors(1 << 24)) > 10
