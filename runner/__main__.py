@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Tables per protocol, pictures, cost, published figures, failed runs and configuration of "
+        "Tables per protocol, pictures, cost, published figures, provenance and failed runs of "
         "folders of runs, as one HTML page that loads nothing."
     )
     parser.add_argument("folders", **FOLDERS)

@@ -1,5 +1,5 @@
 """The console file of a run, which takes all that it prints: where it lies, what it says of where
-and since when the run is at work, and its lock."""
+and since when the run is at work, and whether its lock is held."""
 
 import contextlib
 import fcntl

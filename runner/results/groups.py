@@ -1,8 +1,9 @@
 """From the table of runs to tables of results: one for each mode, trainer, YAML and number of
 shots."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from runner.files.records import RunResult
 from runner.plan.build import ACCURACY, shots_column
-from runner.plan.jobs import Job, Study
+from runner.plan.jobs import Study
 from runner.plan.modes import MODES
 from runner.results.layouts import RUNNER, SOURCES
 from runner.results.reading import Row, row_of_result
@@ -20,18 +21,19 @@ from runner.results.tables import Table, fill
 
 TALLIED = ("b2n", "xd", "dg", "fs", "mt")
 PUBLISHED_SHOTS = 16  # not named in the names of files
-Cell = tuple[str, str, int]
-"""(dataset, column, seed)"""
+_METHOD = ["experiment", "trainer", "cfg", "shots"]
 
 
 def rows_of(runs: pd.DataFrame) -> list[Row]:
     """Return the rows of a table of runs as mappings, None where a number is missing."""
-    columns = [runs[name].astype(object).where(runs[name].notna(), None).tolist() for name in runs]
-    names = list(map(str, runs))
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-    for row in rows:
-        row["own_split"] = bool(row["split_note"] or row["partial"])
-    return rows
+    own = (runs["split_note"] != "") | (runs["partial"] != "")
+    columns = {
+        str(name): values.astype(object).where(values.notna(), None).tolist()
+        for name, values in runs.assign(own_split=own).items()
+    }
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def make_tables(runs: pd.DataFrame, only: str = "") -> list[Table]:
@@ -40,12 +42,18 @@ def make_tables(runs: pd.DataFrame, only: str = "") -> list[Table]:
     there are no other targets. All classes of joint datasets alone are `mt`, unless `fs` is asked
     for: the two share their folders."""
     runs = runs[runs["mode"] != ""]
-    rows = rows_of(runs)
-    modes = pd.Categorical(runs["mode"].replace("dg", "xd"), TALLIED)
-    keys = [modes, *(runs[name] for name in ("experiment", "trainer", "cfg", "shots"))]
-    groups = runs.assign(place=range(len(runs))).groupby(keys, observed=True)["place"]
-    tables, few = [], []
-    for key, places in groups:
+    runs = runs.assign(
+        protocol=pd.Categorical(runs["mode"].replace("dg", "xd"), TALLIED),
+        column=runs["subset"].where(runs["mode"] == "b2n", ACCURACY),
+    )
+    cell = ["protocol", *_METHOD, "dataset", "column", "seed"]
+    by_age = runs.assign(done=runs["state"] == DONE).sort_values(
+        ["done", "written"], ascending=False, kind="stable"
+    )
+    newest = by_age.groupby(cell, observed=True)["folder"].transform("first")
+    runs = runs.assign(spare=runs["folder"].ne(newest), place=range(len(runs)))
+    rows, tables, few = rows_of(runs), [], defaultdict(list)
+    for key, places in runs.groupby(["protocol", *_METHOD], observed=True)["place"]:
         mode, members = str(key[0]), [rows[place] for place in places]
         if mode == "xd" and only != "xd":
             targets = [run for run in members if run["mode"] == "xd" and not _is_source(run)]
@@ -53,17 +61,14 @@ def make_tables(runs: pd.DataFrame, only: str = "") -> list[Table]:
             if variants and (only == "dg" or not targets):
                 mode = "dg"
                 members = [run for run in members if run["mode"] == "dg" or _is_source(run)]
-        if mode == "fs" and only != "fs" and _all_joint(members):
-            mode = "mt"
+        done = [run for run in members if run["state"] == DONE]
+        if mode == "fs" and only != "fs" and done:
+            mode = "mt" if all(run["task"] or run["task_dataset"] for run in done) else "fs"
         if only in ("", mode):
             tables.append(_table(mode, members))
-            few += [tables[-1]] if mode == "fs" and members[0]["shots"] else []
-    return tables + _by_shots(few)
-
-
-def _all_joint(runs: Sequence[Row]) -> bool:
-    done = [run for run in runs if run["state"] == DONE]
-    return bool(done) and all(run["task"] or run["task_dataset"] for run in done)
+            if mode == "fs" and members[0]["shots"]:
+                few[members[0]["experiment"], tables[-1].trainer].append(tables[-1])
+    return tables + [each for found in few.values() for each in _by_shots(found)]
 
 
 def _is_source(run: Row) -> bool:
@@ -73,114 +78,78 @@ def _is_source(run: Row) -> bool:
 def _table(mode: str, runs: Sequence[Row]) -> Table:
     first = runs[0]
     shots = first["shots"]
-    suffix = f"-shots{shots}" if shots not in (0, PUBLISHED_SHOTS) else ""
-    if mode == "fs" and shots:
-        suffix = f"-shots{shots}"
+    named = shots and (mode == "fs" or shots != PUBLISHED_SHOTS)
+    suffix = f"-shots{shots}" if named else ""
     if (archive := first["experiment"].rpartition("/")[2]).startswith("weights-"):
         suffix += f"-{archive}"  # never taken for own training
     label = " ".join([first["experiment"], first["trainer"], first["cfg"]])
     label += f", {shots_column(shots)}" if shots else ""
-    columns: tuple[str, ...] = (ACCURACY,)
-    if mode == "b2n":
-        columns = tuple(c for c in ("base", "new") if any(run["subset"] == c for run in runs))
-    cells = [(run, run["subset"] if mode == "b2n" else ACCURACY) for run in runs]
-    return _fill(
-        mode, label, f"{mode}-{first['trainer']}-{first['cfg']}{suffix}.csv", columns, cells
-    )
+    columns = [c for c in ("base", "new") if any(run["column"] == c for run in runs)]
+    csv = f"{mode}-{first['trainer']}-{first['cfg']}{suffix}.csv"
+    return _fill(mode, label, csv, columns if mode == "b2n" else [ACCURACY], runs)
 
 
-def _fill(
-    mode: str, label: str, csv: str, columns: tuple[str, ...], cells: Sequence[tuple[Row, str]]
-) -> Table:
-    """Put each run into the column that stands beside it; of several for one cell the newest."""
-    runs = [run for run, _ in cells]
+def _fill(mode: str, label: str, csv: str, columns: Sequence[str], runs: Sequence[Row]) -> Table:
+    """Return the table of runs, each in its `column`, without those that are `spare`."""
     seeds = tuple(sorted({run["seed"] for run in runs}))
-    datasets = list(dict.fromkeys(run["dataset"] for run in runs))
-    best, spare = _newest(cells)
-    source, wanted = "", list(datasets)
+    datasets, source = list(dict.fromkeys(run["dataset"] for run in runs)), ""
     if MODES[mode].transfer:
         source = next((run["dataset"] for run in runs if _is_source(run)), SOURCES[0])
-        wanted = [source] * (source in datasets) + [name for name in datasets if name != source]
-        datasets = [name for name in datasets if name != source]
-    counted = [
-        (row, column)
-        for name in wanted
-        for (dataset, column, _), rows in best.items()
-        if dataset == name
-        for row in rows
-        if row["state"] == DONE
-    ]
-    first = runs[0]
+        datasets.sort(key=lambda name: name != source)
+    kept = [run for run in runs if not run["spare"]]
     table = Table(
-        experiment=first["experiment"],
+        experiment=runs[0]["experiment"],
         label=label,
-        trainer=first["trainer"],
+        trainer=runs[0]["trainer"],
         mode=MODES[mode],
-        columns=columns,
+        columns=tuple(columns),
         seeds=seeds,
         csv=Path(csv),
-        members=tuple(row for rows in best.values() for row in rows),
-        spare=tuple(spare),
-        absent=_absent([(d, c, s) for d in wanted for c in columns for s in seeds], best),
+        members=tuple(kept),
+        spare=tuple({run["folder"]: run for run in runs if run["spare"]}.values()),
+        absent=_absent(itertools.product(datasets, columns, seeds), kept),
     )
-    table = fill(table, counted, datasets, source)
-    if source and source not in wanted:  # no run of it, as in the folder of scripts' evaluations
-        kept = tuple(line for line in table.lines if line.name != source)
-        table = replace(table, lines=kept)
+    done = [run for run in kept if run["state"] == DONE]
+    done.sort(key=lambda run: datasets.index(run["dataset"]))
+    table = fill(table, done, [name for name in datasets if name != source], source)
+    if source not in ("", *datasets):  # no run of it, as in the folder of scripts' evaluations
+        table = replace(table, lines=tuple(x for x in table.lines if x.name != source))
     return table
 
 
-def _newest(cells: Sequence[tuple[Row, str]]) -> tuple[dict[Cell, list[Row]], list[Row]]:
-    """Return the rows of the run of each cell, and those that give way to a newer one."""
-    runs: dict[Cell, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row, column in cells:
-        runs[row["dataset"], column, row["seed"]][row["folder"]].append(row)
-    best, spare = {}, []
-    for cell, found in runs.items():
-        best[cell] = max(found.values(), key=_age)
-        spare += [rows[0] for rows in found.values() if rows is not best[cell]]
-    return best, spare
-
-
-def _age(rows: Sequence[Row]) -> tuple[bool, float]:
-    return rows[0]["state"] == DONE, rows[0]["written"] or 0.0
-
-
-def _absent(cells: Sequence[Cell], best: dict[Cell, list[Row]]) -> tuple[str, ...]:
-    """Return why cells are empty, one line for the seeds that share a reason."""
-    seeds: dict[tuple[str, str, str], list[int]] = defaultdict(list)
-    for cell in cells:
-        rows, (dataset, column, seed) = best.get(cell), cell
-        if rows is None:
-            seeds[dataset, column, "missing: there is no folder of it"].append(seed)
-        elif rows[0]["state"] != DONE:
-            reason = f"{rows[0]['state']}: {rows[0]['reason']}"
-            seeds[dataset, column, reason].append(seed)
+def _absent(cells: Iterable[tuple[str, str, int]], runs: Sequence[Row]) -> tuple[str, ...]:
+    """Return why cells (dataset, column, seed) are empty, one line for the seeds that share a
+    reason."""
+    found = {(run["dataset"], run["column"], run["seed"]): run for run in runs}
+    lines: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for dataset, column, seed in cells:
+        name = dataset if column == ACCURACY else f"{dataset} {column}"
+        if not (run := found.get((dataset, column, seed))):
+            lines[name, "missing: there is no folder of it"].append(str(seed))
+        elif run["state"] != DONE:
+            lines[name, f"{run['state']}: {run['reason']}"].append(str(seed))
     return tuple(
-        f"{dataset}{'' if column == ACCURACY else f' {column}'} "
-        f"seed{'s' if len(which) > 1 else ''} {' '.join(map(str, which))}: {reason}"
-        for (dataset, column, reason), which in seeds.items()
+        f"{name} seed{'s' if len(seeds) > 1 else ''} {' '.join(seeds)}: {reason}"
+        for (name, reason), seeds in lines.items()
     )
 
 
-def _by_shots(few: Sequence[Table]) -> list[Table]:
-    """Return few-shot tables with a column for each number of shots, of every trainer that has
-    several; where it has two YAMLs at the same shots, of every YAML."""
-    by_trainer: dict[tuple[str, str], list[Table]] = defaultdict(list)
-    for table in few:
-        by_trainer[table.experiment, table.trainer].append(table)
+def _by_shots(tables: Sequence[Table]) -> list[Table]:
+    """Return few-shot tables of one trainer as one with a column for each number of shots, if it
+    has several; where it has two YAMLs at the same shots, as one for each YAML."""
+    groups: dict[str, list[Table]] = {"": list(tables)}
+    if len({table.members[0]["shots"] for table in tables}) < len(tables):
+        groups = defaultdict(list)
+        for table in tables:
+            groups[table.members[0]["cfg"]].append(table)
     made = []
-    for (experiment, trainer), tables in by_trainer.items():
-        one_yaml = len({table.members[0]["shots"] for table in tables}) == len(tables)
-        for cfg in dict.fromkeys("" if one_yaml else t.members[0]["cfg"] for t in tables):
-            members = [t for t in tables if cfg in ("", t.members[0]["cfg"])]
-            if len(members) == 1:
-                continue
-            shots = sorted(table.members[0]["shots"] for table in members)
-            cells = [(row, shots_column(row["shots"])) for each in members for row in each.members]
-            words = [trainer, *([cfg] if cfg else [])]
-            label, csv = " ".join([experiment, *words]), f"fs-{'-'.join(words)}.csv"
-            made.append(_fill("fs", label, csv, tuple(map(shots_column, shots)), cells))
+    for cfg, group in groups.items():
+        words = [group[0].trainer, *([cfg] if cfg else [])]
+        shots = sorted(table.members[0]["shots"] for table in group)
+        runs = [run for table in group for run in table.members]
+        runs = [{**run, "column": shots_column(run["shots"])} for run in runs]
+        label, csv = " ".join([group[0].experiment, *words]), f"fs-{'-'.join(words)}.csv"
+        made += [_fill("fs", label, csv, list(map(shots_column, shots)), runs)] if shots[1:] else []
     return made
 
 
@@ -188,7 +157,16 @@ def tables_of(studies: Sequence[Study], results: Mapping[str, RunResult]) -> lis
     """Return the table of each study, of the results that the runner has found by job name."""
     jobs = {job.name: (study, job) for study in studies for job in study.jobs}
     found = as_table(
-        row_of_result(job.folder, results[name], _planned(study, job))
+        row_of_result(
+            job.folder,
+            results[name],
+            {
+                **{"experiment": job.experiment, "layout": RUNNER, "mode": study.mode.name},
+                **{"trainer": study.trainer, "dataset": job.dataset, "seed": job.seed},
+                **{"subset": job.column if job.column in ("base", "new") else "all"},
+                **{"folder": str(job.folder), "trained": job.kind == "train"},
+            },
+        )
         for name, (study, job) in jobs.items()
         if name in results
     )
@@ -198,18 +176,14 @@ def tables_of(studies: Sequence[Study], results: Mapping[str, RunResult]) -> lis
     return [_of_study(study, by_folder) for study in studies]
 
 
-def _planned(study: Study, job: Job) -> Row:
-    return {
-        **{"experiment": job.experiment, "layout": RUNNER, "mode": study.mode.name},
-        **{"trainer": study.trainer, "dataset": job.dataset, "seed": job.seed},
-        **{"subset": job.column if job.column in ("base", "new") else "all"},
-        **{"folder": str(job.folder), "trained": job.kind == "train"},
-    }
-
-
 def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
-    jobs = [job for job in study.jobs if str(job.folder) in by_folder]
-    found = [(row, job.column) for job in jobs for row in by_folder[str(job.folder)]]
+    runs = [
+        {**row, "column": job.column}
+        for job in study.jobs
+        for row in by_folder.get(str(job.folder), ())
+    ]
+    absent = [job.name for job in study.jobs if str(job.folder) not in by_folder]
+    absent += study.absent
     table = Table(
         experiment=study.name,
         label=study.label,
@@ -219,9 +193,9 @@ def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
         seeds=study.seeds,
         csv=study.csv,
         csv_by_column=study.csv_by_column,
-        members=tuple(row for row, _ in found),
-        absent=tuple(job.name for job in study.jobs if str(job.folder) not in by_folder),
+        members=tuple(runs),
+        absent=(", ".join(absent),) if absent else (),
         point=study.point,
         ranking=study.ranking,
     )
-    return fill(table, found, study.datasets, study.source)
+    return fill(table, runs, study.datasets, study.source)

@@ -2,11 +2,13 @@
 has the same) and of the shell scripts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from runner.files.consoles import console_file
+from runner.files.records import number
 from runner.plan import demo
 from runner.results.lines import VARIANTS
 
@@ -103,12 +105,6 @@ class Place:
         return console_file(self.root(folder), folder.parts[-self.depth :])
 
 
-def console_of(folder: str, depth: int) -> str:
-    """Return where the console file of a run is whose layout fills `depth` parts of its path."""
-    parts = folder.rsplit("/", depth)
-    return f"{parts[0]}/console/{'-'.join(parts[1:])}.txt"
-
-
 def place(parts: Sequence[str]) -> Place | None:
     """Return what the end of a path says, None if it is no run's folder."""
     path = "/" + "/".join(parts[-9:])
@@ -125,6 +121,23 @@ def zero_shot_place(parts: Sequence[str]) -> Place | None:
     if not found:
         return None
     return _place(SCRIPTS, "b2n" if found["step"] else "fs", found)
+
+
+def by_hand(record: Mapping[str, Any]) -> Place:
+    """Return what the result.json of a run says that no layout names."""
+    shots, seed = number(record.get("shots")), number(record.get("seed"))
+    return Place(
+        layout=OTHER,
+        mode="",
+        trainer=str(record.get("trainer")),
+        cfg="",
+        dataset=str(record.get("dataset") or ""),
+        shots=int(shots or 0),
+        seed=-1 if seed is None else int(seed),
+        subset=str(record.get("subsample_classes") or "all"),
+        tests_only=None,
+        depth=1,
+    )
 
 
 def console_place(name: str) -> tuple[Place, tuple[str, ...]] | None:

@@ -19,6 +19,7 @@ OF_A_ROW = (*OF_A_METHOD, "epoch")
 OF_A_CELL = (*OF_A_ROW, "split_sha256", "classnames_sha256", "num_train", "num_val", "images_test",
              "partial")  # fmt: skip
 _BEST = "model-best.pth.tar"
+_BESIDE = ("cfg", "settings", "epochs", "device", "versions", "commit")  # what else runs state
 
 
 def facts(row: Row, names: Sequence[str]) -> tuple[tuple[str, Any], ...]:
@@ -61,12 +62,12 @@ def _short(value: object) -> str:
 
 
 def shared_and_own(rows: Sequence[Row]) -> tuple[dict[str, str], list[str]]:
-    """Return what all rows state alike of their provenance, and the names of what they state
-    differently."""
+    """Return what all rows state alike of their provenance, options and versions, and the names of
+    what they state differently."""
     shared, own = {}, []
     for column in columns():
         name = column["column"]
-        if column["record"].startswith("provenance."):
+        if column["record"].startswith("provenance.") or name in _BESIDE:
             values = {str(row[name]) for row in rows if row[name] not in ("", None)}
             if len(values) == 1:
                 shared[name] = values.pop()

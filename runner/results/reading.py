@@ -14,12 +14,10 @@ from runner.files.logs import Log, logs_of, read_ended_log
 from runner.files.records import (
     RunResult,
     mistake_in,
-    number,
     read_record,
     result_of,
     tail,
 )
-from runner.results import layouts
 from runner.results.layouts import Place
 from runner.results.schema import DONE, FAILED, MISSING, PROVENANCE, RUNNING, from_record
 
@@ -29,29 +27,19 @@ Row = dict[str, Any]
 _HEAD = 1 << 16  # bytes of a log in which its configuration stands
 _OF_THE_PROTOCOL = ("DATASET.NUM_SHOTS", "DATASET.SUBSAMPLE_CLASSES")  # words the runner adds
 _BROKEN = re.compile(r"Traceback |error:|(\w+\.)*\w*(Error|Exception|Interrupt)\b|Killed\b")
-_NODES = {
-    **{"SOFTCPT": "MTCOOP", "SOFTCPTHARD": "MTCOOPH", "CLIPADAPTER": "CLIP_ADAPTER"},
-    **{"MMA": "MMADAPTER", "MMRLPP": "MMRLpp", "TCP": "COOP", "TASKRES": "TaskRes"},
-    "COPROMPT": "CoPrompt",
-}
 _CFGS = (("vit_b16", "ViT-B/16"), ("rn50_", "RN50"), ("vit_b32", "ViT-B/32"))
 
 
-def read_run(
-    path: str, place: Place | None, experiment: str, *, settings: bool, names: set[str]
-) -> Row:
+def read_run(path: str, place: Place, experiment: str, *, settings: bool, names: set[str]) -> Row:
     """Return the run in a folder.
 
     Args:
-        place: what its path says, None for one by hand.
+        place: what its path says.
         settings: whether to read the configuration at the head of its log.
         names: of what lies in the folder.
     """
     record = read_record(path) if "result.json" in names else {}
     result = result_of(record) if record else None
-    if place is None:
-        row = _by_hand(Path(path), record)
-        return _with_record(row, record, result) if result else row
     row = placed(path, place, experiment)
     logs = _logs(path, names)
     row["config"] = logs[0] if logs else None
@@ -104,25 +92,6 @@ def _trained(path: str, place: Place, names: set[str]) -> bool | None:
         return not place.tests_only
     folders = [name for name in names if "." not in name]
     return True if any(Path(path).glob("*/model*.pth.tar*") if folders else ()) else None
-
-
-def _by_hand(path: Path, record: Mapping[str, Any]) -> Row:
-    """Return a run that no layout names, by its result.json and the head of its log."""
-    log = read_ended_log(path)
-    head = log.head if log else {}
-    shots, seed = number(record.get("shots")), number(record.get("seed"))
-    return {
-        **{"experiment": path.parent.name, "layout": layouts.OTHER, "mode": ""},
-        "trainer": str(record.get("trainer") or ""),
-        "cfg": Path(head.get("config_file", "")).stem,
-        "dataset": Path(head.get("dataset_config_file", "")).stem or str(record.get("dataset", "")),
-        **{"shots": int(shots or 0), "seed": -1 if seed is None else int(seed)},
-        "subset": str(record.get("subsample_classes") or "all"),
-        **{"split": "test", "folder": str(path), "state": MISSING, "from_log": False},
-        "reason": "result.json holds no accuracy",
-        "trained": log.trained if log else None,
-        "config": str(log.path) if log else None,
-    }
 
 
 def _with_record(row: Row, record: Mapping[str, Any], result: RunResult) -> Row:
@@ -183,20 +152,18 @@ def without_result(row: Row, console: Path) -> Row:
 
 
 def _add_settings(row: Row) -> None:
-    """Add what the head of the log says of the configuration, where result.json does not."""
+    """Add what the head of the log says of the configuration: result.json does not hold the words
+    of the command line, an older one not the backbone."""
     text = ""
     with contextlib.suppress(OSError), open(row["config"] or os.devnull, "rb") as file:
         text = file.read(_HEAD).decode(errors="replace")
     opts = re.search(r"^opts: (.*)$", text, re.MULTILINE)
     row["settings"] = _options(opts[1].strip()) if opts else ""
     tree = text.partition("** Config **")[2].partition("\nCollecting")[0]
-    plain = row["trainer"].removesuffix("DePT").upper()
-    node = _NODES.get(plain, plain)
-    name = _value(tree, "MODEL", "BACKBONE", "NAME")
+    row["part"] = _joint_part(row["trainer"].removesuffix("DePT"), tree)
+    name = _block(tree, "BACKBONE").get("NAME", "")
     guess = next((found for start, found in _CFGS if f"{row['cfg']}_".startswith(start)), "")
     row["log_backbone"] = (os.path.basename(name) if name.count("/") > 1 else name) or guess
-    row["log_precision"] = _value(tree, "TRAINER", node, "PREC")
-    row["part"] = _joint_part(tree, node)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -210,31 +177,19 @@ def _options(text: str) -> str:
     return " ".join(f"{key} {value}" for key, value in pairs if key not in _OF_THE_PROTOCOL)
 
 
-def _value(tree: str, *keys: str) -> str:
-    """Return the value at a path of keys in a configuration as yacs prints it, else nothing."""
-    start, end = 0, len(tree)
-    for depth, key in enumerate(keys):
-        if depth:  # the block ends where a line is indented no further than its key
-            block = re.compile(rf"\n {{0,{2 * depth - 2}}}\S").search(tree, start)
-            end = min(end, block.start() + 1 if block else end)
-        words = f"\n{'  ' * depth}{key}:"
-        start = tree.find(words, max(0, start - 1), end)
-        if start < 0:
-            return ""
-        start += len(words)
-    return tree[start : tree.find("\n", start)].strip()
+def _block(tree: str, name: str) -> dict[str, str]:
+    """Return the values in a block of the second level of a configuration as yacs prints it."""
+    found = re.search(rf"^  {name}:\n((?:    .*\n)*)", tree, re.MULTILINE)
+    return dict(re.findall(r"^    (\w+): (.*)$", found[1], re.MULTILINE)) if found else {}
 
 
-def _joint_part(tree: str, node: str) -> str:
+def _joint_part(trainer: str, tree: str) -> str:
     """Return which variant of a trainer for joint datasets it is; empty for other trainers."""
-    if not node.startswith("MTCOOP"):
-        return ""
-    flags = {key: _value(tree, "TRAINER", node, key) for key in ("CSC", "CLASS_CSC", "TASK_CSC")}
-    on = {key: value == "True" for key, value in flags.items()}
-    if node == "MTCOOP" and flags["CSC"]:
-        class_part = ("CS" if on["CLASS_CSC"] else "CA") if on["CSC"] else "NA"
-        return f"{class_part}{'TS' if on['TASK_CSC'] else 'TA'}"
-    if node == "MTCOOPH" and flags["CSC"]:
-        both = (flags["CSC"], _value(tree, "TRAINER", node, "TSC"))
-        return "shared" if both == ("False", "False") else "by class or task"
+    if trainer in ("SoftCPT", "MTCoOp") and (flags := _block(tree, "MTCOOP")):
+        of_classes = "CS" if flags.get("CLASS_CSC") == "True" else "CA"
+        of_tasks = "TS" if flags.get("TASK_CSC") == "True" else "TA"
+        return f"{of_classes if flags.get('CSC') == 'True' else 'NA'}{of_tasks}"
+    if trainer in ("SoftCPTHard", "MTCoOpHard") and (flags := _block(tree, "MTCOOPH")):
+        shared = flags.get("CSC") == flags.get("TSC") == "False"
+        return "shared" if shared else "by class or task"
     return ""

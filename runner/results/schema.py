@@ -26,12 +26,6 @@ def columns() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def as_markdown() -> str:
-    """Return the columns as a table for the documentation."""
-    rows = [f"| `{c['column']}` | {DTYPES[c['kind']]} | {c['meaning']} |" for c in columns()]
-    return "\n".join(["| column | dtype | what it says |", "|---|---|---|", *rows])
-
-
 @cache
 def _stated(provenance: bool) -> list[tuple[str, tuple[str, ...], str]]:
     """Return (column, path, kind) of what stands in a result.json, of its provenance or not."""

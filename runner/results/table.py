@@ -1,5 +1,7 @@
 """Find the runs below output folders, whoever laid them out, and make one table of them."""
 
+import contextlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,29 +17,27 @@ from runner.results import layouts
 from runner.results.layouts import Place
 from runner.results.lines import VARIANTS
 from runner.results.reading import Row, placed, read_run, without_result
-from runner.results.schema import DTYPES, PROVENANCE, columns, from_record
+from runner.results.schema import DONE, DTYPES, PROVENANCE, columns, from_record
 
 _DEEPEST = 5  # parts between the folder that holds `console` and the folder of a run
 _SEED = re.compile(r"seed(\d+)")
+logger = logging.getLogger(__name__)
 
 
 def load_runs(
     *folders: str | Path,
     mode: str = "",
     settings: bool = True,
-    unreadable: list[Path] | None = None,
 ) -> pd.DataFrame:
     """Return a row for every run below `folders` and each of its tasks, also of failed runs, in the
-    order of where they lie; columns.csv beside this file says what the
-    columns are. Links are
-    followed; what lies twice counts once. An experiment's name that runs of two folders have is
-    told apart by the folder's.
+    order of where they lie; columns.csv beside this file says what the columns are. Links are
+    followed; what lies twice counts once; what may not be read is logged. An experiment's name that
+    runs of two folders have is told apart by the folder's.
 
     Args:
         mode: `xd`, `dg` or `fs`: what runs follow whose folders do not say it.
-        settings: whether to read configurations from the logs too: `settings`, `part`, and
-            `backbone` and `precision` of older runs.
-        unreadable: takes the folders that could not be looked into.
+        settings: whether to read configurations from the logs too: `settings`, `part`, and the
+            `backbone` of older runs.
 
     Raises:
         UserError: no such folder, one that may not be read, or no run in it.
@@ -45,7 +45,7 @@ def load_runs(
     found: dict[str, tuple[int, Row]] = {}
     paths = [Path(folder).expanduser() for folder in folders]
     for place, folder in enumerate(paths):
-        for row in _collect(folder, mode, settings, unreadable):
+        for row in _collect(folder, mode, settings):
             name = row["folder"]
             found.setdefault(os.path.realpath(name) if len(paths) > 1 else name, (place, row))
     homes: dict[str, set[int]] = {}
@@ -83,51 +83,43 @@ def _by_task(row: Row) -> Iterator[Row]:
     row["stated"] = bool(row.get(PROVENANCE))
     for place, task in enumerate(row.get("tasks") or (None,)):
         each = row | from_record(row, provenance=True, task=place) if row["stated"] else row
-        for name in ("backbone", "precision"):  # where result.json does not state them
-            each[name] = each.get(name) or row.get(f"log_{name}")
+        each["backbone"] = each.get("backbone") or row.get("log_backbone")  # of an older run
         if task:
             own = {"task": task.name, "task_dataset": task.dataset, "accuracy": task.metric}
             each = each | own | {"split_note": task.split_note}
         yield each
 
 
-def _collect(folder: Path, mode: str, settings: bool, unreadable: list[Path] | None) -> list[Row]:
+def _collect(folder: Path, mode: str, settings: bool) -> list[Row]:
     try:
         if not folder.is_dir():
             what = "a file" if folder.exists() else "no such folder"
             raise UserError(f"{folder}: {what}; give the folder of runs")
     except PermissionError as error:
         raise UserError(may_not_be_read(closed_place(folder.absolute()))) from error
-    closed = [] if unreadable is None else unreadable
     top = folder.absolute()
+    closed: list[Path] = []
     consoles = [path / "console" for path in top.parents[:_DEEPEST]]  # of what lies in a step
     rows: list[Row] = []
     experiments: dict[str, str] = {}  # by the folder of seeds
     for path, place, names in _walk(top, closed, consoles):
         above = os.path.dirname(path)
         if above not in experiments:
-            root = place.root(Path(path)) if place else None
-            experiments[above] = _experiment(root, top) if root else os.path.basename(above)
-        try:
-            row = read_run(path, place, experiments[above], settings=settings, names=names)
-        except PermissionError as error:  # it can be listed, but not looked into
-            closed.append(_closed(error, Path(path)))
-            continue
-        row["written"] = _written(row, place, names)
+            experiments[above] = _experiment(place.root(Path(path)), top)
+        row = read_run(path, place, experiments[above], settings=settings, names=names)
+        console = str(place.console(Path(path))) if row["state"] != DONE else ""
+        row["written"] = _written(f"{path}/result.json", row["config"], console)
         rows.append(row)
     if top not in closed:
-        rows += _only_consoles({row["folder"] for row in rows}, consoles, top, closed)
-    closed[:] = dict.fromkeys(closed)
+        rows += _only_consoles({row["folder"] for row in rows}, consoles, top)
     if not rows and closed:
         raise UserError([may_not_be_read(path) for path in closed])
     if not rows:
         raise UserError(f"{folder}: no run below it; looked for {layouts.LOOKED_FOR}")
+    for each in closed:
+        logger.warning("%s: may not be read, so nothing of it is here", shown(each))
     _add_modes(rows, mode)
     return sorted(rows, key=lambda row: natural(row["folder"]))
-
-
-def _closed(error: PermissionError, path: Path) -> Path:
-    return closed_place(Path(error.filename).parent if error.filename else path)
 
 
 def natural(text: str) -> list[tuple[int, str]]:
@@ -136,44 +128,41 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def _walk(
-    top: Path, unreadable: list[Path], consoles: list[Path]
-) -> Iterator[tuple[str, Place | None, set[str]]]:
+    top: Path, closed: list[Path], consoles: list[Path]
+) -> Iterator[tuple[str, Place, set[str]]]:
     """Yield folders of runs with the names in them, those by links last; below such a folder
-    nothing is looked for. Folders of console files go to `consoles`."""
-    seen: set[tuple[int, int]] | None = None  # asked for from the first link on
-    visited: list[str] = []
-    waiting, links = [str(top)], list[str]()
+    nothing is looked for. Folders that may not be read go to `closed`, those of console files to
+    `consoles`."""
+    seen: set[str] = set()  # paths without links
+    waiting, links = [(str(top), os.path.realpath(top))], list[tuple[str, str]]()
     above: dict[str, Place] = {}  # by the folder of seeds
     while waiting or links:
-        if not waiting and seen is None:
-            seen = set(map(_identity, visited))
-        path = waiting.pop() if waiting else links.pop(0)
-        try:
-            if seen is not None and (identity := _identity(path)) in seen:
-                continue
-            entries = list(os.scandir(path))
-        except OSError:
-            unreadable.append(Path(path))
+        path, real = waiting.pop() if waiting else links.pop(0)
+        if real in seen:
             continue
-        if seen is None:
-            visited.append(path)
-        else:
-            seen.add(identity)
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            closed.append(Path(path))
+            continue
         names = {entry.name for entry in entries}
         found = _place(path, names, above)
-        if found or ("result.json" in names and "trainer" in read_record(path)):
+        if found is None and "result.json" in names and "trainer" in (record := read_record(path)):
+            found = layouts.by_hand(record)
+        if found:
             yield path, found, names
             continue
         if os.path.basename(path) == "console":
             consoles.append(Path(path))
-        for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
-            if not entry.name.startswith(".") and _is_folder(entry):
-                (links if entry.is_symlink() else waiting).append(entry.path)
-
-
-def _identity(path: str) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                # isdir takes a link in a circle for none
+                links += [(entry.path, os.path.realpath(entry))] if os.path.isdir(entry) else []
+            elif entry.is_dir():
+                waiting.append((entry.path, f"{real}/{entry.name}"))
 
 
 def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
@@ -188,27 +177,13 @@ def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
     return None
 
 
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link in a circle
-        return False
-
-
-def _written(row: Row, place: Place | None, names: set[str]) -> float | None:
-    """Return when a run has last said anything."""
-    paths = [f"{row['folder']}/result.json"] if "result.json" in names else []
-    paths += [row["config"]] if row["config"] else []
-    if place and place.layout == layouts.RUNNER:
-        paths.append(layouts.console_of(row["folder"], place.depth))
-    return max(map(_modified, paths), default=0.0) or None
-
-
-def _modified(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
+def _written(*paths: str | None) -> float | None:
+    """Return when a run has last said anything in its files."""
+    times = []
+    for path in filter(None, paths):
+        with contextlib.suppress(OSError):
+            times.append(os.stat(path).st_mtime)
+    return max(times, default=None)
 
 
 def _experiment(root: Path, top: Path) -> str:
@@ -219,25 +194,17 @@ def _experiment(root: Path, top: Path) -> str:
     return "/".join(root.parts[-2:]) if root.name.startswith("weights-") else root.name
 
 
-def _only_consoles(
-    known: set[str], consoles: Sequence[Path], top: Path, closed: list[Path]
-) -> list[Row]:
-    """Return the runs of this runner that ended before they had a folder."""
-    made = []
+def _only_consoles(known: set[str], consoles: Sequence[Path], top: Path) -> Iterator[Row]:
+    """Yield the runs of this runner that ended before they had a folder."""
     for console in sorted(path for folder in consoles for path in folder.glob("*.txt")):
         if not (found := layouts.console_place(console.name)):
             continue
         place, below = found
         root = console.parent.parent
         folder = root.joinpath(*below)
-        if str(folder) in known or not folder.is_relative_to(top):
-            continue
-        row = placed(str(folder), place, _experiment(root, top))
-        try:
-            made.append({**without_result(row, console), "written": _modified(str(console))})
-        except PermissionError as error:
-            closed.append(_closed(error, folder))
-    return made
+        if str(folder) not in known and folder.is_relative_to(top):
+            row = placed(str(folder), place, _experiment(root, top))
+            yield {**without_result(row, console), "written": _written(str(console))}
 
 
 def _add_modes(rows: Sequence[Row], wanted: str) -> None:

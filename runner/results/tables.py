@@ -161,8 +161,11 @@ class Table:
         return cells
 
     def lacking(self, line: str, measure: str) -> str:
-        """Return what stands in place of a mean that is not there: `odd` or `missing`."""
-        return "odd" if (line, measure.replace(MEAN_OF_H, "H")) in self.odd else "missing"
+        """Return what stands in place of a mean that is not there: `odd`, `missing`, or `-` where
+        it is not asked for."""
+        if (line, measure.replace(MEAN_OF_H, "H")) in self.odd:
+            return "odd"
+        return "missing" if measure in self.columns or len(self.columns) > 1 else "-"
 
     def only(self, column: str) -> "Table":
         """Return the same with one of its columns."""
@@ -208,27 +211,25 @@ def harmonic_mean(base: npt.ArrayLike, new: npt.ArrayLike) -> Values:
         return np.where((base <= 0) | (new <= 0), 0.0, 2 / (1 / base + 1 / new))
 
 
-def fill(
-    table: Table, runs: Sequence[tuple[Row, str]], datasets: Sequence[str], source: str = ""
-) -> Table:
+def fill(table: Table, runs: Sequence[Row], datasets: Sequence[str], source: str = "") -> Table:
     """Return a table with its lines and what stands behind them.
 
     A run over several tasks fills a row for each. Its rows are unknown until one such run has
     ended: until then the dataset has a row of its own.
 
     Args:
-        runs: rows of runs that have ended, each with its column, ANY for all.
+        runs: rows of runs that have ended, each with the `column` it stands in, ANY for all.
         datasets: those of the table, without the `source` of xd and dg.
     """
     names = [source, *datasets] if source else list(datasets)
-    rows = _rows_of_datasets(names, [row for row, _ in runs], table.mode)
+    rows = _rows_of_datasets(names, runs, table.mode)
     place: dict[str, int] = {}  # of a run's next task
     behind: dict[tuple[str, str], list[Row]] = {}
-    for row, column in runs:
+    for row in runs:
         number = place[row["folder"]] = place.get(row["folder"], -1) + 1
         if number < len(rows[row["dataset"]]):
             name = rows[row["dataset"]][number]
-            for each in table.columns if column == ANY else (column,):
+            for each in table.columns if row["column"] == ANY else (row["column"],):
                 behind.setdefault((name, each), []).append(row)
     lines = lines_of(table.mode, source, datasets, rows)
     return replace(table, lines=lines, behind=behind)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from runner.files.records import RunResult, mistake_in, tail
 from runner.files.writing import atomic_write, shown
-from runner.launch.schedule import USER_MISTAKE, Failure, Outcome
+from runner.launch.schedule import USER_MISTAKE, Outcome
 from runner.plan.grid import VALIDATION
-from runner.plan.jobs import Job, Study, jobs_of
+from runner.plan.jobs import Study
 
 if TYPE_CHECKING:
     from runner.results.tables import Table
@@ -34,49 +34,48 @@ def write_tables(
     """
     from runner.results.groups import tables_of
 
-    groups: dict[tuple[str, Path | None], list[tuple[Study, Table]]] = {}
-    for study, table in zip(studies, tables_of(studies, results), strict=True):
-        groups.setdefault((study.mode.name, study.ranking), []).append((study, table))
-    for (_, ranking), group in groups.items():
-        known = [(study, table) for study, table in group if table.behind]
+    groups: dict[tuple[str, Path | None], list[Table]] = {}
+    for table in tables_of(studies, results):
+        groups.setdefault((table.mode.name, table.ranking), []).append(table)
+    for (_, ranking), tables in groups.items():
+        known = [table for table in tables if table.behind]
         if ranking and known:
-            _write_grid(ranking, group, rank_by)
+            trains = any(job.kind == "train" for study in studies for job in study.jobs)
+            _write_grid(ranking, tables, rank_by, trains=trains)
         elif known:
             _write_comparison(known, together)
-    missing = [job.name for job in jobs_of(studies) if job.name not in results]
-    missing += [name for study in studies for name in study.absent]
-    if missing and any(table.behind for group in groups.values() for _, table in group):
-        print(f"missing: {', '.join(missing)}")
 
 
-def _write_comparison(measured: Sequence[tuple[Study, "Table"]], together: str) -> None:
+def _write_comparison(tables: Sequence["Table"], together: str) -> None:
     from runner.show.picture import write_picture
     from runner.show.published_csv import ranking_csv
-    from runner.show.screen import render
+    from runner.show.text import legend, render
 
-    tables = [table for _, table in measured]
-    print(f"\n{render(tables)}\n")
+    print(f"\n{render(tables)}\n\n{legend(tables, alone=len(tables) == 1)}\n")
     _write_csv(tables)
-    place = _joint_path([study for study, _ in measured], together)
-    if len(measured) > 1:
+    place = tables[0].csv.with_suffix("")
+    if len(tables) > 1:  # in a folder named for all of them
+        folder = together or "+".join(dict.fromkeys(table.experiment for table in tables))[:120]
+        place = place.parents[1] / folder / tables[0].mode.name
         _write(place.with_suffix(".csv"), ranking_csv(tables), "table:  ")
     write_picture(place.with_suffix(".png"), tables)
     print(f"picture: {shown(place.with_suffix('.png'))}")
 
 
-def _write_grid(path: Path, group: Sequence[tuple[Study, "Table"]], rank_by: str) -> None:
-    from runner.results.ranking import rank
-    from runner.show.screen import grid_csv, render_grid
+def _write_grid(path: Path, tables: Sequence["Table"], rank_by: str, *, trains: bool) -> None:
+    from runner.plan.grid import TEST
+    from runner.show.grid import rank
+    from runner.show.text import tabulated
 
-    study, tables = group[0][0], [table for _, table in group]
-    trains = any(job.kind == "train" for each, _ in group for job in each.jobs)
-    ranking = rank(tables, rank_by, trains=trains)
-    label = study.label.replace(f"/{study.point.folder}", "")
-    print(f"\n{label}, --mode {study.mode.name}:\n\n{render_grid(ranking)}\n")
+    found, sentences = rank(tables, rank_by, trains=trains)
+    first, rows = tables[0], tabulated(found.to_numpy().tolist(), list(map(str, found)))
+    label = first.label.replace(f"/{first.point.folder}", "")
+    print(f"\n{label}, --mode {first.mode.name}:\n\n{rows}\n")
+    print("\n".join(sentences), end="\n\n")
     _write_csv(tables)
-    if ranking.by_test:
+    if rank_by == TEST:
         path = path.with_name(f"{path.stem}-chosen-on-test.csv")
-    _write(path, grid_csv(ranking), "ranking:")
+    _write(path, found.to_csv(index=False, lineterminator="\n"), "ranking:")
 
 
 def _write_csv(tables: Sequence["Table"]) -> None:
@@ -94,17 +93,6 @@ def _write(path: Path, text: str, what: str) -> None:
     print(f"{what} {shown(path)}")
 
 
-def _joint_path(studies: Sequence[Study], together: str) -> Path:
-    """Return the place of the picture, without ending. One study: beside its CSV; several: in a
-    folder named for all of them."""
-    names = list(dict.fromkeys(study.name for study in studies))
-    first = studies[0]
-    if len(studies) == 1:
-        return first.csv.with_suffix("")
-    folder = together or "+".join(names)[:120]
-    return first.csv.parent.parent / folder / first.mode.name
-
-
 def print_failures(outcome: Outcome) -> None:
     """Name each failed job with its command and the end of what it printed."""
     if not outcome.failures:
@@ -112,7 +100,13 @@ def print_failures(outcome: Outcome) -> None:
     number = len(outcome.failures)
     print(f"\n{number} run{'' if number == 1 else 's'} failed:")
     for failure in outcome.failures:
-        _print_failure(failure)
+        lines = tail(failure.job.console)
+        if failure.exit_code == USER_MISTAKE:
+            lines = list(mistake_in(failure.job.console)) or lines
+        print(f"\n{failure.job.name}: {failure.reason}")
+        print(f"  command: {shlex.join(failure.job.argv)}")
+        print(f"  log:     {shown(failure.job.console)}{', its end:' if lines else ''}")
+        print("".join(f"  | {line}\n" for line in lines), end="")
     if outcome.blocked:
         names = ", ".join(job.name for job in outcome.blocked)
         print(f"\nnot run, since their training failed: {names}")
@@ -124,15 +118,3 @@ def print_failures(outcome: Outcome) -> None:
     )
     for line in mistakes:
         print(line, file=sys.stderr)
-
-
-def _print_failure(failure: Failure) -> None:
-    job: Job = failure.job
-    print(f"\n{job.name}: {failure.reason}")
-    print(f"  command: {shlex.join(job.argv)}")
-    lines = tail(job.console)
-    if failure.exit_code == USER_MISTAKE:
-        lines = list(mistake_in(job.console)) or lines
-    print(f"  log:     {shown(job.console)}{', its end:' if lines else ''}")
-    for line in lines:
-        print(f"  | {line}")

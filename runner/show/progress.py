@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from runner.files.consoles import last_start
 from runner.files.records import RunResult
 from runner.launch.schedule import Failure
 from runner.output import duration
@@ -40,17 +39,13 @@ class Progress:
             done: those that need not run, for the accuracy so far.
             expected: seconds that a job takes, None where nothing is known.
         """
-        self._jobs = list(jobs)
+        self._total, self._width, self._failed = len(jobs), width, 0
         self._left = {job.name: job for job in jobs}
-        self._width = width
         self._known = {job.name: expected(job) for job in jobs}
         self._running: dict[str, float] = {}
-        self._places: dict[str, str] = {}
         self._seconds: list[float] = []
-        self._failed = 0
         self._accuracies: dict[str, dict[str, list[float]]] = {}
-        self._begin = time.monotonic()
-        self._last_tick = 0.0
+        self._begin = self._last_tick = time.monotonic()
         for job, result in done:
             self._count(job, result)
         stream = stream or sys.stdout
@@ -59,22 +54,19 @@ class Progress:
         self._console = Console(file=stream, force_terminal=drawn, **plain)  # type: ignore[arg-type]
         self._live: Live | None = None
         if drawn:
-            settings = {"auto_refresh": False, "vertical_overflow": "crop"}
-            self._live = Live(Text(), console=self._console, **settings)  # type: ignore[arg-type]
+            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
             self._live.start()
             self._console.show_cursor()  # a runner that is killed could not give it back
 
     def started(self, job: Job) -> None:
         """A job runs now."""
         self._running[job.name] = time.monotonic()
-        self._places.pop(job.name, None)
 
     def finished(self, job: Job, result: RunResult, seconds: float | None) -> None:
         """A job has left its result; `seconds` is None where another runner has run it."""
-        how = "by another runner"
         if seconds is not None:
             self._seconds.append(seconds)
-            how = f"in {duration(seconds)}"
+        how = "by another runner" if seconds is None else f"in {duration(seconds)}"
         self._close(job)
         self._count(job, result)
         self._line(f"{job.name}: {result.accuracy:.2f}% {how}")
@@ -121,10 +113,10 @@ class Progress:
         self._left.pop(job.name, None)
 
     def _line(self, text: str) -> None:
-        over = len(self._jobs) - len(self._left)
+        over = f"{self._total - len(self._left)}/{self._total}"
         left = self._time_left()
         rest = f", about {duration(left)} left" if left else ""
-        self._say(f"{time.strftime('%H:%M:%S')}  {text}  [{over}/{len(self._jobs)}{rest}]")
+        self._say(f"{time.strftime('%H:%M:%S')}  {text}  [{over}{rest}]")
 
     def _say(self, text: str) -> None:
         if self._live:
@@ -132,30 +124,18 @@ class Progress:
         self._console.print(text, soft_wrap=True)
 
     def _numbers(self) -> str:
-        total, running = len(self._jobs), len(self._running)
-        done = total - len(self._left) - self._failed
+        running = len(self._running)
+        done = self._total - len(self._left) - self._failed
         others = {"failed": self._failed, "running": running, "waiting": len(self._left) - running}
         more = [f"{number} {what}" for what, number in others.items() if number]
-        return ", ".join([f"{done} of {total} jobs done", *more])
+        return ", ".join([f"{done} of {self._total} jobs done", *more])
 
     def _block(self) -> Text:
         """The lines of the block, the most important first."""
-        left = self._time_left()
+        left, now = self._time_left(), time.monotonic()
         head = f"{self._numbers()}, about {duration(left)} to go" if left else self._numbers()
-        now = time.monotonic()
-        working = [
-            f"  {self._place(name)}{name}, {duration(now - since)}"
-            for name, since in self._running.items()
-        ]
-        return _text([head, *sorted(working), *self._accuracy_lines()])
-
-    def _place(self, name: str) -> str:
-        """Return where a job runs, `GPU 0: `, once its console file says so."""
-        if not self._places.get(name):
-            start = last_start(self._left[name].console)
-            begun = time.time() - (time.monotonic() - self._running[name])
-            self._places[name] = f"{start.place}: " if start and start.time > begun - 2 else ""
-        return self._places[name]
+        working = [f"  {name}, {duration(now - since)}" for name, since in self._running.items()]
+        return _text([head, *working, *self._accuracy_lines()])
 
     def _accuracy_lines(self) -> list[str]:
         """A line per experiment; of many those of which something is left to run first."""
@@ -163,10 +143,8 @@ class Progress:
         order = sorted(self._accuracies, key=lambda name: name not in waiting)
         lines = []
         for name in order[:_SHOWN]:
-            means = [
-                f"{column} {fmean(values):.2f} ({len(values)})"
-                for column, values in self._accuracies[name].items()
-            ]
+            found = self._accuracies[name].items()
+            means = [f"{column} {fmean(values):.2f} ({len(values)})" for column, values in found]
             lines.append(f"  {name}: {', '.join(means)}")
         more = len(order) - _SHOWN
         return [*lines, f"  and {more} more experiments"] if more > 0 else lines
@@ -174,14 +152,15 @@ class Progress:
     def _time_left(self) -> float:
         """Estimate from what each run has taken before, else from the mean of those so far. No run
         that is at work ends before its own time."""
-        now, remaining = time.monotonic(), []
+        now = time.monotonic()
         mean = fmean(self._seconds) if self._seconds else 0.0
-        for name in self._left:
-            if seconds := self._known[name] or mean:
-                remaining.append(max(0.0, seconds - (now - self._running.get(name, now))))
-        if not remaining:
-            return 0.0
-        return max(sum(remaining) / max(1, min(self._width, len(remaining))), max(remaining))
+        remaining = [
+            max(0.0, seconds - (now - self._running.get(name, now)))
+            for name in self._left
+            if (seconds := self._known[name] or mean)
+        ]
+        together = max(1, min(self._width, len(remaining)))
+        return max(sum(remaining) / together, *remaining, 0.0)
 
 
 def _text(lines: Sequence[str]) -> Text:

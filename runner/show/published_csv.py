@@ -72,19 +72,14 @@ def ranking_csv(tables: Sequence[Table]) -> str:
         [table.label, *(mean_text(table, line.name, measure) for _, line, measure in columns)]
         for table in ranked(tables)
     ]
-    return csv_text(["experiment", *(heading for heading, _, _ in columns)], rows)
+    frame = pd.DataFrame(rows, columns=["experiment", *(heading for heading, _, _ in columns)])
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def mean_text(table: Table, line: str, measure: str) -> str:
     """Return a mean with two decimals, nothing where there is none."""
     cell = table.cells.get((line, measure))
     return f"{cell.mean:.2f}" if cell else ""
-
-
-def csv_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a file of text fields."""
-    frame = pd.DataFrame(list(rows), columns=list(header))
-    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def _rounded(table: Table, decimals: int) -> Values:

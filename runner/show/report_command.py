@@ -22,8 +22,7 @@ def run(args: argparse.Namespace) -> int:
     files = [Path(name).expanduser() for name in (args.out, args.latex, args.markdown) if name]
     if len({path.resolve() for path in files}) < len(files):
         raise UserError("--out, --latex and --markdown name the same file twice; name one each")
-    unreadable: list[Path] = []
-    runs = load_runs(*args.folders, unreadable=unreadable)
+    runs = load_runs(*args.folders)
     require_result(runs, " ".join(args.folders))
     report = make_report(args.folders, runs, args.baseline)
     known = {name for s in report.sections for m in s.methods for name in (m.label, m.trainer)}
@@ -31,8 +30,6 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"--baseline {args.baseline}: no such method{did_you_mean(args.baseline, known)}"
         )
-    for path in unreadable:
-        print(f"{shown(path)}: may not be read, so nothing of it is here")
     made = datetime.datetime.now().astimezone().strftime("Written %Y-%m-%d %H:%M %Z.")
     for name, what, template in (
         (args.out, "page:    ", "page.html"),

@@ -22,15 +22,12 @@ def run(args: argparse.Namespace) -> int:
     if out.suffix == ".parquet" and not importlib.util.find_spec("pyarrow"):
         raise UserError(f"--out {args.out}: Parquet needs pyarrow (pip install pyarrow); or .csv")
 
-    unreadable: list[Path] = []
-    runs = load_runs(*args.folders, unreadable=unreadable)
+    runs = load_runs(*args.folders)
     buffer = io.BytesIO()
     if out.suffix == ".csv":
         runs.to_csv(buffer, index=False, lineterminator="\n")
     else:
         runs.to_parquet(buffer)
-    for path in unreadable:
-        print(f"{shown(path)}: may not be read, so nothing of it is here")
     atomic_write(out, buffer.getvalue())
     print(f"table:   {shown(out)}, {len(runs)} rows")
     return 0

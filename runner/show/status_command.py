@@ -3,19 +3,18 @@
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from runner.files.consoles import last_start
 from runner.files.records import tail
-from runner.files.writing import shown
 from runner.output import duration
 from runner.plan.job_folders import read_plan
 from runner.results import layouts
-from runner.results.groups import rows_of
-from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED, MISSING, RUNNING
 from runner.results.table import load_runs
 
@@ -28,44 +27,38 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no such folder, or nothing in it; one line.
     """
-    unreadable: list[Path] = []
-    table = load_runs(Path(args.directory), settings=False, unreadable=unreadable)
-    runs = table.drop_duplicates("folder")
-    named = rows_of(runs[runs["state"].isin([RUNNING, FAILED])])
-    for name, found in runs.groupby("experiment", sort=False):
-        print("\n".join(_lines(str(name), found, [r for r in named if r["experiment"] == name])))
-    for path in unreadable:
-        print(f"{shown(path)}: may not be read, so nothing of it is here")
+    table = load_runs(Path(args.directory), settings=False)
+    for name, runs in table.drop_duplicates("folder").groupby("experiment", sort=False):
+        print("\n".join(_lines(str(name), runs)))
     return 0
 
 
-def _lines(experiment: str, runs: pd.DataFrame, named: Sequence[Row]) -> list[str]:
-    """Return what is said of an experiment; `named`: its runs that are at work or failed."""
-
+def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
+    """Return what is said of an experiment."""
     planned: dict[str, str] = {}  # names of the runs by their folders
     one_of_each = {os.path.dirname(folder): folder for folder in runs["folder"]}.values()
     for root in dict.fromkeys(path.parent.parent for path in map(_console, one_of_each) if path):
         planned |= {str(folder): name for folder, name in read_plan(root).items()}
-    states = runs["state"].value_counts().to_dict()
-    waiting = len(planned.keys() - set(runs["folder"]))
-    states[MISSING] = states.get(MISSING, 0) + waiting
-    counts = [(state, states.get(state, 0)) for state in (DONE, RUNNING, FAILED, MISSING)]
-    said = [f"{number} {state}" for state, number in counts if number or state == DONE]
+    states = Counter(runs["state"])
+    states[MISSING] += len(planned.keys() - set(runs["folder"]))
+    said = [f"{states[s]} {s}" for s in (DONE, RUNNING, FAILED, MISSING) if states[s] or s == DONE]
     written = runs["written"].max()
-    age = duration(max(0.0, time.time() - written)) if written > 0 else ""
-    progress = f"; last progress {age} ago" if age else ""
-    lines = [f"{experiment}: {', '.join(said)}, of {len(runs) + waiting}{progress}"]
+    age = f"; last progress {_since(written)} ago" if written > 0 else ""
+    lines = [f"{experiment}: {', '.join(said)}, of {states.total()}{age}"]
     if accuracy := _accuracy(runs):
         lines.append(f"  accuracy so far: {accuracy}")
-    for each in named:
-        if each["state"] == RUNNING:
-            lines += _at_work(each["folder"], _name(each, planned))
-    failed = [each for each in named if each["state"] == FAILED]
-    for each in failed[:_FAILURES]:
-        lines.append(f"  failed:  {_name(each, planned)}: {_printable(each['reason'])}")
+    for _, run in runs[runs["state"] == RUNNING].iterrows():
+        lines += _at_work(run["folder"], _name(run, planned))
+    failed = runs[runs["state"] == FAILED]
+    for _, run in failed.head(_FAILURES).iterrows():
+        lines.append(f"  failed:  {_name(run, planned)}: {_printable(run['reason'])}")
     if len(failed) > _FAILURES:
         lines.append(f"  failed:  and {len(failed) - _FAILURES} more")
     return lines
+
+
+def _since(moment: float) -> str:
+    return duration(max(0.0, time.time() - moment))
 
 
 def _console(folder: str) -> Path | None:
@@ -73,22 +66,18 @@ def _console(folder: str) -> Path | None:
     return place.console(Path(folder)) if place and place.layout == layouts.RUNNER else None
 
 
-def _name(each: Row, planned: dict[str, str]) -> str:
-    words = [each["dataset"], f"shots{each['shots']}", f"seed{each['seed']}", each["subset"]]
-    return planned.get(each["folder"]) or " ".join(words)
+def _name(run: Any, planned: Mapping[str, str]) -> str:
+    words = f"{run['dataset']} shots{run['shots']} seed{run['seed']} {run['subset']}"
+    return planned.get(run["folder"], words)
 
 
 def _at_work(folder: str, name: str) -> list[str]:
     """Where a run is, since when, and what it has said last."""
-    console = _console(folder)
-    if console is None:
-        return [f"  running: {name}"]
-    words = [name]
-    if start := last_start(console):
-        words += [start.place] if start.place else []
-        words.append(f"since {duration(max(0.0, time.time() - start.time))}")
-    last = [f"    | {_printable(line)}" for line in tail(console, 1)]
-    return [f"  running: {', '.join(words)}", *last]
+    if (console := _console(folder)) and (start := last_start(console)):
+        place = f", on {start.place}" if start.place else ""
+        name = f"{name}{place}, since {_since(start.time)}"
+    last = [f"    | {_printable(line)}" for line in tail(console, 1)] if console else []
+    return [f"  running: {name}", *last]
 
 
 def _accuracy(runs: pd.DataFrame) -> str:

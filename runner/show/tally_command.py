@@ -13,19 +13,10 @@ from runner.results.schema import DONE
 from runner.results.table import load_runs
 from runner.results.tables import Table
 from runner.show.published_csv import ranking_csv, table_csv
-from runner.show.tally_text import legend, render
+from runner.show.text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
 LONG = "runs.csv"
-# Columns of the file of all runs, where they are not those of the table.
-RUN_COLUMNS = (
-    *("experiment", "layout", "mode", "trainer", "cfg", "dataset", "shots", "seed", "subset"),
-    *("split", "state", "reason", "accuracy", "error_rate", "macro_f1", "val_accuracy"),
-    *("from_log", "trained", "epochs", "num_test", "trainable_parameters", "peak_memory_mb"),
-    *("seconds_build", "seconds_train", "seconds_test", "seconds_per_epoch"),
-    *("test_images_per_second", "tasks", "split_note", "device", "versions"),
-    *("commit", "key", "folder", "config"),
-)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,30 +26,24 @@ def run(args: argparse.Namespace) -> int:
         UserError: no run, no result, or tables of several modes for one file; one line.
     """
     folder = Path(args.directory).expanduser()
-    unreadable: list[Path] = []
-    runs = load_runs(folder, mode=args.mode, settings=False, unreadable=unreadable)
+    runs = load_runs(folder, mode=args.mode, settings=False)
     tables = make_tables(runs, args.mode)
-    if args.mode and not tables:
-        counts = runs["mode"].replace("", "no mode (by hand)").value_counts(sort=False)
-        found = ", ".join(f"{number} of {mode}" for mode, number in counts.items())
-        raise UserError(f"{folder}: no run of mode {args.mode}; there are {found}")
-    require_result(runs, str(folder))
     measured = [table for table in tables if table.behind]
     if args.mode and not measured:
-        lines = "; ".join(line for table in tables for line in table.absent[:1])
-        raise UserError(f"{folder}: no run of mode {args.mode} with a result; {lines}")
+        counts = runs["state"].str.cat(runs["mode"].replace("", "no mode"), " of ").value_counts()
+        found = ", ".join(f"{number} {what}" for what, number in counts.items())
+        raise UserError(f"{folder}: no run of mode {args.mode} with a result; there are {found}")
+    require_result(runs, str(folder))
     files = _files(args, folder, measured, runs)
     for table in tables:
-        print(f"{render(table)}\n" if table in measured else _without_result(table))
+        print(f"{render([table])}\n" if table in measured else _without_result(table))
     if measured:
-        print(f"{legend(measured)}\n")
+        print(f"{legend(measured, alone=True)}\n")
     for row in rows_of(runs[runs["mode"] == ""]):
         value = f"{row['accuracy']:.2f}" if row["state"] == DONE else f"none, {row['reason']}"
         what = f"{row['trainer']} {row['dataset']} seed{row['seed']}, {row['subset']} classes"
         place = shown(Path(row["folder"]))
         print(f"in no table, by hand: {what}: accuracy {value} ({place})")
-    for path in unreadable:
-        print(f"{shown(path)}: may not be read, so nothing of it is here")
     for path, text in files:
         atomic_write(path, text)
         print(f"table:   {shown(path)}")
@@ -103,20 +88,7 @@ def _files(
             for table in tables
         ]
         long = long or out / LONG
-    return [*files, (long, _long_csv(runs))] if long else files
-
-
-def _long_csv(runs: pd.DataFrame) -> str:
-    """Return a row a run, unrounded, empty fields where a run left nothing; tasks as `name=value`
-    joined by `;`."""
-    found = runs.drop_duplicates("folder").assign(accuracy=lambda rows: rows["overall"], tasks="")
-    joint = runs[(runs["task"] != "") | (runs["task_dataset"] != "")]
-    for folder, tasks in joint.groupby("folder"):
-        names = tasks["task_dataset"].where(tasks["task_dataset"] != "", tasks["task"])
-        names = tasks["task"] if names.duplicated().any() else names  # share a dataset
-        joined = ";".join(f"{n}={v}" for n, v in zip(names, tasks["accuracy"], strict=True))
-        found.loc[found["folder"] == folder, "tasks"] = joined
-    return found.to_csv(columns=list(RUN_COLUMNS), index=False, lineterminator="\n")
+    return [*files, (long, runs.to_csv(index=False, lineterminator="\n"))] if long else files
 
 
 def _without_result(table: Table) -> str:

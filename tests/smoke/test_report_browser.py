@@ -104,3 +104,13 @@ def test_a_screenshot_is_not_empty(page, size):
         lower = picture.convert("L").crop((0, size[1] // 2, *size))
         assert lower.getextrema()[0] < 100  # there is text in the lower half too
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
+
+
+@needs_browser
+def test_the_picture_of_the_documentation_is_made_of_runs(page):
+    picture = page.with_name("docs.png")
+    words = ("docs/pictures/report.py", page.parent / "outputs/coop", "--out", picture)
+    done = command.python(*words, "--height", "300")
+    assert done.returncode == 0, done.stderr
+    with PIL.open(picture) as shot:
+        assert shot.size == (760, 300) and len(shot.convert("RGB").getcolors(1 << 24)) > 10

@@ -18,7 +18,7 @@ def test_an_archive_is_scored_and_what_it_lacks_is_named(demo, rows, own_lab):
     done = demo(own_lab, *WORDS, "--datasets", "demo_digits,demo_shapes", "--weights", "zoo")
     assert "1 job: 0 done, 1 to run" in done.stdout
     assert "left out: coop demo_shapes shots1 seed1 test all (no checkpoint in zoo/" in done.stderr
-    assert "missing: coop demo_shapes shots1 seed1 test all" in done.stdout
+    assert "not there: coop demo_shapes shots1 seed1 test all" in done.stdout
     digits, shapes = rows(own_lab, "fs-CoOp-weights-zoo.csv")[:2]
     assert digits == rows(own_lab, "fs-CoOp.csv")[0]
     assert shapes == {"dataset": "demo_shapes", "shots1": ""}

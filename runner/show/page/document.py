@@ -7,32 +7,29 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from runner.files.records import mistake_in, tail
-from runner.results import layouts
 from runner.results.groups import rows_of
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
-from runner.results.tables import paired_test
+from runner.results.tables import Table, paired_test
+from runner.show import drawing
 from runner.show.page import plots
-from runner.show.page.comparison import Comparison, compare, comparison_sheets
-from runner.show.page.sections import Method, Section, make_sections
+from runner.show.page.comparison import compare, comparison_sheets
+from runner.show.page.sections import Section, make_sections
 from runner.show.page.sheets import (
     Sheet,
-    by_hand_sheet,
-    configuration_sheet,
     cost_sheet,
     runs_sheet,
     section_sheets,
     unfinished_sheet,
 )
-from runner.show.screen import odd_lines
+from runner.show.text import odd_lines
 
 _HERE = Path(__file__).parent
-_TAIL = 15  # lines
 _DRAWN = 4  # pairs of one section
 _LATEX = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -61,40 +58,28 @@ class Report:
     """What a report shows.
 
     Attributes:
-        runs: one row for each run.
+        runs: number of all runs; `left`: those without a result, failed ones first.
         baseline: label or trainer that the differences are taken to; without one a DePT variant
             stands against its plain method, else every method against zero-shot or the first.
     """
 
     folders: tuple[str, ...]
-    runs: tuple[Row, ...]
+    runs: int
+    left: tuple[Row, ...]
     sections: tuple[Section, ...]
     baseline: str = ""
 
     @cached_property
-    def comparisons(self) -> list[list[Comparison]]:
-        """Of each section."""
-        return [compare(section) for section in self.sections]
-
-    @cached_property
-    def left(self) -> list[Row]:
-        """The runs without a result, failed ones first."""
-        found = [row for row in self.runs if row["state"] != DONE]
-        return sorted(found, key=lambda row: row["state"] != FAILED)
-
-    @cached_property
-    def last_sheets(self) -> list[Sheet]:
-        """The tables behind all sections."""
-        sheets = [unfinished_sheet(self.left) if self.left else None, by_hand_sheet(self.runs)]
-        sheets.append(configuration_sheet(self.sections) if self.sections else None)
-        return [sheet for sheet in sheets if sheet]
-
-    @cached_property
     def sheets(self) -> list[tuple[str, list[Sheet]]]:
         """The tables by section, as LaTeX and Markdown have them."""
-        both = zip(self.sections, self.comparisons, strict=True)
-        named = [(s.title, [*section_sheets(s), *_more_sheets(s, found)]) for s, found in both]
-        return [*named, ("Runs", self.last_sheets)]
+        found = [
+            (each.title, [*section_sheets(each), *_more_sheets(each)]) for each in self.sections
+        ]
+        return [*found, *([("Runs", [self.unfinished])] if self.left else [])]
+
+    @property
+    def unfinished(self) -> Sheet:
+        return unfinished_sheet(self.left)
 
     @cached_property
     def colours(self) -> dict[str, int]:
@@ -102,56 +87,37 @@ class Report:
         labels = dict.fromkeys(m.label for section in self.sections for m in section.methods)
         return {label: number for number, label in enumerate(labels)}
 
-    def tails(self) -> Iterator[tuple[str, str]]:
-        """Yield (which run and file, its last lines) of runs without a result."""
-        for row in self.left:
-            lines, source = _last_lines(row)
-            name = f"{row['experiment']} {row['trainer']} {row['dataset']} seed {row['seed']}"
-            if lines:
-                yield f"Last lines: {name} ({source.name})", "\n".join(lines)
-
     def parts(self) -> Iterator[dict[str, Any]]:
         """Yield what the page shows of each section, by the names that its template has."""
-        kinds = [(section.protocol, section.joint, section.demo) for section in self.sections]
-        for place, section in enumerate(self.sections):
-            beside, methods = self.comparisons[place], section.methods
-            siblings = [n for n, kind in enumerate(kinds) if kind == kinds[place]]
-            siblings = siblings if len(siblings) > 1 and siblings[0] == place else []
-            every = [each for n in siblings for each in self.comparisons[n]]
-            found = pairs(section, self.baseline)
-            name = section.averages[0].name
+        for section in self.sections:
+            siblings = [each for each in self.sections if each.kind == section.kind]
+            siblings = siblings if len(siblings) > 1 and siblings[0] is section else []
+            methods, found = section.methods, pairs(section, self.baseline)
             yield {
                 "section": section,
-                "odd": odd_lines(method.table for method in methods),
-                "absent": [f"{m.label}: {line}" for m in methods for line in m.table.absent],
-                "labels": [method.label for method in methods],
-                "curve_labels": dict.fromkeys(
-                    method.label for n in siblings for method in self.sections[n].methods
-                ),
-                "curves": plots.curves([self.sections[n] for n in siblings], self.colours, every),
-                "curve_sources": dict.fromkeys(e.source.name for e in plots.first_sources(every)),
+                "odd": odd_lines(method for method in methods),
+                "absent": [f"{m.label}: {line}" for m in methods for line in m.absent],
+                "curve_labels": dict.fromkeys(m.label for each in siblings for m in each.methods),
+                "curves": plots.curves(siblings, self.colours),
                 "sheets": section_sheets(section),
-                "scatter": plots.scatter(section, self.colours, beside),
-                "printed": any({(name, "base"), (name, "new")} <= c.pairs.keys() for c in beside),
+                "scatter": plots.scatter(section, self.colours),
                 "pairs": found,
                 "bars": plots.differences(section, found[:_DRAWN]),
                 "drawn": _DRAWN,
                 "tests": [said for pair in found if (said := _tested(section, *pair))],
-                "beside": beside,
-                "more": _more_sheets(section, beside),
+                "more": _more_sheets(section),
                 "behind": [runs_sheet(section, method) for method in methods],
             }
 
 
-def _more_sheets(section: Section, comparisons: Sequence[Comparison]) -> list[Sheet]:
+def _more_sheets(section: Section) -> list[Sheet]:
     """Return the tables behind the pictures of a section."""
-    cost = cost_sheet(section)
-    return [*comparison_sheets(section, comparisons), *([cost] if cost else [])]
+    return [*comparison_sheets(section, compare(section)), cost_sheet(section)]
 
 
-def _tested(section: Section, method: Method, base: Method) -> str:
+def _tested(section: Section, method: Table, base: Table) -> str:
     """Return a sentence on the paired test over datasets, nothing where there is none."""
-    found = paired_test(method.table, base.table, section.main_measure)
+    found = paired_test(method, base, section.main_measure)
     if not found:
         return ""
     value = "< 0.001" if found[1] < 0.001 else f"= {found[1]:.3f}"
@@ -160,11 +126,12 @@ def _tested(section: Section, method: Method, base: Method) -> str:
 
 def make_report(folders: Sequence[str], runs: pd.DataFrame, baseline: str = "") -> Report:
     """Return what a table of runs amounts to."""
-    once = tuple(rows_of(runs.drop_duplicates("folder")))
-    return Report(tuple(folders), once, tuple(make_sections(runs)), baseline)
+    once = runs.drop_duplicates("folder")
+    left = sorted(rows_of(once[once["state"] != DONE]), key=lambda row: row["state"] != FAILED)
+    return Report(tuple(folders), len(once), tuple(left), tuple(make_sections(runs)), baseline)
 
 
-def pairs(section: Section, baseline: str = "") -> list[tuple[Method, Method]]:
+def pairs(section: Section, baseline: str = "") -> list[tuple[Table, Table]]:
     """Return each method with the one that it is compared with."""
     methods = section.methods
     if baseline:
@@ -177,17 +144,6 @@ def pairs(section: Section, baseline: str = "") -> list[tuple[Method, Method]]:
         if method.trainer.endswith("DePT") and method.trainer.removesuffix("DePT") in by_trainer
     ]
     return plain or [(method, methods[0]) for method in methods[1:]]
-
-
-def _last_lines(row: Row) -> tuple[Sequence[str], Path]:
-    folder = Path(row["folder"])
-    files = [folder / "exceptions.txt", *([Path(row["config"])] if row["config"] else [])]
-    if place := layouts.place(folder.parts):
-        console = place.console(folder)
-        if said := mistake_in(console):
-            return said, console
-        files.insert(0, console)
-    return next(((lines, path) for path in files if (lines := tail(path, _TAIL))), ((), folder))
 
 
 def printable(text: object) -> str:
@@ -228,5 +184,6 @@ def render(report: Report, template: str, *, made: str = "") -> str:
     )
     environment.filters |= {"tex": latex_text, "md": markdown_text}
     environment.globals["file"] = lambda name: Markup((_HERE / name).read_text(encoding="utf-8"))
-    text = environment.get_template(template).render(report=report, made=made)
+    with matplotlib.rc_context(drawing.PAGE):
+        text = environment.get_template(template).render(report=report, made=made)
     return f"{text.rstrip()}\n"

@@ -1,6 +1,6 @@
 "use strict";
 // A click on a heading sorts its table by that column; a second click turns the order round.
-for (const head of document.querySelectorAll("thead tr:last-child th")) {
+for (const head of document.querySelectorAll("thead th")) {
   const button = document.createElement("button");
   button.append(...head.childNodes);
   head.append(button);

@@ -26,27 +26,12 @@ Found = dict[tuple[bool, int, str, int], list[Table]]
 
 
 @dataclass(frozen=True)
-class Method:
-    """One row of a section's tables: an experiment's trainer.
-
-    Attributes:
-        label: tells it apart from the others of its section.
-        table: its numbers, of the lines that belong to the section.
-    """
-
-    label: str
-    table: Table
-
-    @property
-    def trainer(self) -> str:
-        return self.table.trainer
-
-
-@dataclass(frozen=True)
 class Section:
     """One protocol at one number of shots.
 
     Attributes:
+        methods: a row of its tables each, with the lines that belong to the section, and a label
+            that tells it apart from the others.
         protocol: `b2n`, `xd`, `dg`, `fs`, `mt`.
         shots: 0 where no run names them.
         joint: name of the joint dataset of `mt`.
@@ -55,14 +40,14 @@ class Section:
 
     protocol: str
     shots: int
-    methods: tuple[Method, ...]
+    methods: tuple[Table, ...]
     joint: str = ""
     demo: bool = False
 
     @cached_property
     def lines(self) -> list[Line]:
         """The columns of its tables: datasets or tasks, and averages."""
-        return merge([method.table.lines for method in self.methods])
+        return merge([method.lines for method in self.methods])
 
     @cached_property
     def averages(self) -> list[Line]:
@@ -71,7 +56,7 @@ class Section:
 
     @cached_property
     def measures(self) -> tuple[str, ...]:
-        return max((method.table.measures for method in self.methods), key=len)
+        return max((method.measures for method in self.methods), key=len)
 
     @property
     def main_measure(self) -> str:
@@ -84,6 +69,11 @@ class Section:
         return f"{TITLES[self.protocol]}{joint}{shots}{' (demo)' if self.demo else ''}"
 
     @property
+    def kind(self) -> tuple[str, str, bool]:
+        """What sections that differ in shots alone share."""
+        return self.protocol, self.joint, self.demo
+
+    @property
     def key(self) -> str:
         """A name for links within the page."""
         words = [self.protocol, str(self.shots), self.joint, "demo" if self.demo else ""]
@@ -92,7 +82,7 @@ class Section:
 
     def name(self, line: Line) -> str:
         """Return what a table calls a line, with a star where a split is not a published one."""
-        own = any(line.name in method.table.own_splits for method in self.methods)
+        own = any(line.name in method.own_splits for method in self.methods)
         return f"{line.name.removeprefix(f'{self.joint}/')}{'*' if own else ''}"
 
 
@@ -122,15 +112,14 @@ def make_sections(runs: pd.DataFrame) -> list[Section]:
 
 def _with_one_yaml(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with one name of a YAML for an experiment of this runner that has several,
-    each for other datasets: configs.py has such settings, and they are one method. Their own names
-    stand in a column `yaml`."""
+    each for other datasets: configs.py has such settings, and they are one method."""
     mode = runs["mode"].replace("dg", "xd")
     method = [runs["layout"], runs["experiment"], runs["trainer"], runs["shots"], mode]
     pairs = runs.assign(pair=runs["cfg"] + "\n" + runs["dataset"]).groupby(method)
     disjoint = pairs["pair"].transform("nunique") == pairs["dataset"].transform("nunique")
     joined = pairs["cfg"].transform(lambda names: "+".join(sorted(set(names))))
     one = disjoint & (runs["layout"] == layouts.RUNNER)
-    return runs.assign(yaml=runs["cfg"], cfg=runs["cfg"].mask(one, joined))
+    return runs.assign(cfg=runs["cfg"].mask(one, joined))
 
 
 def _views(table: Table, joint: str) -> Iterable[tuple[str, Table]]:
@@ -164,9 +153,9 @@ def _spread_zero_shot(found: Found) -> None:
             del found[place]
 
 
-def _labelled(tables: Sequence[Table]) -> tuple[Method, ...]:
-    """Return the methods by the shortest names that tell them apart: those without training first,
-    a plain one before its variants."""
+def _labelled(tables: Sequence[Table]) -> tuple[Table, ...]:
+    """Return the tables by the shortest names that tell them apart: those without training first, a
+    plain one before its variants."""
     names: list[Callable[[Table], str]] = [
         lambda table: table.experiment,
         lambda table: table.trainer,
@@ -178,5 +167,5 @@ def _labelled(tables: Sequence[Table]) -> tuple[Method, ...]:
         labels = [name(table) for table in tables]
         if len(set(labels)) == len(labels) and all(labels):
             break
-    methods = [Method(label, table) for label, table in zip(labels, tables, strict=True)]
+    methods = [replace(table, label=label) for label, table in zip(labels, tables, strict=True)]
     return tuple(sorted(methods, key=lambda m: (not m.trainer.startswith(_UNTRAINED), m.label)))

@@ -1,25 +1,21 @@
 """The tables of a report without a form yet: HTML, LaTeX and Markdown are made of the same
 entries."""
 
-import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.files.writing import shown
+from runner.results import layouts
 from runner.results.lines import Line
 from runner.results.provenance import shared_and_own
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
-from runner.results.table import natural
 from runner.results.tables import MEAN_OF_H, Spread, Table
-from runner.show.page.sections import Method, Section
-from runner.show.screen import OWN_SPLIT, marked
-from runner.show.tally_text import COSTS, costs
+from runner.show.page.sections import Section
+from runner.show.text import COSTS, OWN_SPLIT, costs, marked
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
-_WIDE = 60  # letters from which a cell may break
 H_NOTE = (
     "H: harmonic mean of the mean over seeds of base and of new; in averages, of the two averages "
     "(the published convention). Mean of H: the mean of each dataset's and seed's own."
@@ -32,7 +28,7 @@ COST_NOTES = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell.
+    """One cell that is more than a text.
 
     Attributes:
         text: what it says; of a number two decimals, or as its column has it.
@@ -52,45 +48,35 @@ class Entry:
     order: float | None = None
     link: str = ""
 
-    @property
-    def style(self) -> str:
-        """Its classes in the page's style sheet."""
-        long = "long" if len(self.text) > _WIDE else ""
-        return " ".join(filter(None, [self.kind, "best" if self.best else "", long]))
-
 
 @dataclass(frozen=True)
 class Sheet:
     """A table.
 
     Attributes:
-        heads: over each column.
-        groups: over several columns, as (text, columns), the first column included; may be empty.
+        heads: names of its columns.
         notes: sentences below it.
         folded: whether the page shows it on request alone.
         key: name for links within the page.
-        plain: whether its rows hold texts in place of entries.
     """
 
     title: str
     heads: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[Entry | str, ...], ...]
     notes: tuple[str, ...] = ()
-    groups: tuple[tuple[str, int], ...] = ()
     folded: bool = False
     key: str = ""
-    plain: bool = False
 
     def numeric(self, place: int) -> bool:
         """Whether a column holds numbers alone."""
-        kinds = ("number", "missing")
-        found = [row[place] for row in self.rows if not self.plain]
-        return bool(found) and all(entry.kind in kinds or not entry.text for entry in found)
+        found = [row[place] for row in self.rows]
+        kinds = [each.kind if isinstance(each, Entry) else "text" for each in found]
+        return bool(found) and {*kinds} <= {"number", "missing"}
 
 
-def number(value: float, shape: str = "z.2f") -> Entry:
-    """Return the entry of a plain number."""
-    return Entry(f"{value:{shape}}", kind="number", order=value)
+def number(value: float, shape: str = "z.2f", *, mark: str = "") -> Entry:
+    """Return the entry of a plain number, with a mark behind it."""
+    return Entry(f"{value:{shape}}{mark}", kind="number", order=value)
 
 
 def spread_entry(cell: Spread, *, best: bool = False, note: str = "", link: str = "") -> Entry:
@@ -119,8 +105,7 @@ def _sheet(
     section: Section, title: str, heads: Sequence[str], columns: Sequence[tuple[Line, str]]
 ) -> Sheet:
     names = [
-        Entry(marked(each.label, bool(each.table.own_splits)), kind="name")
-        for each in section.methods
+        Entry(marked(each.label, bool(each.own_splits)), kind="name") for each in section.methods
     ]
     body = [_column(section, *column) for column in columns]
     short = any(entry.note for column in body for entry in column)
@@ -131,35 +116,32 @@ def _sheet(
 
 def _column(section: Section, line: Line, measure: str) -> list[Entry]:
     """Return a number of every method; the best is among those that lack nothing."""
-    cells = [method.table.cells.get((line.name, measure)) for method in section.methods]
-    notes = [cell_note(section, method.table, line, measure) for method in section.methods]
+    cells = [method.cells.get((line.name, measure)) for method in section.methods]
+    notes = [_lack(section, method, line, measure) for method in section.methods]
     whole = [cell.mean for cell, note in zip(cells, notes, strict=True) if cell and not note]
     winner = f"{max(whole):.2f}" if len(whole) > 1 else ""
     entries = []
     for method, cell, note in zip(section.methods, cells, notes, strict=True):
         if cell is None:
-            entries.append(Entry(method.table.lacking(line.name, measure), kind="missing"))
+            entries.append(Entry(method.lacking(line.name, measure), kind="missing"))
         else:
             best = not note and f"{cell.mean:.2f}" == winner
-            link = runs_key(section, method)
+            link = _runs_key(section, method)
             entries.append(spread_entry(cell, best=best, note=note, link=link))
     return entries
 
 
-def runs_key(section: Section, method: Method) -> str:
-    """Return the name of the part of the page that lists a method's runs."""
+def _runs_key(section: Section, method: Table) -> str:
     return f"runs-{section.key}-{section.methods.index(method)}"
 
 
-def cell_note(section: Section, table: Table, line: Line, measure: str) -> str:
+def _lack(section: Section, table: Table, line: Line, measure: str) -> str:
     """Return what a number lacks beside the others of its column, nothing for a whole one."""
     cell = table.cells.get((line.name, measure))
-    if cell is None:
-        return ""
-    if cell.count < len(table.seeds):
+    if cell and cell.count < len(table.seeds):
         return f"{cell.count} of {len(table.seeds)} seeds"
-    if line.average:
-        members = [method.table.complete.get(line.name, ()) for method in section.methods]
+    if cell and line.average:
+        members = [method.complete.get(line.name, ()) for method in section.methods]
         own, widest = table.complete.get(line.name, ()), max(members, key=len)
         if set(own) != set(widest):
             return f"over {len(own)} of {len(widest)}"
@@ -168,112 +150,73 @@ def cell_note(section: Section, table: Table, line: Line, measure: str) -> str:
 
 def _notes(section: Section, measures: Collection[str], short: bool) -> list[str]:
     notes = [H_NOTE] if "H" in measures else []
-    if any(len(method.table.seeds) > 1 for method in section.methods):
+    if any(len(method.seeds) > 1 for method in section.methods):
         notes.append("± population standard deviation over seeds.")
     if short:
         notes.append("[ ] behind a number: what it is over; such a number is never the best.")
     for method in section.methods:
-        splits = sorted({run["split"] for run in method.table.members} - {"test", ""})
+        splits = sorted({run["split"] for run in method.members} - {"test", ""})
         if splits:
             notes.append(f"{method.label}: measured on {' and '.join(splits)} images.")
-    if any(method.table.own_splits for method in section.methods):
+    if any(method.own_splits for method in section.methods):
         notes.append(f"* behind a name: {OWN_SPLIT}.")
     return notes
 
 
-def cost_sheet(section: Section) -> Sheet | None:
+def cost_sheet(section: Section) -> Sheet:
     """Return what the runs of each method cost: mean and range over all datasets and seeds."""
-    rows = []
+    rows: list[tuple[Entry | str, ...]] = []
     for method in section.methods:
-        done = [run for run in (*method.table.runs, *method.table.spare) if run["state"] == DONE]
-        entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in costs(done)]
+        done = [run for run in (*method.runs, *method.spare) if run["state"] == DONE]
+        found = costs(done).values()
+        entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in found]
         devices = ", ".join(dict.fromkeys(run["device"] for run in done if run["device"]))
-        if any(entry.text for entry in entries):
-            count = Entry(str(len(done)), kind="number")
-            rows.append((Entry(method.label, kind="name"), *entries, count, Entry(devices)))
-    heads = ("method", *COSTS, "runs", "device")
-    return Sheet("Cost", heads, tuple(rows), COST_NOTES) if rows else None
+        count = Entry(str(len(done)), kind="number")
+        rows.append((Entry(method.label, kind="name"), *entries, count, devices))
+    return Sheet("Cost", ("method", *COSTS, "runs", "device"), tuple(rows), COST_NOTES)
 
 
-def runs_sheet(section: Section, method: Method) -> Sheet:
-    """Return the runs behind a method's numbers, and their provenance."""
-    shared, own = shared_and_own(method.table.members)
-    rows = [
+def runs_sheet(section: Section, method: Table) -> Sheet:
+    """Return the runs behind a method's numbers: their provenance, options and versions, below the
+    table what all have alike."""
+    shared, own = shared_and_own(method.members)
+    rows: list[tuple[Entry | str, ...]] = [
         (
-            *(row["task"] or row["dataset"], row["subset"], row["seed"]),
+            *(row["task"] or row["dataset"], row["subset"], str(row["seed"])),
             f"{row['accuracy']:.2f}",
-            *("" if row[name] is None else row[name] for name in own),
+            *("" if row[name] is None else str(row[name]) for name in own),
             row["folder"],
         )
-        for row in method.table.members
+        for row in method.members
         if row["state"] == DONE
     ]
     stated = ", ".join(f"{name} {value}" for name, value in shared.items())
-    notes = [f"The same for all: {stated}." if stated else "No provenance is stated."]
+    notes = (f"The same for all: {stated}.",) if stated else ()
     heads = ("dataset", "classes", "seed", "accuracy", *own, "folder")
-    title = f"Runs behind {method.label}"
-    key = runs_key(section, method)
-    return Sheet(title, heads, tuple(rows), tuple(notes), folded=True, key=key, plain=True)
-
-
-_SPACED = str.maketrans("=;", "  ")
-_CONFIGURED: dict[str, Callable[[Row], Any]] = {
-    "trainer": lambda run: run["trainer"],
-    "YAML": lambda run: run.get("yaml") or run["cfg"],
-    "options": lambda run: run["settings"],
-    "backbone": lambda run: run["backbone"],
-    "precision": lambda run: run["precision"] if run["state"] == DONE else "",
-    "epochs": lambda run: run["epochs"] if run["trained"] else None,
-    "seeds": lambda run: run["seed"] if run["seed"] >= 0 else None,
-    "split": lambda run: run["split_note"],
-    "device": lambda run: run["device"],
-    "versions": lambda run: re.sub("[^;]*=None;?", "", run["versions"]).translate(_SPACED),
-    "commit": lambda run: run["commit"][:12],
-}
-
-
-def configuration_sheet(sections: Sequence[Section]) -> Sheet:
-    """Return a row for each method of each section: with what its runs were made."""
-    methods = [(section, method) for section in sections for method in section.methods]
-    columns = {
-        name: [_configured(method.table, name) for _, method in methods] for name in _CONFIGURED
-    }
-    own = [name for name, values in columns.items() if len(set(values)) > 1]
-    rows = [
-        (
-            Entry(section.title),
-            Entry(method.label, kind="name"),
-            *(Entry(columns[name][place]) for name in own),
-        )
-        for place, (section, method) in enumerate(methods)
-    ]
-    alike = [f"{name} {v[0]}" for name, v in columns.items() if name not in own and v[0]]
-    notes = ["Options: KEY VALUE words of the command line and of the experiment, by the logs."]
-    notes = notes if "options" in own else []
-    notes += [f"The same for all: {', '.join(alike)}."] if alike else []
-    return Sheet("Configuration", ("protocol", "method", *own), tuple(rows), tuple(notes))
-
-
-def _configured(table: Table, name: str) -> str:
-    values = [_CONFIGURED[name](run) for run in (*table.runs, *table.spare)]
-    found = dict.fromkeys(str(value) for value in values if value not in ("", None))
-    return (" " if name == "seeds" else "; ").join(sorted(found, key=natural))
+    title, key = f"Runs behind {method.label}", _runs_key(section, method)
+    return Sheet(title, heads, tuple(rows), notes, folded=True, key=key)
 
 
 def unfinished_sheet(left: Sequence[Row]) -> Sheet:
     """Return a row for each run without a result."""
-    rows = [
+    rows: list[tuple[Entry | str, ...]] = [
         (
             Entry(row["state"], kind="outside" if row["state"] == FAILED else "missing"),
             Entry(row["experiment"], kind="name"),
-            Entry(_which(row)),
-            Entry(row["reason"]),
-            Entry(shown(Path(row["folder"]))),
+            _which(row),
+            row["reason"],
+            _where(Path(row["folder"])),
         )
         for row in left
     ]
-    heads = ("state", "experiment", "run", "why", "folder")
+    heads = ("state", "experiment", "run", "why", "console or folder")
     return Sheet("Runs without a result", heads, tuple(rows))
+
+
+def _where(folder: Path) -> str:
+    place = layouts.place(folder.parts)
+    console = place.console(folder) if place else folder
+    return shown(console if console.exists() else folder)
 
 
 def _which(row: Row) -> str:
@@ -281,19 +224,3 @@ def _which(row: Row) -> str:
     subset = "" if row["subset"] == "all" else f" {row['subset']}"
     shots = f" {row['shots']} shot{'s' if row['shots'] > 1 else ''}" if row["shots"] else ""
     return f"{row['trainer']} {row['dataset']}{subset}{shots}{seed}"
-
-
-def by_hand_sheet(rows: Sequence[Row]) -> Sheet | None:
-    """Return the runs that belong to no protocol, None where there are none."""
-    found = tuple(
-        (
-            Entry(row["experiment"], kind="name"),
-            Entry(_which(row)),
-            number(row["accuracy"]),
-            Entry(shown(Path(row["folder"]))),
-        )
-        for row in rows
-        if not row["mode"] and row["accuracy"] is not None
-    )
-    heads = ("experiment", "run", "accuracy", "folder")
-    return Sheet("Runs by hand, in no table", heads, found) if found else None

@@ -60,7 +60,9 @@ def test_what_the_archive_lacks_is_named_and_the_rest_runs(lab):
         "left out: coop dtd seed2 test base (no checkpoint in zoo/dtd/base/seed2)\n"
         "left out: coop dtd seed2 test new (no checkpoint in zoo/dtd/base/seed2)\n"
     )
-    assert "missing: coop dtd seed2 test base (no checkpoint in zoo/dtd/base/seed2)" in done.stdout
+    assert (
+        "not there: coop dtd seed2 test base (no checkpoint in zoo/dtd/base/seed2)" in done.stdout
+    )
     text = (lab.path / f"results/coop/b2n-CoOp-{YAML}-weights-zoo.csv").read_text()
     assert "dtd,71.0,61.0," in text and ",,,,,\n" in text and "\naverage,71.0," in text
     assert len(starts(lab)) == 6

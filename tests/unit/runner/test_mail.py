@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from runner.show.mail import Mailbox, send, take_mailbox
+from runner.show import mail
+from runner.show.mail import send, take_mailbox
 from tests.support.mail_server import MailServer, certificate
 
 WORDS = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
@@ -14,8 +15,13 @@ SECRET = "correct-horse"
 
 def settings(server, **more):
     given = {"HOST": "localhost", "PORT": str(server.port), "TO": "me@lab.org, you@lab.org"}
-    given |= {"SECURITY": "none", **more}
-    return {f"PROMPTLAB_SMTP_{name}": value for name, value in given.items()}
+    return {f"PROMPTLAB_SMTP_{name}": value for name, value in {**given, **more}.items()}
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    made = certificate(tmp_path_factory.mktemp("tls"))
+    return made or pytest.skip("no openssl to make a certificate with")
 
 
 def test_a_finished_run_is_told_with_its_table(lab):
@@ -87,32 +93,31 @@ def test_a_server_that_is_gone_costs_one_line_and_no_exit_code(lab):
     ("fault", "line"),
     [({"refuses": True}, "550"), ({"password": "another"}, "535, b'wrong: ***'")],
 )
-def test_a_server_that_refuses_costs_one_line_and_no_exit_code(lab, fault, line):
+def test_a_server_that_refuses_costs_one_line_and_no_exit_code(lab, tls, fault, line):
+    path, context = tls
     login = {"USER": "me@lab.org", "PASSWORD": SECRET} if "password" in fault else {}
-    with MailServer(**fault) as server:
-        lab.env = settings(server, **login)
+    with MailServer(context=context, **fault) as server:
+        lab.env = {**settings(server, **login), "SSL_CERT_FILE": str(path)}
         done = lab.run(*WORDS)
     assert done.returncode == 0
     assert line in done.stderr and done.stderr.count("\n") == 1
     assert SECRET not in done.stdout + done.stderr
 
 
-def test_a_server_that_does_not_answer_is_waited_for_a_while():
+def test_a_server_that_does_not_answer_is_waited_for_a_while(monkeypatch):
+    monkeypatch.setattr(mail, "PATIENCE", 0.5)
     with MailServer(silent=True) as server:
-        mailbox = Mailbox("localhost", server.port, "none", sender="me@lab.org", to=("me@lab.org",))
         begin = time.monotonic()
-        why = send(mailbox, "subject", "body", patience=0.5)
-        assert "time" in why and time.monotonic() - begin < 20
+        with pytest.raises(OSError, match="timed out"):
+            send(take_mailbox(settings(server)), "subject", "body")
+        assert time.monotonic() - begin < 20
 
 
-def test_the_password_goes_over_an_encrypted_line_alone_and_into_no_file(lab, tmp_path):
-    made = certificate(tmp_path)
-    if made is None:
-        pytest.skip("no openssl to make a certificate with")
-    path, context = made
+def test_the_password_goes_over_an_encrypted_line_alone_and_into_no_file(lab, tls):
+    path, context = tls
     with MailServer(context=context, password=SECRET) as server:
-        user = {"USER": "me", "PASSWORD": SECRET, "SECURITY": "starttls"}
-        lab.env = {**settings(server, **user), "SSL_CERT_FILE": str(path)}
+        lab.env = settings(server, USER="me", PASSWORD=SECRET)
+        lab.env["SSL_CERT_FILE"] = str(path)
         done = lab.run(*WORDS)
     assert done.returncode == 0 and "no mail" not in done.stderr, done.stderr
     assert server.encrypted and server.logins == ["me"] and len(server.mails) == 1
@@ -121,20 +126,17 @@ def test_the_password_goes_over_an_encrypted_line_alone_and_into_no_file(lab, tm
     assert SECRET not in done.stdout + done.stderr + server.mails[0].as_string()
 
 
-def test_a_server_without_encryption_gets_no_password_unless_told(lab):
+def test_a_server_without_encryption_gets_no_password(lab):
     with MailServer(password=SECRET) as server:
-        lab.env = settings(server, USER="me", PASSWORD=SECRET, SECURITY="starttls")
+        lab.env = settings(server, USER="me", PASSWORD=SECRET)
         done = lab.run(*WORDS)
     assert "STARTTLS" in done.stderr and done.returncode == 0
     assert server.logins == [] and server.mails == []
 
 
-def test_an_unknown_certificate_is_refused(lab, tmp_path):
-    made = certificate(tmp_path)
-    if made is None:
-        pytest.skip("no openssl to make a certificate with")
-    with MailServer(context=made[1]) as server:
-        lab.env = settings(server, SECURITY="starttls")
+def test_an_unknown_certificate_is_refused(lab, tls):
+    with MailServer(context=tls[1]) as server:
+        lab.env = settings(server)
         done = lab.run(*WORDS)
     assert "certificate" in done.stderr.lower() and server.mails == []
 
@@ -142,28 +144,28 @@ def test_an_unknown_certificate_is_refused(lab, tmp_path):
 def test_jobs_do_not_see_the_password():
     environment = {"PROMPTLAB_SMTP_HOST": "h", "PROMPTLAB_SMTP_TO": "a@b", "X": "1"}
     environment |= {"PROMPTLAB_SMTP_PASSWORD": SECRET, "PROMPTLAB_SMTP_USER": "u"}
-    mailbox = take_mailbox(environment)
-    assert mailbox.password == SECRET and SECRET not in repr(mailbox)
+    assert take_mailbox(environment)["PASSWORD"] == SECRET
     assert SECRET not in environment.values()
 
 
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ({}, None),
-        ({"HOST": "h", "TO": "a@b"}, ("h", 587, "starttls", "a@b")),
-        ({"HOST": "h", "TO": "a@b", "PORT": "465"}, ("h", 465, "ssl", "a@b")),
-        ({"HOST": "h", "TO": "a@b", "SECURITY": "NONE"}, ("h", 25, "none", "a@b")),
-        ({"HOST": "h", "TO": "a@b", "USER": "u@c"}, ("h", 587, "starttls", "u@c")),
-        ({"HOST": "h", "TO": "a@b", "FROM": "x@y", "USER": "u"}, ("h", 587, "starttls", "x@y")),
+        ({"HOST": "h", "TO": "a@b"}, ("h", "587", "a@b")),
+        ({"HOST": "h", "TO": "a@b", "PORT": "465"}, ("h", "465", "a@b")),
+        ({"HOST": "h", "TO": "a@b", "USER": "u@c"}, ("h", "587", "u@c")),
+        ({"HOST": "h", "TO": "a@b", "FROM": "x@y", "USER": "u"}, ("h", "587", "x@y")),
     ],
 )
 def test_what_the_environment_leaves_open_has_a_default(given, found):
     mailbox = take_mailbox({f"PROMPTLAB_SMTP_{name}": value for name, value in given.items()})
-    if found is None:
-        assert mailbox is None
-    else:
-        assert (mailbox.host, mailbox.port, mailbox.security, mailbox.sender) == found
+    assert tuple(mailbox[name] for name in ("HOST", "PORT", "FROM")) == found
+
+
+def test_a_port_that_is_none_costs_one_line_and_no_exit_code(lab):
+    lab.env = {f"PROMPTLAB_SMTP_{n}": v for n, v in (("HOST", "h"), ("TO", "a@b"), ("PORT", "x"))}
+    done = lab.run(*WORDS)
+    assert done.returncode == 0 and done.stderr.startswith("no mail sent by h:x: invalid literal")
 
 
 @pytest.mark.parametrize(
@@ -171,10 +173,7 @@ def test_what_the_environment_leaves_open_has_a_default(given, found):
     [
         ({"TO": "a@b"}, "PROMPTLAB_SMTP_HOST is missing"),
         ({"HOST": "h"}, "PROMPTLAB_SMTP_TO is missing"),
-        ({"HOST": "h", "TO": ","}, "PROMPTLAB_SMTP_TO is missing"),
-        ({"HOST": "h", "TO": "a@b", "PORT": "x"}, "PROMPTLAB_SMTP_PORT x: must be a number from"),
-        ({"HOST": "h", "TO": "a@b", "SECURITY": "tls"}, "PROMPTLAB_SMTP_SECURITY tls: must be one"),
-        ({"HOST": "h", "TO": "a@b", "PASSWORD": "p"}, "PROMPTLAB_SMTP_USER is missing, although"),
+        ({"HOST": "h", "TO": " "}, "PROMPTLAB_SMTP_TO is missing"),
     ],
 )
 def test_half_a_setting_is_told(capsys, given, line):

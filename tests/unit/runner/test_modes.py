@@ -243,7 +243,7 @@ def test_a_missing_seed_of_several_tasks_leaves_its_fields_empty(lab):
     assert done.returncode == 1
     text = (lab.path / "results/joint/mt-Joint-joint.csv").read_text()
     assert "general10,dtd,60.04,," in text and "general10,average,,," in text
-    assert "missing: joint general10 seed2 train all" in done.stdout
+    assert "not there: joint general10 seed2 train all" in done.stdout
 
 
 def test_what_knows_only_its_own_classes_has_no_new_column(lab):

@@ -1,4 +1,4 @@
-"""The picture: there, whole, and made again only for other numbers."""
+"""The picture of a comparison: there and whole, whatever is missing."""
 
 import pytest
 
@@ -12,17 +12,6 @@ def summary(accuracy, columns=("accuracy",), label="coop", mode="xd", own=()):
     places = [(d, c, s) for d in ("dtd", "mine") for c in columns for s in (1, 2)]
     how = {"columns": columns, "seeds": [1, 2], "label": label, "mode": mode, "own": own}
     return table_of(dict.fromkeys(places, accuracy), LINES, **how)
-
-
-def test_a_picture_of_the_same_numbers_is_left_alone(tmp_path):
-    path = tmp_path / "new/b2n.png"
-    write_picture(path, [summary(50.0)])
-    first = path.stat().st_ino, path.read_bytes()
-    write_picture(path, [summary(50.0)])
-    assert (path.stat().st_ino, path.read_bytes()) == first
-    write_picture(path, [summary(50.0, own=["dtd"])])  # a star is no number, but is drawn
-    assert path.read_bytes() != first[1]
-    assert [entry.name for entry in path.parent.iterdir()] == ["b2n.png"]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,20 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def sources(folder):
-    return [(each.method.label, each.source.name) for each in compare_first(folder)]
+    found = dict.fromkeys((each.method.label, each.source.name) for each in pairs(folder))
+    return list(found)
 
 
-def compare_first(folder):
+def pairs(folder):
     return compare(report_of(folder).sections[0])
+
+
+def pair(folder, line, measure):
+    """Beside the first source."""
+    return next(p for p in pairs(folder) if (p.line.name, p.measure) == (line, measure))
+
+
+HEADS = ("method", "source", "row", "measure", "ours", "published", "difference", "within")
 
 
 def test_every_source_of_a_method_stands_beside_it(tmp_path):
@@ -46,14 +55,13 @@ def test_the_difference_and_the_interval(tmp_path):
             for seed, off in ((1, -0.1), (2, 0.0), (3, 0.1)):
                 value = 82.79 + gain + off
                 run(folder / "coop", value, dataset=dataset, seed=seed)
-        pair = compare_first(folder)[0].pairs["average", "base"]
-        assert pair.published == 82.69
-        assert pair.difference == pytest.approx(0.1 + gain)
-        assert pair.ours.interval == pytest.approx(4.3027 * 0.1 / 3**0.5, abs=1e-4)
-        assert pair.within is within
-        row = page_of(folder).table("base", "new", "H", "method", "source")["coop"]
-        assert row[:5] == [
-            "CoOp",
+        found = pair(folder, "average", "base")
+        assert found.published == 82.69
+        assert found.difference == pytest.approx(0.1 + gain)
+        assert found.ours.interval == pytest.approx(4.3027 * 0.1 / 3**0.5, abs=1e-4)
+        assert found.within is within
+        assert page_of(folder).table(*HEADS)["coop"] == [
+            *("CoOp", "average", "base"),
             f"{82.79 + gain:.2f} ± 0.08",
             "82.69",
             f"+{0.1 + gain:.2f}",
@@ -63,16 +71,14 @@ def test_the_difference_and_the_interval(tmp_path):
 
 def test_one_seed_says_nothing_of_the_interval(tmp_path):
     base_to_new(tmp_path / "coop", datasets=("dtd",), seeds=(1,))
-    pair = compare_first(tmp_path)[0].pairs["dtd", "base"]
-    assert pair.within is None
+    assert pair(tmp_path, "dtd", "base").within is None
     assert "one seed" in page_of(tmp_path).words
 
 
 def test_averages_over_other_datasets_stand_beside_nothing(tmp_path):
     base_to_new(tmp_path / "coop", datasets=ELEVEN[:10])
-    found = compare_first(tmp_path)
-    assert ("dtd", "base") in found[0].pairs
-    assert all(line != "average" for each in found for line, _ in each.pairs)
+    assert pair(tmp_path, "dtd", "base")
+    assert not any(each.line.average for each in pairs(tmp_path))
 
 
 def test_other_backbones_and_validation_images_stand_beside_nothing(tmp_path):
@@ -88,19 +94,17 @@ def test_other_backbones_and_validation_images_stand_beside_nothing(tmp_path):
 def test_shots_of_the_few_shot_tables(tmp_path):
     for shots, expected in ((1, 66.33), (4, 68.73)):
         run(tmp_path / f"{shots}/coop", 70.0, "train_all", dataset="imagenet", shots=shots)
-        (found,) = compare_first(tmp_path / str(shots))
-        assert found.pairs["imagenet", "accuracy"].published == expected
+        assert pair(tmp_path / str(shots), "imagenet", "accuracy").published == expected
 
 
 def test_joint_datasets_by_the_configuration_of_the_run(tmp_path):
     tasks = [{"name": "a", "dataset": "dtd", "metric": 61.0}] * 2
     place = {"dataset": "general10", "trainer": "SoftCPT", "backbone": "RN50"}
     run(tmp_path / "x", 66.0, "train_all", more={"tasks": tasks}, **place)
-    (found,) = compare_first(tmp_path)
+    found = pair(tmp_path, "general10/average", "accuracy")
     assert found.source.name == "SoftCPT-NATS"
     (expected,) = find("mt", "SoftCPT", 16, joint="general10", part="NATS")
-    pair = found.pairs["general10/average", "accuracy"]
-    assert pair.published == expected.values["average", "accuracy"]
+    assert found.published == expected.values["average", "accuracy"]
 
 
 def test_an_h_that_does_not_fit_is_marked(tmp_path):

@@ -4,10 +4,15 @@ import re
 from pathlib import Path
 
 from runner.results import load_runs
-from runner.results.schema import as_markdown, columns
+from runner.results.schema import DTYPES, columns
 from tests.unit.runner.report_pages import every_protocol
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/results.md").read_text()
+
+
+def as_markdown():
+    rows = [f"| `{c['column']}` | {DTYPES[c['kind']]} | {c['meaning']} |" for c in columns()]
+    return "\n".join(["| column | dtype | what it says |", "|---|---|---|", *rows])
 
 
 def test_each_question_is_answered_in_a_line(tmp_path, monkeypatch):

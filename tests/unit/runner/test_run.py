@@ -89,7 +89,7 @@ def test_a_failed_run_is_named_with_its_log_and_the_others_go_on(lab):
     assert "not run, since their training failed: coop dtd seed1 test new" in report
     text = next((lab.path / "results/coop").glob("*.csv")).read_text()
     assert "dtd,,,,,,\n" in text and "average,71.0," in text
-    assert "missing: coop dtd seed1 train base, coop dtd seed1 test new" in done.stdout
+    assert "not there: coop dtd seed1 train base, coop dtd seed1 test new" in done.stdout
     lab.rules = []
     lab.forget()
     assert lab.run("--cfg", "coop", "--datasets", "dtd,eurosat", "--seeds", "1").returncode == 0

@@ -39,7 +39,7 @@ def test_finished_runs_are_counted_with_their_accuracy(lab, status):
     assert status("outputs")[1][0].endswith("last progress 2 h 0 min ago")
 
 
-def test_a_run_at_work_is_named_with_place_time_and_last_line(lab, status):
+def test_a_run_at_work_is_named_with_place_and_last_line(lab, status):
     go = lab.path / "go"
     lab.rules = [{"match": "", "file": str(go)}]
     process = lab.start(*WORDS, "--jobs-per-gpu", "1", "--isolated")
@@ -52,7 +52,7 @@ def test_a_run_at_work_is_named_with_place_time_and_last_line(lab, status):
         assert code == 0
         assert lines[0].startswith("coop: 0 done, 1 running, 3 missing, of 4; last progress ")
         assert re.fullmatch(
-            r"  running: coop dtd seed1 train base, CPU worker 0, since \d+ s", lines[1]
+            r"  running: coop dtd seed1 train base, on CPU worker 0, since \d+ s", lines[1]
         )
         assert lines[2] == "    | epoch [3/10] loss 0.1 ?[2J"
     finally:

@@ -5,7 +5,7 @@ import pytest
 from runner.results.lines import Line
 from runner.results.tables import harmonic_mean
 from runner.show.published_csv import accuracy_csv, base_to_new_csv, ranking_csv, shots_csv
-from runner.show.screen import render
+from runner.show.text import render
 from tests.unit.runner.folders import body, table_of
 
 # Printed by the published tally (Koorye/DePT, utils/result_parser.py).
@@ -140,8 +140,8 @@ def test_the_table_marks_what_is_not_whole():
     scores = {("dtd", "base", s): 70.0 + s for s in (1, 2)} | {("dtd", "new", 1): 60.0}
     scores |= {("eurosat", c, s): 50.0 for c in ("base", "new") for s in (1, 2)}
     text = render([table_of(scores, body("dtd", "eurosat"), seeds=[1, 2])])
-    assert "71.50 ± 0.50" in text and "60.00*" in text
-    assert "coop: average over 1 of 2 datasets" in text
+    assert "71.50 ± 0.50 [± 6.35]" in text and "60.00 (1 of 2 seeds)" in text
+    assert "coop: average over 1 of 2 rows, those without a missing run; left out: dtd" in text
 
 
 def measured(label, base, new=None):
@@ -168,7 +168,7 @@ def test_an_average_over_fewer_rows_than_others_is_said():
         table_of(both, body("dtd"), label="joint"),
     ]
     text = render(summaries)
-    assert "joint: average over 1 of the 2 rows of others." in text
+    assert "joint: average over 1 of 2 rows" in text
     assert [line.split()[0] for line in text.splitlines()[2:7]] == [
         *("dtd", "joint", "eurosat", "average", "joint")
     ]
