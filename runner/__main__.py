@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         "CSV for each mode, trainer, YAML and number of shots."
     )
     each.add_argument("directory", metavar="DIR", help=HEIGHT)
-    modes = ("b2n", "xd", "dg", "fs", "mt")
+    modes = ("b2n", "gb2n", "xd", "dg", "fs", "mt")
     each.add_argument("--mode", choices=modes, default="", help="default: all that are found")
     each.add_argument(
         "--out",

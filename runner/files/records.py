@@ -51,6 +51,25 @@ def read_record(folder: Path | str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def read_measures(folder: Path | str) -> list[dict[str, Any]]:
+    """Return what `folder/measures.json` states (`use.report`), a mapping for each task: its
+    measures; of a test on base and new classes together both accuracies, and how well the largest
+    probability tells them apart; the bins of the reliability diagram as text. Nothing if there is
+    none or it is not whole."""
+    try:
+        with open(f"{folder}/measures.json", "rb") as file:
+            return [_measured(task) for task in json.loads(file.read())["tasks"]]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _measured(task: Mapping[str, Any]) -> dict[str, Any]:
+    both, bins = task.get("base_and_new") or {}, task.get("reliability") or {}
+    largest = both.get("ood", {}).get("msp", {})
+    diagram = [bins[name] for name in ("counts", "confidence", "accuracy")] if bins else ""
+    return {**task["measures"], **both, **largest, "reliability": diagram and json.dumps(diagram)}
+
+
 def result_of(content: Mapping[str, Any]) -> RunResult | None:
     """Return the result that a record holds, None if it is not whole."""
     accuracy, key = percent(content.get("accuracy")), content.get("job_key")

@@ -11,15 +11,15 @@ import pandas as pd
 
 from runner.files.records import RunResult
 from runner.plan.build import ACCURACY, shots_column
-from runner.plan.jobs import Study
+from runner.plan.jobs import BOTH, Study
 from runner.plan.modes import MODES
-from runner.results.layouts import RUNNER, SOURCES
+from runner.results.layouts import RUNNER, SOURCES, TOGETHER
 from runner.results.reading import Row, row_of_result
 from runner.results.schema import DONE
 from runner.results.table import as_table
 from runner.results.tables import Table, fill
 
-TALLIED = ("b2n", "xd", "dg", "fs", "mt")
+TALLIED = ("b2n", "gb2n", "xd", "dg", "fs", "mt")
 PUBLISHED_SHOTS = 16  # not named in the names of files
 _METHOD = ["experiment", "trainer", "cfg", "shots"]
 
@@ -44,7 +44,7 @@ def make_tables(runs: pd.DataFrame, only: str = "") -> list[Table]:
     runs = runs[runs["mode"] != ""]
     runs = runs.assign(
         protocol=pd.Categorical(runs["mode"].replace("dg", "xd"), TALLIED),
-        column=runs["subset"].where(runs["mode"] == "b2n", ACCURACY),
+        column=runs["subset"].where(runs["mode"].isin(["b2n", TOGETHER]), ACCURACY),
     )
     cell = ["protocol", *_METHOD, "dataset", "column", "seed"]
     by_age = runs.assign(done=runs["state"] == DONE).sort_values(
@@ -86,7 +86,7 @@ def _table(mode: str, runs: Sequence[Row]) -> Table:
     label += f", {shots_column(shots)}" if shots else ""
     columns = [c for c in ("base", "new") if any(run["column"] == c for run in runs)]
     csv = f"{mode}-{first['trainer']}-{first['cfg']}{suffix}.csv"
-    return _fill(mode, label, csv, columns if mode == "b2n" else [ACCURACY], runs)
+    return _fill(mode, label, csv, columns if MODES[mode].base_to_new else [ACCURACY], runs)
 
 
 def _fill(mode: str, label: str, csv: str, columns: Sequence[str], runs: Sequence[Row]) -> Table:
@@ -155,7 +155,7 @@ def _by_shots(tables: Sequence[Table]) -> list[Table]:
 
 def tables_of(studies: Sequence[Study], results: Mapping[str, RunResult]) -> list[Table]:
     """Return the table of each study, of the results that the runner has found by job name."""
-    jobs = {job.name: (study, job) for study in studies for job in study.jobs}
+    jobs = {job.name: (study, job) for study in studies for job in study.jobs if job.column}
     found = as_table(
         row_of_result(
             job.folder,
@@ -178,11 +178,12 @@ def tables_of(studies: Sequence[Study], results: Mapping[str, RunResult]) -> lis
 
 def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
     runs = [
-        {**row, "column": job.column}
+        {**row, "column": row["subset"] if job.column == BOTH else job.column}
         for job in study.jobs
         for row in by_folder.get(str(job.folder), ())
     ]
-    absent = [job.name for job in study.jobs if str(job.folder) not in by_folder]
+    wanted = [job for job in study.jobs if job.column]
+    absent = [job.name for job in wanted if str(job.folder) not in by_folder]
     absent += study.absent
     table = Table(
         experiment=study.name,

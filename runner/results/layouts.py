@@ -12,6 +12,7 @@ from runner.files.records import number
 from runner.plan import demo
 from runner.results.lines import VARIANTS
 
+TOGETHER = "gb2n"
 RUNNER, SCRIPTS, OTHER = "runner", "scripts", "other"
 SOURCES = ("imagenet", demo.DATASETS[0])  # of xd and dg
 LOOKED_FOR = (
@@ -23,6 +24,7 @@ _STEPS = {  # of the runner: mode, classes tested
     "train_base": ("b2n", "base"),
     "test_base": ("b2n", "base"),
     "test_new": ("b2n", "new"),
+    "test_both": (TOGETHER, "all"),
     "train_all": ("fs", "all"),
     "test_all": ("fs", "all"),
 }

@@ -14,15 +14,24 @@ from runner.files.logs import Log, logs_of, read_ended_log
 from runner.files.records import (
     RunResult,
     mistake_in,
+    read_measures,
     read_record,
     result_of,
     tail,
 )
 from runner.results.layouts import Place
-from runner.results.schema import DONE, FAILED, MISSING, PROVENANCE, RUNNING, from_record
+from runner.results.schema import (
+    BY_TASK,
+    DONE,
+    FAILED,
+    MEASURES,
+    MISSING,
+    RUNNING,
+    from_record,
+)
 
 Row = dict[str, Any]
-"""A run by column; `tasks` and `provenance` stand beside the columns until the table is made."""
+"""A run by column; `tasks`, `provenance` and `measures` stand beside until the table is made."""
 
 _HEAD = 1 << 16  # bytes of a log in which its configuration stands
 _OF_THE_PROTOCOL = ("DATASET.NUM_SHOTS", "DATASET.SUBSAMPLE_CLASSES")  # words the runner adds
@@ -39,6 +48,8 @@ def read_run(path: str, place: Place, experiment: str, *, settings: bool, names:
         names: of what lies in the folder.
     """
     record = read_record(path) if "result.json" in names else {}
+    if record and "measures.json" in names:
+        record[MEASURES] = read_measures(path)
     result = result_of(record) if record else None
     row = placed(path, place, experiment)
     logs = _logs(path, names)
@@ -83,7 +94,7 @@ def placed(path: str, place: Place, experiment: str) -> Row:
 def row_of_result(folder: Path, result: RunResult, row: Row) -> Row:
     """Return a row of a run whose result the runner has found: what it holds, and what its
     result.json says beside."""
-    record = {} if result.from_log else read_record(folder)
+    record = {} if result.from_log else {**read_record(folder), MEASURES: read_measures(folder)}
     return {**_with_record(row, record, result), "from_log": result.from_log}
 
 
@@ -102,7 +113,7 @@ def _with_record(row: Row, record: Mapping[str, Any], result: RunResult) -> Row:
     row |= stated
     row |= {
         **{"state": DONE, "reason": "", "overall": result.accuracy, "tasks": result.tasks},
-        PROVENANCE: record.get(PROVENANCE),
+        **{name: record.get(name) for name in BY_TASK},
         **{"split_note": result.split_note, "split": stated.get("split") or "test"},
         "precision": str(record.get("precision") or ""),
     }

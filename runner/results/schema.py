@@ -11,6 +11,8 @@ from runner.files.records import number, percent
 
 DONE, FAILED, RUNNING, MISSING = "done", "failed", "running", "missing"
 PROVENANCE = "provenance"  # of result.json
+MEASURES = "measures"  # of measures.json
+BY_TASK = (PROVENANCE, MEASURES)
 UNTRAINED = "untrained"  # in place of a checkpoint
 DTYPES = {
     **{"text": "str", "whole": "Int64", "flag": "boolean"},
@@ -27,23 +29,23 @@ def columns() -> list[dict[str, str]]:
 
 
 @cache
-def _stated(provenance: bool) -> list[tuple[str, tuple[str, ...], str]]:
-    """Return (column, path, kind) of what stands in a result.json, of its provenance or not."""
+def _stated(by_task: bool) -> list[tuple[str, tuple[str, ...], str]]:
+    """Return (column, path, kind) of what a run's files state, for each of its tasks or once."""
     found = [(c["column"], tuple(c["record"].split(".")), c["kind"]) for c in columns()]
-    return [each for each in found if each[1][0] and (each[1][0] == PROVENANCE) == provenance]
+    return [each for each in found if each[1][0] and (each[1][0] in BY_TASK) == by_task]
 
 
 def from_record(
-    record: Mapping[str, Any], *, provenance: bool = False, task: int = 0
+    record: Mapping[str, Any], *, by_task: bool = False, task: int = 0
 ) -> dict[str, Any]:
     """Return what a result.json states, by column; nothing for what is no number or text.
 
     Args:
-        provenance: whether to return what it states of that, in place of all else.
+        by_task: whether to return what it states for each task, in place of all else.
         task: which of the datasets of a run over several.
     """
     found = {}
-    for name, keys, kind in _stated(provenance):
+    for name, keys, kind in _stated(by_task):
         if (value := record.get(keys[0])) is None:
             continue
         for key in keys[1:]:

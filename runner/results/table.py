@@ -14,7 +14,7 @@ from runner.errors import UserError
 from runner.files.records import read_record
 from runner.files.writing import closed_place, may_not_be_read, shown
 from runner.results import layouts
-from runner.results.layouts import Place
+from runner.results.layouts import TOGETHER, Place
 from runner.results.lines import VARIANTS
 from runner.results.reading import Row, placed, read_run, without_result
 from runner.results.schema import DONE, DTYPES, PROVENANCE, columns, from_record
@@ -76,18 +76,23 @@ def as_table(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def _by_task(row: Row) -> Iterator[Row]:
-    """Yield a run's rows, with the columns that follow from others."""
+    """Yield a run's rows, with the columns that follow from others: for each of its tasks, and of
+    a test on base and new classes together for each half."""
     row["method"] = row["trainer"].removesuffix("DePT")
     row["dept"] = row["method"] != row["trainer"]
     row["accuracy"] = row.get("overall")
     row["stated"] = bool(row.get(PROVENANCE))
     for place, task in enumerate(row.get("tasks") or (None,)):
-        each = row | from_record(row, provenance=True, task=place) if row["stated"] else row
+        each = row | from_record(row, by_task=True, task=place)
         each["backbone"] = each.get("backbone") or row.get("log_backbone")  # of an older run
         if task:
             own = {"task": task.name, "task_dataset": task.dataset, "accuracy": task.metric}
             each = each | own | {"split_note": task.split_note}
-        yield each
+        if row["mode"] == TOGETHER:
+            for half in ("base", "new"):
+                yield each | {"subset": half, "accuracy": each.get(f"{half}_accuracy")}
+        else:
+            yield each
 
 
 def _collect(folder: Path, mode: str, settings: bool) -> list[Row]:

@@ -223,10 +223,11 @@ def fill(table: Table, runs: Sequence[Row], datasets: Sequence[str], source: str
     """
     names = [source, *datasets] if source else list(datasets)
     rows = _rows_of_datasets(names, runs, table.mode)
-    place: dict[str, int] = {}  # of a run's next task
+    place: dict[tuple[str, str], int] = {}  # of a run's next task in a column
     behind: dict[tuple[str, str], list[Row]] = {}
     for row in runs:
-        number = place[row["folder"]] = place.get(row["folder"], -1) + 1
+        where = row["folder"], row["column"]
+        number = place[where] = place.get(where, -1) + 1
         if number < len(rows[row["dataset"]]):
             name = rows[row["dataset"]][number]
             for each in table.columns if row["column"] == ANY else (row["column"],):

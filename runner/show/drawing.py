@@ -132,6 +132,22 @@ def scatter(
     return tips
 
 
+def reliability(
+    axis: Any, series: Mapping[str, Sequence[tuple[float, float, int]]], colours: Mapping[str, int]
+) -> list[str]:
+    """Draw accuracy over confidence of each series, (confidence, accuracy, predictions) of its
+    bins, and the diagonal; return what is said over each point."""
+    tips: list[str] = []
+    axis.plot([0, 1], [0, 1], color=matplotlib.rcParams["grid.color"], linewidth=1)
+    for label, bins in series.items():
+        axis.plot([b[0] for b in bins], [b[1] for b in bins], color=look(colours[label])["color"])
+        for sure, right, count in bins:
+            axis.plot([sure], [right], markersize=6, gid=f"tip{len(tips)}", **look(colours[label]))
+            tips.append(f"{label}: {count} predictions, {sure:.3f} sure, {right:.3f} right")
+    axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    return tips
+
+
 def inline(figure: Figure, label: str, tips: Sequence[str] = ()) -> Markup:
     """Return a figure as part of a page.
 

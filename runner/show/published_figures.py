@@ -67,8 +67,8 @@ def find(mode: str, trainer: str, shots: int, *, joint: str = "", part: str = ""
     if mode == "fs":
         return _sources("few_shot").get((name, shots), [])
     if shots == SHOTS or zero_shot:
-        table = {"b2n": "base_to_new", "xd": "cross_dataset", "dg": "domain_generalization"}[mode]
-        return _sources(table).get((name, SHOTS), [])
+        tables = {"b2n": "base_to_new", "xd": "cross_dataset", "dg": "domain_generalization"}
+        return _sources(tables[mode]).get((name, SHOTS), []) if mode in tables else []
     return _sources("few_shot_base_to_new").get((name, shots), []) if mode == "b2n" else []
 
 

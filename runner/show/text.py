@@ -2,7 +2,7 @@
 it; several of a mode dataset by dataset; more than that can show, a row for each."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.results.lines import merge
@@ -19,6 +19,17 @@ COSTS = {
     "test images per second": ("test_images_per_second", ",.1f"),
 }
 """What is told of every run: name, column, and how its numbers are written."""
+MEASURED = {
+    "top 5, %": ("top5_accuracy", ".2f"),
+    "macro F1, %": ("macro_f1", ".2f"),
+    "NLL": ("nll", ".3f"),
+    "Brier": ("brier", ".3f"),
+    "ECE": ("ece", ".3f"),
+    "adaptive ECE": ("ece_adaptive", ".3f"),
+    "AUROC, %": ("auroc", ".2f"),
+    "FPR95, %": ("fpr95", ".2f"),
+}
+"""What is told of runs with measures.json, as COSTS are."""
 
 
 def render(tables: Sequence[Table]) -> str:
@@ -154,10 +165,10 @@ class Cost(NamedTuple):
     range: str = ""
 
 
-def costs(runs: Iterable[Row]) -> dict[str, Cost]:
-    """Return each of COSTS by its name, over the runs that have left it."""
-    found, known = dict.fromkeys(COSTS, Cost()), list(runs)
-    for name, (column, shape) in COSTS.items():
+def costs(runs: Iterable[Row], which: Mapping[str, tuple[str, str]] = COSTS) -> dict[str, Cost]:
+    """Return each of COSTS, or of another such mapping, over the runs that have left it."""
+    found, known = dict.fromkeys(which, Cost()), list(runs)
+    for name, (column, shape) in which.items():
         if values := [run[column] for run in known if run[column] is not None]:
             mean, low, high = sum(values) / len(values), min(values), max(values)
             spread = f"{low:{shape}} to {high:{shape}}" if high > low else ""

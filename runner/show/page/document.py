@@ -23,6 +23,7 @@ from runner.show.page.sections import Section, make_sections
 from runner.show.page.sheets import (
     Sheet,
     cost_sheet,
+    measures_sheet,
     runs_sheet,
     section_sheets,
     unfinished_sheet,
@@ -101,6 +102,8 @@ class Report:
                 "curves": plots.curves(siblings, self.colours),
                 "sheets": section_sheets(section),
                 "scatter": plots.scatter(section, self.colours),
+                "reliability": plots.reliability(section, self.colours),
+                "published": bool(compare(section)),
                 "pairs": found,
                 "bars": plots.differences(section, found[:_DRAWN]),
                 "drawn": _DRAWN,
@@ -112,7 +115,9 @@ class Report:
 
 def _more_sheets(section: Section) -> list[Sheet]:
     """Return the tables behind the pictures of a section."""
-    return [*comparison_sheets(section, compare(section)), cost_sheet(section)]
+    measured = measures_sheet(section)
+    sheets = [*comparison_sheets(section, compare(section)), cost_sheet(section)]
+    return [*([measured] if measured else []), *sheets]
 
 
 def _tested(section: Section, method: Table, base: Table) -> str:

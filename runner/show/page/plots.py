@@ -1,10 +1,12 @@
 """The pictures of a report: base against new, accuracy over shots, differences to a baseline; to be
 drawn in the settings `drawing.PAGE`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -33,11 +35,33 @@ def scatter(section: Section, colours: Colours) -> Markup:
         for method in section.methods
         if (base := method.cells.get((name, "base"))) and (new := method.cells.get((name, "new")))
     }
-    if not points or section.protocol != "b2n":
+    if not points:
         return Markup()
     figure = _figure(520, 400, (48, 40, 44, 14))
     tips = drawing.scatter(figure.subplots(), points, colours)
     return drawing.inline(figure, "Base against new", tips)
+
+
+def reliability(section: Section, colours: Colours) -> Markup:
+    """Return accuracy against confidence of each method whose runs have kept their predictions,
+    pooled over them; nothing without any."""
+    series: dict[str, list[tuple[float, float, int]]] = {}
+    for method in section.methods:
+        texts = {row["folder"]: row["reliability"] for row in method.members}.values()
+        found = np.array([json.loads(text) for text in texts if text])  # [runs, 3, bins]
+        if found.size:
+            counts = found[:, 0].sum(axis=0)
+            means = (found[:, 1:] * found[:, :1]).sum(axis=0) / np.maximum(counts, 1)
+            series[method.label] = [
+                (sure, right, int(count))
+                for count, sure, right in zip(counts, *means, strict=True)
+                if count
+            ]
+    if not series:
+        return Markup()
+    figure = _figure(400, 360, (48, 12, 44, 14))
+    tips = drawing.reliability(figure.subplots(), series, colours)
+    return drawing.inline(figure, "Accuracy against confidence", tips)
 
 
 def curves(sections: Sequence[Section], colours: Colours) -> list[Markup]:

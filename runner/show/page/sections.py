@@ -15,6 +15,7 @@ from runner.results.tables import Table
 
 TITLES = {
     "b2n": "Base to new",
+    "gb2n": "Base and new together",
     "xd": "Cross-dataset",
     "dg": "Domain generalization",
     "fs": "Few-shot, all classes",
@@ -32,7 +33,7 @@ class Section:
     Attributes:
         methods: a row of its tables each, with the lines that belong to the section, and a label
             that tells it apart from the others.
-        protocol: `b2n`, `xd`, `dg`, `fs`, `mt`.
+        protocol: `b2n`, `gb2n`, `xd`, `dg`, `fs`, `mt`.
         shots: 0 where no run names them.
         joint: name of the joint dataset of `mt`.
         demo: whether its datasets are those of the demo.

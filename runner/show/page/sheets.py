@@ -13,7 +13,7 @@ from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
 from runner.results.tables import MEAN_OF_H, Spread, Table
 from runner.show.page.sections import Section
-from runner.show.text import COSTS, OWN_SPLIT, costs, marked
+from runner.show.text import COSTS, MEASURED, OWN_SPLIT, Cost, costs, marked
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
 H_NOTE = (
@@ -23,6 +23,11 @@ H_NOTE = (
 COST_NOTES = (
     "Mean over all datasets and seeds of the section, with the lowest and highest behind it.",
     "Seconds per epoch: of the runs that trained, validation during it included.",
+)
+
+MEASURE_NOTES = (
+    "Mean over the datasets and seeds that have left predictions, with the lowest and highest.",
+    "NLL in nats; Brier 0 to 2; ECE: 15 bins of equal width, adaptive: of equally many images.",
 )
 
 
@@ -168,12 +173,34 @@ def cost_sheet(section: Section) -> Sheet:
     rows: list[tuple[Entry | str, ...]] = []
     for method in section.methods:
         done = [run for run in (*method.runs, *method.spare) if run["state"] == DONE]
-        found = costs(done).values()
-        entries = [Entry(c.text, kind="number", note=c.range, order=c.mean) for c in found]
+        entries = map(_cost_entry, costs(done).values())
         devices = ", ".join(dict.fromkeys(run["device"] for run in done if run["device"]))
         count = Entry(str(len(done)), kind="number")
         rows.append((Entry(method.label, kind="name"), *entries, count, devices))
     return Sheet("Cost", ("method", *COSTS, "runs", "device"), tuple(rows), COST_NOTES)
+
+
+def _cost_entry(cost: Cost) -> Entry:
+    return Entry(cost.text, kind="number", note=cost.range, order=cost.mean)
+
+
+def measures_sheet(section: Section) -> Sheet | None:
+    """Return how sure the methods are and how rightly, of runs that have kept their predictions;
+    None where none has."""
+    found = {
+        method.label: costs([row for row in method.members if row["nll"] is not None], MEASURED)
+        for method in section.methods
+    }
+    shown = [name for name in MEASURED if any(each[name].runs for each in found.values())]
+    rows = tuple(
+        (
+            Entry(label, kind="name"),
+            *(_cost_entry(each[name]) for name in shown),
+        )
+        for label, each in found.items()
+        if any(cost.runs for cost in each.values())
+    )
+    return Sheet("More than accuracy", ("method", *shown), rows, MEASURE_NOTES) if rows else None
 
 
 def runs_sheet(section: Section, method: Table) -> Sheet:

@@ -121,7 +121,9 @@ def leave_result(args: argparse.Namespace, rule: dict, out: Path) -> None:
     if args.save_predictions:
         halves = {"base_accuracy": 50.0 + args.seed, "new_accuracy": 30.0 + args.seed}
         ood = {"msp": {"auroc": 75.0, "fpr95": 50.0}}
-        measures = {"measures": {"ece": 0.05}, "base_and_new": {**halves, "ood": ood}}
+        bins = {"counts": [5, 3], "confidence": [0.4, 0.9], "accuracy": [0.5, 1.0]}
+        measures = {"measures": {"nll": 0.5, "ece": 0.05}, "reliability": bins}
+        measures["base_and_new"] = {**halves, "ood": ood}
         (out / "measures.json").write_text(json.dumps({"tasks": [measures]}))
     text = json.dumps({**content, **rule.get("record", {}), "job_key": args.job_key})
     (out / "result.json.new").write_text(text)

@@ -66,9 +66,9 @@ def test_base_and_new_classes_are_tested_together_by_the_trainings_of_base_to_ne
     lab.forget()
     done = lab.run(*words, "--mode", "gb2n")
     assert done.returncode == 0, done.stderr
-    run = "outputs/coop/test_both/CoOp/dtd/shots16/vit_b16_ep50_ctxv1/seed{}"
+    run = "outputs/coop/test_both/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed{}"
     assert sorted(outputs(lab)) == [run.format(1), run.format(2)]
-    table = lab.path / "results/coop/gb2n-CoOp-vit_b16_ep50_ctxv1.csv"
+    table = lab.path / "results/coop/gb2n-CoOp-vit_b16_ep10_bs4_lr35.csv"
     (dtd,) = [row for row in csv.DictReader(table.open()) if row["dataset"] == "dtd"]
     assert [dtd[f"{half}_acc_seed{seed}"] for seed in "12" for half in ("base", "new")] == [
         *("51.0", "31.0", "52.0", "32.0")
@@ -80,6 +80,10 @@ def test_base_and_new_classes_are_tested_together_by_the_trainings_of_base_to_ne
     both = frame[frame["mode"] == "gb2n"]
     assert both["subset"].tolist() == ["base", "new"] * 2
     assert both["auroc"].tolist() == [75.0] * 4 and both["ece"].tolist() == [0.05] * 4
+    page = lab.path / "report.html"
+    assert main(["report", str(lab.path / "outputs/coop"), "--out", str(page)]) == 0
+    assert "Base and new together" in page.read_text() and "AUROC, %" in page.read_text()
+    assert "coop: 6 predictions, 0.900 sure, 1.000 right" in page.read_text()
 
 
 @pytest.mark.parametrize("where", [(), ("--demo",)], ids=["published", "demo"])
