@@ -88,7 +88,7 @@ def _by_task(row: Row) -> Iterator[Row]:
         if task:
             own = {"task": task.name, "task_dataset": task.dataset, "accuracy": task.metric}
             each = each | own | {"split_note": task.split_note}
-        if row["mode"] == TOGETHER:
+        if row.get("mode") == TOGETHER:
             for half in ("base", "new"):
                 yield each | {"subset": half, "accuracy": each.get(f"{half}_accuracy")}
         else:
