@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from runner.launch.processes import Isolated, Process, signal_group, spawn
-from runner.launch.shared_folder import SharedFolder
 
-CROPS = "PROMPTLAB_CROPS"  # names the folder of decoded test images to train.py
 _CHUNK = 1 << 16
 _LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
-_GRACE = 5.0  # seconds for it to remove what its jobs shared
+_GRACE = 5.0  # seconds for it to end
 _ATTEMPTS = 2  # to have a server that comes up
 
 
@@ -36,7 +34,6 @@ class Warm(Isolated):
         """
         self._command = tuple(train_command)
         self._environment = dict(environment)
-        self._crops: SharedFolder | None = None
         self._server: _Server | None = None
         self._failures = 0
 
@@ -53,9 +50,6 @@ class Warm(Isolated):
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._crops is not None:
-            self._crops.remove()
-            self._crops = None
 
     def _running_server(self) -> "_Server | None":
         if self._server is not None and self._server.lost():
@@ -63,9 +57,7 @@ class Warm(Isolated):
             self._server.close()
             self._server = None
         if self._server is None and self._failures < _ATTEMPTS:
-            # The server removes the folder as well, where this process is killed.
-            self._crops = self._crops or SharedFolder()
-            self._server = _Server(self._command, {**self._environment, CROPS: self._crops.path})
+            self._server = _Server(self._command, self._environment)
         return self._server
 
 
