@@ -84,7 +84,7 @@ class Entry:
         if found is None:
             return None
         rows = np.array(found["row"])
-        if all(zlib.crc32(row) == check for row, check in zip(rows, found["check"], strict=True)):
+        if (_checks(rows) == found["check"]).all():
             return rows
         self._drop(part)
         return None
@@ -98,7 +98,7 @@ class Entry:
         if found is None:
             return None
         row = np.array(found["row"][place])
-        if zlib.crc32(row) == found["check"][place]:
+        if _checks(row[None])[0] == found["check"][place]:
             return row
         self._drop(part)
         return None
@@ -111,7 +111,7 @@ class Entry:
         """
         records = np.empty(len(rows), self._type)
         records["row"] = rows
-        records["check"] = [zlib.crc32(row) for row in records["row"]]
+        records["check"] = _checks(rows)
         file = io.BytesIO()
         np.save(file, records, allow_pickle=False)
         self.store.require_room(len(file.getbuffer()), self.folder)
@@ -123,18 +123,19 @@ class Entry:
             write_whole(self._file(part), file.getbuffer())
 
     def claim(self, part: int) -> bool:
-        """Take a part as this process's to make; False where another one that lives is at it.
+        """Take a part as this process's to make; False where another one that lives is at it, or
+        has just made it.
 
         Raises:
             OSError: the folder cannot be written.
         """
         for _ in range(2):
             self._prepare()
-            with contextlib.suppress(FileExistsError, FileNotFoundError):
-                handle = os.open(self._claim(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-                with os.fdopen(handle, "w") as file:
-                    file.write(str(this_process()))
-                return True
+            if self._take(part):
+                if not self.has(part):
+                    return True
+                self.release(part)
+                return False
             owner = self.owner(part)
             if owner is not None and owner.may_live():
                 return False
@@ -152,6 +153,15 @@ class Entry:
         """Give a claim back."""
         with contextlib.suppress(OSError):
             self._claim(part).unlink()
+
+    def _take(self, part: int) -> bool:
+        try:
+            handle = os.open(self._claim(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except (FileExistsError, FileNotFoundError):
+            return False
+        with os.fdopen(handle, "w") as file:
+            file.write(str(this_process()))
+        return True
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -179,3 +189,8 @@ class Entry:
 
     def _claim(self, part: int) -> Path:
         return self.folder / f"{part:06d}.claim"
+
+
+def _checks(rows: np.ndarray) -> np.ndarray:
+    """The CRC-32 of each row."""
+    return np.array([zlib.crc32(row.tobytes()) for row in rows], "<u4")

@@ -41,6 +41,13 @@ class Held:
         """One of `KINDS`."""
         return self.path.parent.name
 
+    def is_renewed(self) -> bool:
+        """Whether what lies there was made since, or is gone."""
+        try:
+            return (self.path / ABOUT).stat().st_mtime > self.used
+        except OSError:
+            return False
+
 
 class NoRoom(OSError):
     """The store may not take so much."""

@@ -102,7 +102,8 @@ class DatasetWrapper(Dataset):
         no store is in use or the transform is none of `kept_crops`."""
         self.crops = None
         if self.is_storable:
-            self.crops = kept_crops(self.paths, self.transform, self.max_pixels)
+            name = self.cfg.DATASET.NAME
+            self.crops = kept_crops(self.paths, self.transform, self.max_pixels, name)
         if self.crops is not None:
             self.crops.fill(num_workers)
 

@@ -30,7 +30,7 @@ def content_digest(paths: Sequence[str], store: Store) -> str | None:
     """
     names = hashlib.sha256("\0".join(paths).encode("utf-8", "surrogateescape")).hexdigest()
     count = len(paths)
-    about = {"what": "digests of image files"}
+    about = {"what": f"digests, first {paths[0]}"}
     entry = Entry(
         store, "digests", {"paths": names}, rows=count, width=_WIDTH, step=count, about=about
     )

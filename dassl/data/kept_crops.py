@@ -23,7 +23,7 @@ from dassl.data.transforms.steps import InstanceNormalization
 from dassl.utils import files
 from dassl.utils.errors import UserError
 from dassl.utils.files import MAX_PIXELS, read_image
-from image_store import Entry, Store, active, shared_order, waits
+from image_store import Entry, active, shared_order, waits
 from image_store.folder import NoRoom
 
 _CROPPING = (T.Resize, T.CenterCrop)  # steps without chance before the conversion to a tensor
@@ -167,10 +167,10 @@ class _Parts(Dataset):
 
 
 def kept_crops(
-    paths: Sequence[str], transform: Any, max_pixels: int = MAX_PIXELS
+    paths: Sequence[str], transform: Any, max_pixels: int = MAX_PIXELS, name: str = "a list"
 ) -> KeptCrops | None:
     """The crops of a list of images; None where there is no store, or the transform is of another
-    kind than resize, centre crop, tensor.
+    kind than resize, centre crop, tensor. `name` is that of the dataset.
     """
     store = active()
     steps = list(transform.transforms) if isinstance(transform, T.Compose) else []
@@ -185,10 +185,6 @@ def kept_crops(
     if facts is None:
         return None
     height, width = steps[place - 1].size
-    entry = _entry(store, facts, len(paths), height * width * 3)
+    size = {"rows": len(paths), "width": height * width * 3, "step": _STEP}
+    entry = Entry(store, "crops", facts, **size, about={"what": f"crops of {name}"})
     return KeptCrops(entry, paths, cropping, T.Compose(steps[place:]), max_pixels)
-
-
-def _entry(store: Store, facts: dict[str, Any], rows: int, width: int) -> Entry:
-    about = {"what": "decoded crops"}
-    return Entry(store, "crops", facts, rows=rows, width=width, step=_STEP, about=about)

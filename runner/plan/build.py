@@ -237,6 +237,9 @@ class Builder:
         words += ["--output-dir", shown(output)]
         if model:
             words += ["--model-dir", shown(model), "--load-epoch", str(entry.loadep)]
+        if self.chosen.cache:
+            words += ["--cache", shown(Path(self.chosen.cache).expanduser())]
+        words += ["--no-cache"] if self.chosen.no_cache else []
         return [*words, "--eval-only"] if run.kind == "test" else words
 
     def _checkpoint(self, archive: Path, run: Run) -> tuple[Path, str]:

@@ -196,7 +196,7 @@ def stored_batches(
         rows=len(dataset),
         width=model.visual.output_dim * dtype.itemsize,
         step=loader.batch_size,
-        about={"what": f"features of {source.name}, {precision} on {device.type}"},
+        about={"what": f"features of {dataset.cfg.DATASET.NAME}: {source.name}, {precision}"},
     )
     return StoredBatches(loader, entry, encode, device, dtype)
 

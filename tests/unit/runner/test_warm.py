@@ -6,14 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from runner.launch.processes import signal_group
-from runner.launch.shared_folder import SharedFolder
 from runner.launch.warm_worker import Warm
 from tests.unit.runner.lab import alive, wait_until
 
@@ -270,31 +268,3 @@ def test_where_memory_runs_out_a_job_is_killed_before_the_server(server):
         "print(read('self') > read(os.getppid()))"
     )
     assert server.run(code) == (0, "True\n")
-
-
-def test_the_folder_that_the_jobs_share_lasts_as_long_as_the_starter(server):
-    code = "print(os.environ['PROMPTLAB_CROPS'])"
-    first, second = (server.run(code)[1].strip() for _ in range(2))
-    assert first == second and os.path.isdir(first)
-    server.starter.close()
-    assert not os.path.exists(first)
-
-
-def test_what_a_killed_runner_has_left_is_removed_and_nothing_else(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    code = "import os; from runner.launch.shared_folder import SharedFolder; SharedFolder(); "
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(REPO)}
-    killed = subprocess.run([sys.executable, "-c", code + "os.abort()"], env=environment)
-    assert killed.returncode == -signal.SIGABRT
-    (left,) = tmp_path.iterdir()
-    lives = SharedFolder()  # of a runner beside this one
-    (tmp_path / "promptlab-file").touch()
-    (tmp_path / "promptlab-link").symlink_to(tmp_path)
-    assert left.is_dir()  # so new that its owner may be about to lock it
-    for path in tmp_path.glob("promptlab-*"):
-        os.utime(path, (0, 0), follow_symlinks=False)
-    third = SharedFolder()
-    assert not left.exists() and os.path.isdir(lives.path)
-    lives.remove()
-    third.remove()
-    assert {path.name for path in tmp_path.iterdir()} == {"promptlab-file", "promptlab-link"}
