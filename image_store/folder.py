@@ -176,7 +176,7 @@ def _folders(parent: Path) -> Iterator[Path]:
 def _held(path: Path) -> Held:
     size, used, about = 0, path.stat().st_mtime, {}
     for found in os.scandir(path):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # gone meanwhile, or damaged
             status = found.stat()
             if _unfinished(found.name) and time.time() - status.st_mtime > _ABANDONED:
                 os.unlink(found.path)
