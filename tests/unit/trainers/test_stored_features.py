@@ -1,4 +1,4 @@
-"""Which methods are tested on features of the frozen image tower, and what a feature is known by."""
+"""Which methods are tested on stored features, and what a feature is known by."""
 
 import pytest
 import torch
