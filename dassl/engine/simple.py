@@ -200,7 +200,7 @@ class SimpleTrainer(TrainerBase):
     def test_batches(self, loader: Any) -> Any:
         """The batches of a test: the loader, whose images come from the store where one is in use
         (`image_store`)."""
-        keep_crops = getattr(loader.dataset, "keep_crops", None)
+        keep_crops = getattr(getattr(loader, "dataset", None), "keep_crops", None)
         if keep_crops is not None:
             keep_crops(loader.num_workers)
         return loader
