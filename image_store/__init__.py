@@ -15,6 +15,6 @@ all, on a shared folder too. Claims only save work: where one is lost, two make 
 
 from image_store.entry import Entry
 from image_store.folder import Store, activate, active, default_folder
-from image_store.sharing import shared_order, waits
+from image_store.sharing import left_over, shared_order
 
-__all__ = ["Entry", "Store", "activate", "active", "default_folder", "shared_order", "waits"]
+__all__ = ["Entry", "Store", "activate", "active", "default_folder", "left_over", "shared_order"]

@@ -164,9 +164,15 @@ class Entry:
         return True
 
     def _prepare(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / ABOUT).exists():
-            write_whole(self.folder / ABOUT, json.dumps(self._about, indent=1).encode())
+        for last in (False, True):
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if not (self.folder / ABOUT).exists():
+                    write_whole(self.folder / ABOUT, json.dumps(self._about, indent=1).encode())
+                return
+            except FileNotFoundError:  # another process has removed the entry in between
+                if last:
+                    raise
 
     def _mapped(self, part: int) -> np.ndarray | None:
         try:

@@ -4,7 +4,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,14 +55,22 @@ def shared_order(parts: Sequence[int]) -> list[int]:
     return [*parts[start:], *parts[:start]]
 
 
-def waits(entry: "Entry", part: int, patience: float) -> bool:
-    """Wait for a part that another process makes; False if it does not come, and so is to be made
-    here.
+def left_over(entry: "Entry", parts: Sequence[int], patience: float) -> Iterator[int]:
+    """Wait for parts that other processes make; yields those that do not come, and so are to be
+    made here.
 
     Args:
-        patience: seconds, after which nobody is believed to be at it any more.
+        patience: seconds without a part, after which nobody is believed to be at one any more.
     """
-    until = time.monotonic() + patience
+    since = time.monotonic()
+    for part in parts:
+        if _comes(entry, part, since + patience):
+            since = time.monotonic()
+        else:
+            yield part
+
+
+def _comes(entry: "Entry", part: int, until: float) -> bool:
     while not entry.has(part):
         owner = entry.owner(part)
         if owner is None or not owner.may_live() or time.monotonic() > until:

@@ -19,15 +19,14 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 
 from dassl.data.image_digests import code_digest, content_digest
-from dassl.data.transforms.steps import InstanceNormalization
 from dassl.utils import files
 from dassl.utils.errors import UserError
 from dassl.utils.files import MAX_PIXELS, read_image
-from image_store import Entry, active, shared_order, waits
+from image_store import Entry, active, left_over, shared_order
 from image_store.folder import NoRoom
 
 _CROPPING = (T.Resize, T.CenterCrop)  # steps without chance before the conversion to a tensor
-_WITHOUT_CHANCE = (*_CROPPING, T.ToTensor, T.Normalize, InstanceNormalization)
+_WITHOUT_CHANCE = (*_CROPPING, T.ToTensor, T.Normalize)  # and whole in their `repr`
 _STEP = 64  # images of a part
 _PATIENCE = 30.0  # seconds for another process to decode a part
 
@@ -101,9 +100,10 @@ class KeptCrops:
             if self.entry.size > (allowed := store.allowed()):
                 sizes = f"{self.entry.size / 1e9:.3g} GB, and it may hold {allowed / 1e9:.3g}"
                 raise NoRoom(None, f"the crops of {self.entry.rows} images are {sizes}")
-            for part in self._decode(shared_order(missing), num_workers):
-                if not waits(self.entry, part, _PATIENCE):
-                    self.make(part)
+            others = self._decode(shared_order(missing), num_workers)
+            for part in left_over(self.entry, others, _PATIENCE):
+                self.make(part)
+                self.entry.release(part)
         except OSError as error:
             store.close(error)
 

@@ -23,7 +23,7 @@ import clip
 from dassl.data.dataset_wrapper import DatasetWrapper
 from dassl.data.image_digests import code_digest
 from dassl.data.kept_crops import image_facts
-from image_store import Entry, active, shared_order, waits
+from image_store import Entry, active, left_over, shared_order
 from trainers.parts.frozen_features import tower_digest
 
 logger = logging.getLogger(__name__)
@@ -104,9 +104,8 @@ class StoredBatches:
                 continue
             self._put(part, self._encode(images.to(self._device, non_blocking=True)))
             slowest = max(slowest, time.monotonic() - started)
-        for part in others:
-            if not waits(self._entry, part, max(_PATIENCE, _SLOWER * slowest)):
-                self._put(part, self._encode(self._images(part)))
+        for part in left_over(self._entry, others, max(_PATIENCE, _SLOWER * slowest)):
+            self._put(part, self._encode(self._images(part)))
 
     def _read(self, order: list[int]) -> Iterator[Tensor]:
         """The images of batches, read as the loader would read them."""

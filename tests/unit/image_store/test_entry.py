@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from image_store import Entry, Store, waits
+from image_store import Entry, Store, left_over
 from tests.support.command import PROJECT
 
 ROWS, WIDTH, STEP = 50, 1000, 4
@@ -19,7 +19,7 @@ WRITER = f"""
 import sys, time
 from pathlib import Path
 import numpy as np
-from image_store import Entry, Store, shared_order, waits
+from image_store import Entry, Store, left_over, shared_order
 entry = Entry(Store(Path(sys.argv[1])), "crops", {{}}, rows={ROWS}, width={WIDTH}, step={STEP},
               about={{}})
 pause, others = float(sys.argv[2]), []
@@ -33,8 +33,7 @@ for part in shared_order(entry.missing()):
     entry.write(part, np.stack([np.full({WIDTH}, row, np.uint8) for row in entry.span(part)]))
     entry.release(part)
     print("made", part, flush=True)
-for part in others:
-    assert waits(entry, part, 60), part
+assert not list(left_over(entry, others, 60))
 """
 
 
@@ -123,10 +122,21 @@ def test_a_part_that_another_process_makes_is_waited_for(tmp_path):
     while not (claimed := [part for part in entry.missing() if entry.owner(part)]):
         time.sleep(0.005)
     assert not entry.claim(claimed[0])
-    assert waits(entry, claimed[0], 60)
+    assert list(left_over(entry, claimed, 60)) == []
     assert_whole(entry, claimed)
     writer.communicate(timeout=60)
-    assert not waits(entry_of(tmp_path, other=1), 0, 60)  # nobody is at it
+
+
+def test_who_is_silent_for_too_long_or_is_nobody_is_not_waited_for(tmp_path):
+    entry = entry_of(tmp_path)
+    assert list(left_over(entry, [0, 1], 60)) == [0, 1]  # nobody is at them
+    for part in (2, 3, 4):
+        assert entry.claim(part)
+        (entry.folder / f"{part:06d}.claim").write_text("another-machine 7")
+    started = time.monotonic()
+    assert list(left_over(entry, [2, 3, 4], 0.2)) == [2, 3, 4]
+    assert time.monotonic() - started < 5  # once, not for each
+    assert not entry.claim(2)
 
 
 def test_no_temporary_file_stays_where_a_write_fails(tmp_path, monkeypatch):
