@@ -8,7 +8,8 @@ Made JPEGs of ImageNet's usual size (reading_parts.py) in OxfordPets' format, so
 new classes together have `--images` test images; a ViT-B/16 with random weights, 224 pixels, fp32
 on the CPU. Every method, seed and learning rate is trained for one step, which is not timed; then
 each of these runs is tested on base and on new classes by `train.py --eval-only`, first by the
-other checkout, then by this one, in turns. Seconds are those of the test in result.json.
+other checkout, then by this one, in turns. Seconds are those of the test in result.json; beside
+other programs the processor's time of the test says more.
 
 Of `frozen` methods (features) the sweep is done once and again with another learning rate, of
 `prompted` ones (crops) it is done once, with the number of images decoded and the share of time
@@ -51,7 +52,8 @@ YAMLS = {
 }
 PROMPTED = ("MaPLe", "MaPLeDePT", "PromptSRC")
 FROZEN = tuple(name for name in YAMLS if name not in PROMPTED)
-# A run that also says how many images it opened and how long it waited for them; in one process.
+# A run that also says how many images it opened, how long it waited for them, and the processor's
+# time of its test; in one process.
 CHILD = """
 import json, sys, time
 sys.path[:0] = [""]
@@ -72,9 +74,18 @@ def timed(loader):
             return
         yield batch
 PIL.Image.open, DataLoader.__iter__ = count, timed
+from dassl.engine.simple import SimpleTrainer
+plain_test, used = SimpleTrainer.test, [0.0]
+def test(self, split=None):
+    started = time.process_time()
+    found = plain_test(self, split)
+    used[0] += time.process_time() - started
+    return found
+SimpleTrainer.test = test
 import train
 code = train.run(sys.argv[2:])
-open(sys.argv[1], "w").write(json.dumps([opened[0], waited[0]]))
+said = {"opened": opened[0], "waited": waited[0], "cpu": used[0]}
+open(sys.argv[1], "w").write(json.dumps(said))
 sys.exit(code)
 """
 
@@ -161,7 +172,7 @@ class Bench:
         self.call("this", run, self.folder / "trained" / run.name, [], words)
 
     def test(self, side: str, run: Run, subset: str) -> dict[str, Any]:
-        """Seconds, images opened, seconds waited and results of one test."""
+        """Seconds, processor's seconds, images opened, seconds waited, results of one test."""
         output = self.folder / side / subset / run.name
         flags = ["--eval-only"]
         if run.trainer != "ZeroshotCLIP":
@@ -171,10 +182,9 @@ class Bench:
         words += ["DATALOADER.NUM_WORKERS", str(self.args.workers)]
         self.call(side, run, output, flags, words)
         content = json.loads((output / "result.json").read_text())
-        opened, waited = json.loads((output / "reading.json").read_text())
+        said = json.loads((output / "reading.json").read_text())
         results = {name: content[name] for name in ("accuracy", "macro_f1")}
-        seconds = content["seconds"]["test"]
-        return {"seconds": seconds, "opened": opened, "waited": waited, "results": results}
+        return {"seconds": content["seconds"]["test"], "results": results, **said}
 
 
 def sweep(bench: Bench, runs: list[Run]) -> Iterator[dict[str, Any]]:
@@ -202,6 +212,9 @@ def summary(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     base, this = (total(rows, side) for side in ("base", "this"))
     line = {"sweep": name, "base_seconds": base, "this_seconds": this, "ratio": base / this}
     print(f"{name}: tests {base:.1f} s, {this:.1f} s: {base / this:.1f} times less", flush=True)
+    base, this = (total(rows, side, "cpu") for side in ("base", "this"))
+    line |= {"base_cpu": base, "this_cpu": this, "cpu_ratio": base / this}
+    print(f"  processor's time {base:.1f} s, {this:.1f} s: {base / this:.1f} times less")
     for trainer in dict.fromkeys(row["trainer"] for row in rows):
         own = [row for row in rows if row["trainer"] == trainer]
         print(f"  {trainer:14} {total(own, 'base'):9.2f} s {total(own, 'this'):9.2f} s")
