@@ -42,7 +42,7 @@ class Held:
         return self.path.parent.name
 
     def is_renewed(self) -> bool:
-        """Whether what lies there was made since, or is gone."""
+        """Whether it was used or made anew since."""
         try:
             return (self.path / ABOUT).stat().st_mtime > self.used
         except OSError:

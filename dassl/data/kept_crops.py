@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
+from tqdm import tqdm
 
 from dassl.data.image_digests import code_digest, content_digest
 from dassl.utils import files
@@ -133,7 +134,7 @@ class KeptCrops:
             generator=torch.Generator(),  # the run's own is left alone
         )
         others = []
-        for part, done, why in loader:
+        for part, done, why in tqdm(loader, disable=None):  # on stderr, and only on a terminal
             if why is not None:
                 raise why
             if not done:

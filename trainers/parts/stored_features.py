@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler, default_collate
+from tqdm import tqdm
 
 import clip
 from dassl.data.dataset_wrapper import DatasetWrapper
@@ -95,7 +96,8 @@ class StoredBatches:
         same time."""
         others, slowest = [], 0.0
         order = shared_order(missing)
-        for part, images in zip(order, self._read(order), strict=True):
+        batches = tqdm(self._read(order), total=len(order), disable=None)
+        for part, images in zip(order, batches, strict=True):
             started = time.monotonic()
             if self._entry.has(part):
                 continue
@@ -145,7 +147,7 @@ class StoredBatches:
                 self._entry.write(part, feature.contiguous().view(torch.uint8).cpu().numpy())
             except OSError as error:
                 store.close(error)
-            self._entry.release(part)
+        self._entry.release(part)
         if not self._entry.has(part):
             self._own[part] = feature
 
