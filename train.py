@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 # Flags that the public engine's train.py does not have; listed in the log only when they are used.
 OWN_FLAGS = (
+    "cache",
     "debug",
     "job_key",
     "old_data_path",
     "new_data_path",
+    "no_cache",
     "plan",
     "save_predictions",
     "serve",
@@ -72,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--old-data-path", default="", help="text in image paths to replace")
     files.add_argument("--new-data-path", default="", help="what stands there instead")
+    place = "folder that keeps test images and their features (default: $PROMPTLAB_CACHE, else "
+    files.add_argument("--cache", metavar="DIR", default="", help=f"{place}~/.cache/promptlab)")
+    files.add_argument("--no-cache", action="store_true", help="keep none, and use none")
     what = parser.add_argument_group("what to do (default: train, then test)")
     what.add_argument("--eval-only", action="store_true", help="test only")
     what.add_argument(
@@ -130,6 +135,16 @@ def say(notices: Sequence[str]) -> None:
         logging.getLogger("trainers").info(notice)
 
 
+def use_store(args: argparse.Namespace) -> None:
+    """Chooses the store of test images and features that the run reads and fills."""
+    from pathlib import Path
+
+    from image_store import Store, activate, default_folder
+
+    folder = Path(args.cache) if args.cache else default_folder()
+    activate(None if args.no_cache else Store(folder))
+
+
 def print_head(args: argparse.Namespace, cfg: CfgNode) -> None:
     """The head of the published logs: arguments, config and system between starred lines."""
     from dassl.utils import collect_env_info
@@ -153,6 +168,7 @@ def main(args: argparse.Namespace) -> None:
     started = time.monotonic()
     asked, notices = read_command(args)
     cfg = asked.cfg
+    use_store(args)
     import datasets
     from dassl.utils import set_random_seed, setup_logger
     from dassl.utils.errors import UserError
@@ -179,15 +195,13 @@ def main(args: argparse.Namespace) -> None:
 
 def serve(descriptor: int) -> list[str] | None:
     """Loads everything, then forks for each job that comes over the socket: in a fork the job's
-    command line, in the process itself None at the end. The jobs share decoded test images."""
-    import shutil
+    command line, in the process itself None at the end."""
     import socket
 
     import torch
 
     import datasets  # noqa: F401
     import trainers  # noqa: F401
-    from dassl.data.kept_crops import FOLDER
     from dassl.utils.serving import JobServer
 
     # OpenMP's threads do not survive a fork, and a fork that waits for them waits for ever: this
@@ -195,8 +209,6 @@ def serve(descriptor: int) -> list[str] | None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     job = JobServer(socket.socket(fileno=descriptor), keep_weights).serve()
-    if job is None and (crops := os.environ.get(FOLDER)):
-        shutil.rmtree(crops, ignore_errors=True)
     torch.set_num_threads(threads)
     return job
 

@@ -17,6 +17,8 @@ EPILOG = """examples:
   python -m runner report outputs --latex results/tables.tex --markdown results/tables.md
   python -m runner runs outputs -o runs.parquet
   python -m runner explain maple_dept/dtd/new outputs
+  python -m runner cache --limit 50G
+  python -m runner cache /scratch/promptlab --empty
   python -m runner explain coop/eurosat/accuracy/shots4 outputs/coop
 """
 HEIGHT = "folder of runs, at any height"
@@ -70,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     each.add_argument("cell", metavar="CELL", help=cell)
     each.add_argument("folders", **FOLDERS)
+    _add_cache(commands.add_parser("cache", help="the test images and features kept for runs"))
     for name, command in commands.choices.items():
         examples = [line for line in EPILOG.splitlines() if f"runner {name} " in line]
         command.epilog = "\n".join(["examples:", *examples])
@@ -94,6 +97,18 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         help="what the bars of differences stand against: an experiment or trainer (default: for "
         "a DePT variant its plain method)",
     )
+
+
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "The store of decoded test images and image features that all runs share, the latest used "
+        "first."
+    )
+    where = "folder that runs got as --cache (default: $PROMPTLAB_CACHE, else ~/.cache/promptlab)"
+    parser.add_argument("directory", nargs="?", default="", metavar="DIR", help=where)
+    parser.add_argument("--empty", action="store_true", help="remove everything from it")
+    size = "what it may take, as 50G or 800M; the least recently used goes first"
+    parser.add_argument("--limit", default="", metavar="SIZE", help=size)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,12 @@
 """Fixtures and settings that all tests share."""
 
+import os
 import re
 
 import pytest
 import torch
 
+import image_store
 from downloads import fetching
 from tests.support import tiny_clip
 
@@ -23,6 +25,22 @@ def pytest_collection_modifyitems(config, items):
         words = {item: set(re.split(r"[^a-z0-9]+", item.nodeid.lower())) for item in items}
         config.hook.pytest_deselected(items=[item for item in items if not words[item] & names])
         items[:] = [item for item in items if words[item] & names]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """A place of this call of pytest for what runs keep, in place of the user's."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["PROMPTLAB_CACHE"] = str(
+        (base.parent if base.name[:6] == "popen-" else base) / "kept"
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_store():
+    """No store but that of the test: a run in this process leaves the one that it has used."""
+    yield
+    image_store.activate(None)
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,8 @@ class SoftCPTModel(OwnedContextsModel):
     logits = s cos(f, w); the loss is the cross-entropy inside each image's own task.
     """
 
+    reads_by_read_image = True
+
     def build(self) -> None:
         options, text, dtype = self.cfg.TRAINER.MTCOOP, self.clip.text, self.precision.trained_dtype
         self.tasks = self.space.tasks or (only_task(self.cfg.DATASET.NAME, len(self.space)),)

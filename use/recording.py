@@ -144,7 +144,7 @@ def _scored(trainer: Any, loader: Any) -> tuple[list[Tensor], list[Tensor]]:
     fixed = getattr(getattr(trainer, "model", None), "fixed_weights", nullcontext)
     logits, labels = [], []
     with fixed():
-        for batch in loader:
+        for batch in trainer.test_batches(loader):
             images, truth = trainer.parse_batch_test(batch)
             logits.append(_stored(trainer.model_inference(images)))
             labels.append(truth.cpu())

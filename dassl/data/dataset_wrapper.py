@@ -9,7 +9,7 @@ from torchvision import transforms as T
 
 from dassl.data.datasets import Datum, DatumMT
 from dassl.data.datasets.multitask import class_ranges
-from dassl.data.kept_crops import kept_crops
+from dassl.data.kept_crops import KeptCrops, kept_crops
 from dassl.data.transforms import INTERPOLATION_MODES
 from dassl.utils.errors import BadValueError
 from dassl.utils.files import MAX_PIXELS, read_image
@@ -58,26 +58,16 @@ class DatasetWrapper(Dataset):
             mean, std = cfg.INPUT.PIXEL_MEAN, cfg.INPUT.PIXEL_STD
             plain.append(T.Normalize(mean=mean, std=std, inplace=True))
         self.to_tensor = T.Compose(plain)
-        # The image itself is not wanted: crops that other runs have left will do.
-        shared = not is_train and not self.return_img0
-        paths = list(map(self.path, data_source)) if shared else []
-        self.crops = kept_crops(paths, transform, self.max_pixels) if shared else None
+        self.crops: KeptCrops | None = None
 
     def __len__(self) -> int:
         return len(self.data_source)
 
     def __getitem__(self, idx: int) -> dict[str, Any]:
-        item = self.data_source[idx]
-        path = self.path(item)
-        output: dict[str, Any] = {
-            "label": self.label(item),
-            "domain": item.domain,
-            "impath": path,
-            "index": idx,
-        }
+        output = self.facts(idx)
         if self.crops is not None:
-            return {**output, "img": self.crops.view(idx, path)}
-        img0 = read_image(path, self.max_pixels)
+            return {**output, "img": self.crops.view(idx)}
+        img0 = read_image(output["impath"], self.max_pixels)
         if isinstance(self.transform, list | tuple):
             for number, transform in enumerate(self.transform, 1):
                 output["img" if number == 1 else f"img{number}"] = self._views(transform, img0)
@@ -86,6 +76,36 @@ class DatasetWrapper(Dataset):
         if self.return_img0:
             output["img0"] = self.to_tensor(img0)
         return output
+
+    def facts(self, idx: int) -> dict[str, Any]:
+        """An item without its image: label, domain, impath, index."""
+        item = self.data_source[idx]
+        return {
+            "label": self.label(item),
+            "domain": item.domain,
+            "impath": self.path(item),
+            "index": idx,
+        }
+
+    @property
+    def paths(self) -> list[str]:
+        """Where all images are read from, in their order."""
+        return list(map(self.path, self.data_source))
+
+    @property
+    def is_storable(self) -> bool:
+        """Whether an item is one view of its image and nothing else of it."""
+        return not self.is_train and not self.return_img0
+
+    def keep_crops(self, num_workers: int) -> None:
+        """Read images from the store's crops, and make those that it does not have; nothing where
+        no store is in use or the transform is none of `kept_crops`."""
+        self.crops = None
+        if self.is_storable:
+            name = self.cfg.DATASET.NAME
+            self.crops = kept_crops(self.paths, self.transform, self.max_pixels, name)
+        if self.crops is not None:
+            self.crops.fill(num_workers)
 
     def path(self, item: Any) -> str:
         """Where an item's image is read from."""

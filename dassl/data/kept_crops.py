@@ -1,137 +1,191 @@
-"""Test images that several runs decode once: the pixels of their crops, in a folder they share.
+"""Test images that are decoded once for all runs: the pixels of their crops, kept in the store.
 
-Runs that start one after the other on a machine test on the same images again and again
-(`parallel_runner.py`). Where $PROMPTLAB_CROPS names a folder, the first run that reads an image
-leaves the pixels that enter the conversion to a tensor, and later runs start from there: the same
-bytes, so the same tensors to the last bit.
+Runs test on the same images again and again: seeds, methods, points of a grid. The first one that
+reads a list of images leaves the pixels that enter the conversion to a tensor, and later ones start
+from there: the same bytes, so the same tensors to the last bit.
 """
 
-import contextlib
-import hashlib
-import os
-import shutil
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
+import torch
+import torchvision
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
+from tqdm import tqdm
 
+from dassl.data.image_digests import code_digest, content_digest
+from dassl.utils import files
+from dassl.utils.errors import UserError
 from dassl.utils.files import MAX_PIXELS, read_image
+from image_store import Entry, active, left_over, shared_order
+from image_store.folder import NoRoom
 
-FOLDER = "PROMPTLAB_CROPS"
-_FIXED = (T.Resize, T.CenterCrop)  # steps without chance
-_SHARE = 4  # all lists together may take this part of the disk's free space
-_CHECK = 4  # bytes of the checksum that stands before each image's pixels
+_CROPPING = (T.Resize, T.CenterCrop)  # steps without chance before the conversion to a tensor
+_WITHOUT_CHANCE = (*_CROPPING, T.ToTensor, T.Normalize)  # and whole in their `repr`
+_STEP = 64  # images of a part
+_PATIENCE = 30.0  # seconds for another process to decode a part
+
+
+def image_facts(paths: Sequence[str], transform: Any, max_pixels: int) -> dict[str, Any] | None:
+    """What the tensors of a list of images depend on: contents of the files, the transform, the
+    libraries that decode and resize.
+
+    None where there is no store, the transform has a step of chance or an unknown one, or a file
+    cannot be read.
+    """
+    store = active()
+    if store is None or not paths or not isinstance(transform, T.Compose):
+        return None
+    if not all(type(step) in _WITHOUT_CHANCE for step in transform.transforms):
+        return None
+    content = content_digest(paths, store)
+    if content is None:
+        return None
+    return {
+        "content": content,
+        "steps": [repr(step) for step in transform.transforms],
+        "max_pixels": max_pixels,
+        "reading": code_digest(Path(files.__file__)),
+        "pillow": PIL.__version__,
+        "torchvision": torchvision.__version__,
+    }
 
 
 class KeptCrops:
     """The crops of one list of images under one transform.
 
-    An image's record is a CRC-32 and its pixels, in the order of the list; what nobody has written
-    yet, or only in part, does not fit its checksum and is read from the image instead. So any
-    number of processes may read and write at once.
-
     Args:
-        file: holds the records; made on the first write.
+        entry: of the store; a row is a crop, uint8 [H, W, 3].
+        paths: the images.
         crop: from image to crop, without chance; CenterCrop is its last step.
         rest: from crop to tensor.
         max_pixels: see `read_image`.
     """
 
     def __init__(
-        self, file: Path, crop: T.Compose, rest: T.Compose, max_pixels: int = MAX_PIXELS
+        self, entry: Entry, paths: Sequence[str], crop: T.Compose, rest: T.Compose, max_pixels: int
     ) -> None:
-        self._file, self._crop, self._rest = file, crop, rest
+        self.entry, self.paths = entry, paths
+        self._crop, self._rest = crop, rest
         self._max_pixels = max_pixels
-        height, width = crop.transforms[-1].size
-        self._shape = (height, width, 3)
-        self._record = _CHECK + height * width * 3
-        self._descriptor: int | None = None
+        self._shape = (*crop.transforms[-1].size, 3)
 
-    def view(self, index: int, path: str) -> Tensor:
+    def view(self, index: int) -> Tensor:
         """The transformed image at a place of the list, `[3, H, W]`.
 
         Raises:
             MissingFileError, BadFileError: as `read_image`.
         """
-        pixels = self._read(index)
-        if pixels is None:
-            image = self._crop(read_image(path, self._max_pixels))
-            self._write(index, np.asarray(image).tobytes())
-        else:
-            image = Image.fromarray(np.frombuffer(pixels, np.uint8).reshape(self._shape))
-        return self._rest(image)
+        row = self.entry.row(index)
+        if row is None:
+            return self._rest(self._cropped(index))
+        return self._rest(Image.fromarray(row.reshape(self._shape)))
 
-    def _read(self, index: int) -> bytes | None:
+    def fill(self, num_workers: int) -> None:
+        """Decode what is not there yet, together with other processes that do so at the same time.
+
+        Images that cannot be read are left to `view`, which names them. What cannot be written
+        closes the store.
+        """
+        self.entry.use()
+        store, missing = self.entry.store, self.entry.missing()
+        if not missing or store.why_closed:
+            return
         try:
-            record = os.pread(self._open(), self._record, index * self._record)
-        except OSError:
-            return None
-        check, pixels = record[:_CHECK], record[_CHECK:]
-        return pixels if check and check == _checksum(pixels) else None
+            if self.entry.size > (allowed := store.allowed()):
+                sizes = f"{self.entry.size / 1e9:.3g} GB, and it may hold {allowed / 1e9:.3g}"
+                raise NoRoom(None, f"the crops of {self.entry.rows} images are {sizes}")
+            others = self._decode(shared_order(missing), num_workers)
+            for part in left_over(self.entry, others, _PATIENCE):
+                self.make(part)
+                self.entry.release(part)
+        except OSError as error:
+            store.close(error)
 
-    def _write(self, index: int, pixels: bytes) -> None:
-        with contextlib.suppress(OSError):  # a full disk: the image is decoded again next time
-            os.pwrite(self._open(), _checksum(pixels) + pixels, index * self._record)
+    def make(self, part: int) -> None:
+        """Decode a part and put it into the store.
 
-    def _open(self) -> int:
-        if self._descriptor is None:
-            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-        return self._descriptor
+        Raises:
+            OSError: it cannot be written.
+        """
+        try:
+            rows = [np.asarray(self._cropped(index)) for index in self.entry.span(part)]
+        except UserError:
+            return
+        self.entry.write(part, np.stack(rows).reshape(len(rows), -1))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_descriptor": None}  # a started worker opens the file itself
+    def _decode(self, parts: list[int], num_workers: int) -> list[int]:
+        """Make parts in worker processes; returns those that other processes are at.
 
-    def __del__(self) -> None:
-        if self._descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.close(self._descriptor)
+        Raises:
+            OSError: one cannot be written.
+        """
+        loader = DataLoader(
+            _Parts(self),
+            batch_size=None,
+            sampler=parts,  # type: ignore[arg-type]
+            num_workers=min(num_workers, len(parts)),
+            generator=torch.Generator(),  # the run's own is left alone
+        )
+        others = []
+        for part, done, why in tqdm(loader, disable=None):  # on stderr, and only on a terminal
+            if why is not None:
+                raise why
+            if not done:
+                others.append(part)
+        return others
+
+    def _cropped(self, index: int) -> Image.Image:
+        return self._crop(read_image(self.paths[index], self._max_pixels))
+
+
+class _Parts(Dataset):
+    """Parts as items of a loader: the part, whether it is dealt with, what was in the way."""
+
+    def __init__(self, crops: KeptCrops) -> None:
+        self._crops = crops
+
+    def __getitem__(self, part: int) -> tuple[int, bool, OSError | None]:
+        entry = self._crops.entry
+        try:
+            if entry.has(part):
+                return part, True, None
+            if not entry.claim(part):
+                return part, False, None
+            try:
+                self._crops.make(part)
+            finally:
+                entry.release(part)
+        except OSError as error:
+            return part, False, error
+        return part, True, None
 
 
 def kept_crops(
-    paths: Sequence[str], transform: Any, max_pixels: int = MAX_PIXELS
+    paths: Sequence[str], transform: Any, max_pixels: int = MAX_PIXELS, name: str = "a list"
 ) -> KeptCrops | None:
-    """The shared crops of a list of images; None where no folder is named, the transform is of
-    another kind, an image is not there, or the disk has too little room.
+    """The crops of a list of images; None where there is no store, or the transform is of another
+    kind than resize, centre crop, tensor. `name` is that of the dataset.
     """
-    folder = os.environ.get(FOLDER)
-    if not folder or not isinstance(transform, T.Compose):
-        return None
-    steps = list(transform.transforms)
+    store = active()
+    steps = list(transform.transforms) if isinstance(transform, T.Compose) else []
     conversions = (place for place, step in enumerate(steps) if isinstance(step, T.ToTensor))
     place = next(conversions, 0)
-    if place < 1 or not isinstance(steps[place - 1], T.CenterCrop):
+    if store is None or place < 1 or not isinstance(steps[place - 1], T.CenterCrop):
         return None
-    if not all(isinstance(step, _FIXED) for step in steps[:place]):
+    cropping = T.Compose(steps[:place])
+    if not all(type(step) in _CROPPING for step in cropping.transforms):
+        return None
+    facts = image_facts(paths, cropping, max_pixels)
+    if facts is None:
         return None
     height, width = steps[place - 1].size
-    digest = hashlib.sha256(repr(steps[:place]).encode())
-    try:
-        if not _fits(len(paths) * height * width * 3, folder):
-            return None
-        for path in paths:
-            found = os.stat(path)
-            digest.update(
-                f"{path}\0{found.st_size}\0{found.st_mtime_ns}\0".encode("utf-8", "replace")
-            )
-    except OSError:
-        return None
-    file = Path(folder, f"{digest.hexdigest()}.crops")
-    return KeptCrops(file, T.Compose(steps[:place]), T.Compose(steps[place:]), max_pixels)
-
-
-def _fits(size: int, folder: str) -> bool:
-    """Whether a list of so many bytes may come to those that are there; files that are not full yet
-    count as if they were."""
-    files = [entry.stat() for entry in os.scandir(folder)]
-    promised = sum(file.st_size for file in files)
-    written = sum(file.st_blocks * 512 for file in files)
-    return promised + size <= (shutil.disk_usage(folder).free + written) // _SHARE
-
-
-def _checksum(pixels: bytes) -> bytes:
-    return zlib.crc32(pixels).to_bytes(_CHECK, "little")
+    size = {"rows": len(paths), "width": height * width * 3, "step": _STEP}
+    entry = Entry(store, "crops", facts, **size, about={"what": f"crops of {name}"})
+    return KeptCrops(entry, paths, cropping, T.Compose(steps[place:]), max_pixels)

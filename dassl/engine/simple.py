@@ -181,7 +181,8 @@ class SimpleTrainer(TrainerBase):
             split, loader = "test", self.test_loader
         logger.info("Evaluate on the *%s* set", split)
         num_images, scored = 0, FiniteScores()
-        for batch in tqdm(loader, disable=None):  # on stderr, and only on a terminal
+        batches = self.test_batches(loader)
+        for batch in tqdm(batches, disable=None):  # on stderr, and only on a terminal
             images, labels = self.parse_batch_test(batch)
             outputs = self.model_inference(images)
             scored.add(outputs)
@@ -195,6 +196,14 @@ class SimpleTrainer(TrainerBase):
         tasks = tuple(getattr(self.evaluator, "tasks", ()))
         self.test_record = TestRecord(split, dict(results), num_images, seconds, tasks)
         return next(iter(results.values()))
+
+    def test_batches(self, loader: Any) -> Any:
+        """The batches of a test: the loader, whose images come from the store where one is in use
+        (`image_store`)."""
+        keep_crops = getattr(getattr(loader, "dataset", None), "keep_crops", None)
+        if keep_crops is not None:
+            keep_crops(loader.num_workers)
+        return loader
 
     def model_inference(self, input: Any) -> Any:
         """Images -> outputs `[B, C]`."""

@@ -2,21 +2,18 @@
 
 import itertools
 import json
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from runner.launch.interface import NOT_STARTED
 from runner.launch.processes import Isolated, Process, spawn
 
-CROPS = "PROMPTLAB_CROPS"  # names the folder of decoded test images to train.py
 _CHUNK = 1 << 16
 _LONGEST = 1 << 15  # of a request: far less than a socket takes in one piece
-_GRACE = 5.0  # seconds for it to remove what its jobs shared
+_GRACE = 5.0  # seconds for it to end
 
 
 class Warm(Isolated):
@@ -33,7 +30,6 @@ class Warm(Isolated):
         """
         self._command = tuple(train_command)
         self._environment = dict(environment)
-        self._crops = ""
         self._server: _Server | None = None
 
     def start(
@@ -43,9 +39,7 @@ class Warm(Isolated):
         if program != self._command:
             return super().start(argv, environment, output)
         if self._server is None:
-            # The server removes the folder as well, where this process is killed.
-            self._crops = tempfile.mkdtemp(prefix="promptlab-")
-            self._server = _Server(self._command, {**self._environment, CROPS: self._crops})
+            self._server = _Server(self._command, self._environment)
         job = self._server.request(words, environment, output)
         return job or super().start(argv, environment, output)
 
@@ -53,7 +47,6 @@ class Warm(Isolated):
         if self._server is not None:
             self._server.close()
             self._server = None
-            shutil.rmtree(self._crops, ignore_errors=True)
 
 
 class _Server:

@@ -36,7 +36,7 @@ examples:
   python parallel_runner.py --cfg coop --demo --mode b2n xd --grid OPTIM.LR=0.002,0.02
 """
 ALL = "all"  # --cfg all: every experiment that does not keep out of it
-WITH_DOTS = ("--data", "--weights", "--slurm-args")  # flags whose value may have one
+WITH_DOTS = ("--cache", "--data", "--weights", "--slurm-args")  # flags whose value may have one
 GRID = re.compile(r"[A-Za-z_][\w.]*=")
 MANY: dict[str, Any] = {"nargs": "+", "default": []}
 
@@ -54,6 +54,8 @@ class Arguments:
     shots: tuple[int, ...] = ()
     weights: str = ""
     data: str = ""
+    cache: str = ""
+    no_cache: bool = False
     demo: bool = False
     fresh: bool = False
     save_predictions: bool = False
@@ -133,6 +135,9 @@ def _add_where_to_run(add: Callable[..., Any]) -> None:
     add("--job-timeout", metavar="MIN", type=_number(1), help=limit)
     alone = "start each run from nothing, not as a fork of one process that has torch loaded"
     add("--isolated", action="store_true", help=alone)
+    kept = "folder of test images and features for all runs; default: PROMPTLAB_CACHE, ~/.cache"
+    add("--cache", default="", metavar="DIR", help=kept)
+    add("--no-cache", action="store_true", help="decode and encode test images in each run")
     again = "for a failed run; default: 0"
     add("--retries", default=0, metavar="N", type=_number(0), help=again)
 
@@ -232,6 +237,8 @@ def _clashes(given: Arguments) -> list[str]:
         problems.append(
             "--data has no effect with --demo, whose datasets have a place of their own"
         )
+    if given.cache and given.no_cache:
+        problems.append(f"--cache {given.cache} and --no-cache: one or the other")
     if given.launcher == "slurm":
         if given.gpus:
             problems.append("--gpus: SLURM gives the GPUs out; say what you need in --slurm-args")

@@ -243,6 +243,9 @@ class Builder:
             words += ["--model-dir", shown(model), "--load-epoch", str(entry.loadep)]
         if run.subset == BOTH or self.chosen.save_predictions:
             words.append("--save-predictions")  # and with them the measures of both halves
+        if self.chosen.cache:
+            words += ["--cache", shown(Path(self.chosen.cache).expanduser())]
+        words += ["--no-cache"] if self.chosen.no_cache else []
         return [*words, "--eval-only"] if run.kind == "test" else words
 
     def _checkpoint(self, archive: Path, run: Run) -> tuple[Path, str]:

@@ -111,7 +111,7 @@ def test_train_commands_run_one_after_the_other(tmp_path):
         if "parallel_runner" not in line and "~/weights" not in line:
             run(f"{line} OPTIM.MAX_EPOCH 1", tmp_path)
     results = {path.parent.name for path in (tmp_path / "output").rglob("result.json")}
-    assert results == {"digits", "digits_new", "digits_zs", "textures_tuned"}
+    assert results == {"digits", "digits_new", "digits_zs", "digits_kept", "textures_tuned"}
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,12 @@ def test_status_commands_say_how_far_the_runs_are(line, tmp_path):
     done = command.run(shlex.split(line), cwd=tmp_path, PYTHONPATH=str(command.PROJECT))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("coop: 1 done, of 1")
+
+
+@pytest.mark.parametrize("line", all_commands("-m runner cache"))
+def test_cache_commands_say_what_is_kept(line, tmp_path):
+    (tmp_path / "cache").mkdir()
+    assert f"{tmp_path}/cache/store: 0 entries, 0 kB" in run(line, tmp_path)
 
 
 def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):

@@ -13,7 +13,10 @@ from typing import NamedTuple
 from tests.support.warm_python import WarmPython
 
 PROJECT = Path(__file__).parents[2]
-FOLDERS = ("assets", "clip", "configs", "dassl", "datasets", "downloads", "runner", "trainers")
+FOLDERS = (
+    *("assets", "clip", "configs", "dassl", "datasets", "downloads", "image_store", "runner"),
+    *("trainers", "use"),
+)
 
 
 def environment(**extra):
@@ -24,17 +27,7 @@ def environment(**extra):
 
 def copy_project(folder):
     """A copy of what runs, to add files to; returns its path."""
-    for name in [
-        "assets",
-        "clip",
-        "configs",
-        "dassl",
-        "datasets",
-        "downloads",
-        "runner",
-        "trainers",
-        "use",
-    ]:
+    for name in FOLDERS:
         shutil.copytree(PROJECT / name, folder / name)
     for name in ("train.py", "command_line.py", "parallel_runner.py", "configs.py"):
         shutil.copy(PROJECT / name, folder)

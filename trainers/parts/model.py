@@ -19,6 +19,7 @@ from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.precision import Precision
 from trainers.parts.prompts import TextPrompts
+from trainers.parts.stored_features import EncodedImages
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ class PromptModel(nn.Module):
 
     image_conditioned = False  # True where text features depend on the image
     class_bound = False  # True where other classes than those trained on get zero-shot scores
+    # True where `forward` or `features` is a method's own and sees images by `read_image` alone.
+    reads_by_read_image = False
     num_views = 1  # augmented views of each training image that a step reads
     ignored_keys: tuple[str, ...] = ()  # beginnings of keys in published files that nothing uses
 
@@ -211,13 +214,23 @@ class PromptModel(nn.Module):
         """Raw text features [R, D] of the method's own view of the text tower."""
         return prompts.encode(self.clip, self._change("text", self.text_change))
 
-    def encode_image(self, image: Tensor) -> Tensor:
+    def takes_features(self) -> bool:
+        """Whether a test may hand over `EncodedImages`: nothing changes the image tower, and no
+        method of this class sees images in another way."""
+        names = ["read_image", "encode_image", "image_features"]
+        names += [] if self.reads_by_read_image else ["forward", "features"]
+        plain = all(getattr(type(self), n) is getattr(PromptModel, n) for n in names)
+        return plain and not self._change("visual", self.image_change)
+
+    def encode_image(self, image: Tensor | EncodedImages) -> Tensor:
         """Raw image features [B, D]."""
         return self.read_image(image).feature
 
-    def read_image(self, image: Tensor) -> ImageOutput:
+    def read_image(self, image: Tensor | EncodedImages) -> ImageOutput:
         """Raw image features [B, D] of the method's own view of the image tower, and the states
         that it asks for; with gradient exactly when something changes the tower."""
+        if isinstance(image, EncodedImages):
+            return ImageOutput(image.feature)
         change = self._change("visual", self.image_change)
         if change:
             return self.clip.visual.encode(image, change)

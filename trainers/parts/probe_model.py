@@ -21,6 +21,7 @@ class ProbeModel(PromptModel):
     """Logits = W f + b of raw image features f [B, D]; W [C, D] and b [C] are float64, as they were
     fitted."""
 
+    reads_by_read_image = True
     rows: list[int] | None = None  # the run's classes among the fitted ones; None: all, in order
 
     def build(self) -> None:

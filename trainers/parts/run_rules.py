@@ -235,6 +235,12 @@ FLAG_RULES = (
         lambda a: a.trains and a.cfg.TEST.NO_TEST and a.cfg.TEST.FINAL_MODEL == "best_val",
         lambda a: "TEST.FINAL_MODEL best_val does not count with TEST.NO_TEST: no epoch is tested",
     ),
+    Rule(
+        "a store, and none",
+        True,
+        lambda a: bool(a.flag("no_cache")) and a.flag("cache") is not None,
+        lambda a: f"--cache {a.flag('cache')} and --no-cache: one or the other",
+    ),
     Rule("a flag and its key", True, lambda a: bool(a.key_twice), _key_twice),
     Rule(
         "half of a path's replacement",

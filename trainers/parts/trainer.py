@@ -32,6 +32,7 @@ from trainers.parts.data_options import DATA_OPTIONS
 from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
+from trainers.parts.stored_features import stored_batches
 from trainers.parts.trained_parts import Children, folder_module, narrow_to_names
 from trainers.parts.views import check_num_views, to_batch
 
@@ -238,6 +239,25 @@ class PromptTrainer(TrainerX):
         """Images [B, 3, H, H] -> logits [B, C]."""
         with self.precision.autocast():
             return self.model(input)
+
+    def test_batches(self, loader: Any) -> Any:
+        """The loader's batches; of a frozen image tower with the features that the store keeps in
+        place of images."""
+        found = None
+        if self.model.takes_features() and self._parses_as_ever():
+            name = self.precision.name
+            found = stored_batches(loader, self.model.clip, self._encode, name, self.device)
+        return super().test_batches(loader) if found is None else found
+
+    def _encode(self, image: Tensor) -> Tensor:
+        """Raw features [B, D] of images on the device, as in `model_inference`."""
+        with self.precision.autocast():
+            return self.model.encode_image(image)
+
+    def _parses_as_ever(self) -> bool:
+        """Whether a batch reaches the model as `StoredBatches` hands it out."""
+        names, kind = ("model_inference", "parse_batch_test"), type(self)
+        return all(getattr(kind, name) is getattr(PromptTrainer, name) for name in names)
 
     def train(self) -> None:
         """The engine's loop.

@@ -106,6 +106,10 @@ def test_a_path_with_a_dot_is_no_option(flag):
             ["--cfg", "coop", "--demo", "--data", "x"],
             "--data has no effect with --demo, whose datasets have a place of their own",
         ),
+        (
+            ["--cfg", "coop", "--cache", "a.b", "--no-cache"],
+            "--cache a.b and --no-cache: one or the other",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(words, line):
@@ -176,6 +180,18 @@ def test_dry_run_prints_commands_and_starts_nothing(lab):
     tested = f"--model-dir outputs/coop/train_base/{folder} --load-epoch -1 --eval-only"
     assert f"--output-dir outputs/coop/test_new/{folder} {tested}" in test
     assert lab.events("start") == [] and not (lab.path / "outputs").exists()
+
+
+def test_where_test_images_are_kept_is_passed_on_and_is_no_setting(lab):
+    words = ["--cfg", "coop", "--datasets", "dtd", "--seeds", "1", "--dry-run"]
+    plain = lab.run(*words).stdout.splitlines()
+    for flags, passed in (
+        (["--cache", "a.b/c"], " --cache a.b/c"),
+        (["--no-cache"], " --no-cache"),
+    ):
+        lines = lab.run(*words, *flags).stdout.splitlines()
+        assert all(passed in line for line in lines)
+        assert [line.replace(passed, "") for line in lines] == plain  # the job keys too
 
 
 def test_jobs_share_a_gpu_and_runs_have_a_limit_by_whole_numbers():

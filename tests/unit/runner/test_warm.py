@@ -274,11 +274,3 @@ def test_where_memory_runs_out_a_job_is_killed_before_the_server(server):
         "print(read('self') > read(os.getppid()))"
     )
     assert server.run(code) == (0, "True\n")
-
-
-def test_the_folder_that_the_jobs_share_lasts_as_long_as_the_starter(server):
-    code = "print(os.environ['PROMPTLAB_CROPS'])"
-    first, second = (server.run(code)[1].strip() for _ in range(2))
-    assert first == second and os.path.isdir(first)
-    server.starter.close()
-    assert not os.path.exists(first)

@@ -1,0 +1,202 @@
+"""One entry of the store: N rows of as many bytes each, in parts that come one by one."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_store.folder import ABOUT, Store, write_whole
+from image_store.sharing import Owner, this_process
+
+
+class Entry:
+    """The rows of one key.
+
+    Args:
+        store: where it lies.
+        kind: one of `folder.KINDS`.
+        facts: what the rows depend on; their SHA-256 is the key.
+        rows: N.
+        width: bytes of a row.
+        step: rows of a part.
+        about: what a person is told of the entry.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        kind: str,
+        facts: Mapping[str, Any],
+        *,
+        rows: int,
+        width: int,
+        step: int,
+        about: Mapping[str, Any],
+    ) -> None:
+        content = {"facts": facts, "rows": rows, "width": width, "step": step}
+        key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        self.store, self.rows, self.step = store, rows, step
+        self.folder = store.place(kind, key[:40])
+        self._about = {**about, "rows": rows, "facts": dict(facts)}
+        self._type = np.dtype([("check", "<u4"), ("row", "u1", (width,))])
+
+    @property
+    def parts(self) -> int:
+        """Number of parts."""
+        return -(-self.rows // self.step)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all rows."""
+        return self.rows * self._type.itemsize
+
+    def span(self, part: int) -> range:
+        """The rows of a part."""
+        return range(part * self.step, min((part + 1) * self.step, self.rows))
+
+    def use(self) -> None:
+        """Note that the entry is in use: the least recently used ones make room for others."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder / ABOUT)
+
+    def missing(self) -> list[int]:
+        """The parts that are not there."""
+        try:
+            names = set(os.listdir(self.folder))
+        except OSError:
+            names = set()
+        return [part for part in range(self.parts) if f"{part:06d}.npy" not in names]
+
+    def has(self, part: int) -> bool:
+        """Whether a part is there."""
+        return self._file(part).exists()
+
+    def part(self, part: int) -> np.ndarray | None:
+        """The rows of a part, uint8 [n, width]; None where it is not there, or damaged."""
+        found = self._mapped(part)
+        if found is None:
+            return None
+        rows = np.array(found["row"])
+        if (_checks(rows) == found["check"]).all():
+            return rows
+        self._drop(part)
+        return None
+
+    def row(self, index: int) -> np.ndarray | None:
+        """A row, uint8 [width]; None where its part is not there, or damaged."""
+        part, place = divmod(index, self.step)
+        # The file is mapped for this row alone: what another machine removes from a shared folder
+        # must not be mapped any more.
+        found = self._mapped(part)
+        if found is None:
+            return None
+        row = np.array(found["row"][place])
+        if _checks(row[None])[0] == found["check"][place]:
+            return row
+        self._drop(part)
+        return None
+
+    def write(self, part: int, rows: np.ndarray) -> None:
+        """Put a part in, uint8 [n, width].
+
+        Raises:
+            OSError: it cannot be written, or the store may not take as much.
+        """
+        records = np.empty(len(rows), self._type)
+        records["row"] = rows
+        records["check"] = _checks(rows)
+        file = io.BytesIO()
+        np.save(file, records, allow_pickle=False)
+        self.store.require_room(len(file.getbuffer()), self.folder)
+        try:
+            self._prepare()
+            write_whole(self._file(part), file.getbuffer())
+        except FileNotFoundError:  # another process has removed the entry in between
+            self._prepare()
+            write_whole(self._file(part), file.getbuffer())
+
+    def claim(self, part: int) -> bool:
+        """Take a part as this process's to make; False where another one that lives is at it, or
+        has just made it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        for _ in range(2):
+            self._prepare()
+            if self._take(part):
+                if not self.has(part):
+                    return True
+                self.release(part)
+                return False
+            owner = self.owner(part)
+            if owner is not None and owner.may_live():
+                return False
+            self.release(part)  # of a process that was killed
+        return False
+
+    def owner(self, part: int) -> Owner | None:
+        """Who has claimed a part."""
+        try:
+            return Owner.read(self._claim(part).read_text())
+        except OSError:
+            return None
+
+    def release(self, part: int) -> None:
+        """Give a claim back."""
+        with contextlib.suppress(OSError):
+            self._claim(part).unlink()
+
+    def _take(self, part: int) -> bool:
+        try:
+            handle = os.open(self._claim(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except (FileExistsError, FileNotFoundError):
+            return False
+        with os.fdopen(handle, "w") as file:
+            file.write(str(this_process()))
+        return True
+
+    def _prepare(self) -> None:
+        for last in (False, True):
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if not (self.folder / ABOUT).exists():
+                    write_whole(self.folder / ABOUT, json.dumps(self._about, indent=1).encode())
+                return
+            except FileNotFoundError:  # another process has removed the entry in between
+                if last:
+                    raise
+
+    def _mapped(self, part: int) -> np.ndarray | None:
+        try:
+            found = np.load(self._file(part), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            if not isinstance(error, OSError):
+                self._drop(part)
+            return None
+        if found.dtype == self._type and found.shape == (len(self.span(part)),):
+            return found
+        self._drop(part)
+        return None
+
+    def _drop(self, part: int) -> None:
+        with contextlib.suppress(OSError):
+            self._file(part).unlink()
+
+    def _file(self, part: int) -> Path:
+        return self.folder / f"{part:06d}.npy"
+
+    def _claim(self, part: int) -> Path:
+        return self.folder / f"{part:06d}.claim"
+
+
+def _checks(rows: np.ndarray) -> np.ndarray:
+    """The CRC-32 of each row."""
+    return np.array([zlib.crc32(row.tobytes()) for row in rows], "<u4")
