@@ -177,12 +177,12 @@ def tables_of(studies: Sequence[Study], results: Mapping[str, RunResult]) -> lis
 
 
 def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
+    wanted = [job for job in study.jobs if job.column]
     runs = [
         {**row, "column": row["subset"] if job.column == BOTH else job.column}
-        for job in study.jobs
+        for job in wanted
         for row in by_folder.get(str(job.folder), ())
     ]
-    wanted = [job for job in study.jobs if job.column]
     absent = [job.name for job in wanted if str(job.folder) not in by_folder]
     absent += study.absent
     table = Table(

@@ -69,6 +69,8 @@ def test_base_and_new_classes_are_tested_together_by_the_trainings_of_base_to_ne
     run = "outputs/coop/test_both/CoOp/dtd/shots16/vit_b16_ep10_bs4_lr35/seed{}"
     assert sorted(outputs(lab)) == [run.format(1), run.format(2)]
     table = lab.path / "results/coop/gb2n-CoOp-vit_b16_ep10_bs4_lr35.csv"
+    again = lab.run(*words, "--mode", "b2n", "gb2n")
+    assert again.returncode == 0 and "all done" in again.stdout
     (dtd,) = [row for row in csv.DictReader(table.open()) if row["dataset"] == "dtd"]
     assert [dtd[f"{half}_acc_seed{seed}"] for seed in "12" for half in ("base", "new")] == [
         *("51.0", "31.0", "52.0", "32.0")
