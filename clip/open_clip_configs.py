@@ -151,7 +151,7 @@ def _variant(vision: Mapping[str, Any], text: Mapping[str, Any]) -> Variant:
         causal=not text.get("no_causal_mask"),
         read="last" if pool == "last" else "end",
         end_id=text.get("eos_id", 2) if pool == "eos" else None,
-        tanh=bool(text.get("act_kwargs")),
+        text_tanh=bool(text.get("act_kwargs")),
     )
 
 

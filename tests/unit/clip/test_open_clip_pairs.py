@@ -57,6 +57,45 @@ def test_features_are_open_clips(shape, tmp_path):
     assert_same_features(ours, theirs)
 
 
+@pytest.mark.parametrize("activation", [None, "gelu_tanh"])
+def test_siglips_vit_is_our_own_tower(activation, tmp_path, monkeypatch):
+    """36 pixels are two patches and a rest, as 384 pixels are of patches of 14."""
+    vision = models.siglip_vit(monkeypatch, "tiny_siglip", 36, activation)
+    model = models.register(tmp_path, "small", vision, {**SHORT, **SIGLIP_TEXT}, **SIGLIP)
+    ours, theirs = models.loaded(model, tmp_path / "weights.pt")
+    assert ours.visual.accepts_changes and not ours.visual.has_class_token
+    assert ours.visual.input_resolution == 36
+    assert_same_features(ours, theirs)
+    for precision in ("fp16", "bf16"):
+        half = clip.load_model(f"open_clip:{model}@{tmp_path / 'weights.pt'}", precision)
+        found = half.encode_image(torch.zeros(1, 3, 36, 36))
+        assert found.dtype == half.dtype and torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_prompts_enter_siglips_vit_behind_the_patches(deep, tmp_path, monkeypatch):
+    vision = models.siglip_vit(monkeypatch, "tiny_siglip", 32)
+    model = models.register(tmp_path, "small", vision, {**SHORT, **SIGLIP_TEXT}, **SIGLIP)
+    tower = models.loaded(model, tmp_path / "weights.pt")[0].visual
+    generator = torch.Generator().manual_seed(3)
+    images, prompt, next_one = (
+        torch.randn(*shape, generator=generator) for shape in ((2, 3, 32, 32), (3, 64), (3, 64))
+    )
+    change = clip.deep_prompts([next_one] if deep else [], prompt, at_end=True)
+    with torch.no_grad():
+        x = tower.conv1(images).flatten(2).transpose(1, 2) + tower.positional_embedding
+        x = torch.cat([x, prompt.expand(2, -1, -1)], dim=1)
+        for i, block in enumerate(tower.transformer.resblocks):
+            if deep and i == 1:
+                x = torch.cat([x[:, :4], next_one.expand(2, -1, -1)], dim=1)
+            x = block(x, clip.blocks.self_attention)
+        by_hand = tower.pool(tower.ln_post(x[:, :4]))
+        found = tower(images, change)
+    torch.testing.assert_close(found, by_hand, rtol=1e-5, atol=1e-5)
+    with torch.no_grad():
+        assert (found - tower(images)).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_the_tag_says_the_activation_where_the_name_says_another(quick, tmp_path, monkeypatch):
     model = models.register(tmp_path, "small", quick_gelu=not quick)
