@@ -99,6 +99,15 @@ def test_methods_train_on_siglips_vit(name, make, batch, own_siglip):
     assert_trains(make(name, weights=own_siglip), batch.label)
 
 
+@pytest.mark.parametrize("kind", ["clipa", "own_siglip"])
+def test_attention_of_a_class_token_that_nobody_reads_is_not_shown(kind, make, request):
+    from use.attention import class_attention
+
+    model = make("CoOp", weights=request.getfixturevalue(kind)).model
+    with pytest.raises(UserError, match="is not read from a class token"):
+        class_attention(model, torch.zeros(3, 32, 32))
+
+
 def test_what_needs_a_class_token_is_refused(make, own_siglip):
     with pytest.raises(UserError, match="MMRL needs the class token") as caught:
         make("MMRL", weights=own_siglip)
