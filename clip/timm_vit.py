@@ -64,23 +64,23 @@ class PlainViT:
 
 def plain_vit(timm: TimmTower) -> PlainViT | None:
     """SigLIP's ViT, told from the modules that timm builds; None of any other tower."""
-    with torch.device("meta"):
-        tower = TimmImageTower(timm, output_dim=0 if timm.proj == "none" else 1)
-    trunk = tower.trunk
-    pool, blocks = getattr(trunk, "attn_pool", None), list(getattr(trunk, "blocks", ()))
-    if timm.pool != "map" or timm.proj != "none" or len(tower.head) or pool is None or not blocks:
+    if timm.pool != "map" or timm.proj != "none":
         return None
-    heads = {getattr(part, "num_heads", 0) for part in (pool, *(b.attn for b in blocks))}
+    with torch.device("meta"):
+        trunk = TimmImageTower(timm, output_dim=0).trunk
+    if not all(map(_plain, trunk.modules())):
+        return None
+    pool = trunk.attn_pool
+    heads = {part.num_heads for part in (pool, *(block.attn for block in trunk.blocks))}
     epsilons = {module.eps for module in trunk.modules() if isinstance(module, nn.LayerNorm)}
     gelus = {kind for module in trunk.modules() if (kind := _gelu(module))}
     plain = (
         trunk.cls_token is None
-        and getattr(trunk, "reg_token", None) is None
+        and trunk.reg_token is None
         and len(heads) == len(epsilons) == len(gelus) == 1
         and pool.latent_len == 1
         and pool.pos_embed is None
-        and all(_plain(module) for module in trunk.modules())
-        and all(_renamed(name) for name in tower.trunk.state_dict())
+        and all(_renamed(name) for name in trunk.state_dict())
     )
     if not plain:
         return None
@@ -88,7 +88,7 @@ def plain_vit(timm: TimmTower) -> PlainViT | None:
 
 
 def _gelu(module: nn.Module) -> str:
-    """ "none" or "tanh", how a GELU is approximated; "" of other modules."""
+    """How a GELU is approximated, by "none" or "tanh"; "" of other modules."""
     if type(module).__name__ == "GELUTanh":
         return "tanh"
     return str(module.approximate) if isinstance(module, nn.GELU) else ""

@@ -1,5 +1,7 @@
 """Features of models that open_clip builds from its own (shrunk) configs, loaded by their pair."""
 
+import copy
+
 import pytest
 import torch
 
@@ -140,6 +142,18 @@ def test_an_image_tower_of_timm_stays_in_float32(precision, tmp_path):
     assert ours.encode_image(torch.zeros(1, 3, 160, 160)).dtype == torch.float32
 
 
+@pytest.mark.parametrize("shape", ["clipa", "timm-vit"])
+def test_kept_weights_are_computed_like_those_of_the_file(shape, tmp_path, monkeypatch):
+    monkeypatch.setattr(clip.weights, "_kept", {})
+    vision, text, more = SHAPES[shape]
+    model = models.register(tmp_path, "small", vision, text, **more)
+    theirs = models.saved(model, tmp_path / "weights.pt")
+    name = f"open_clip:{model}@{tmp_path / 'weights.pt'}"
+    clip.keep_state_dict(name)
+    monkeypatch.setattr(clip.weights, "opened", lambda path: pytest.fail("read again"))
+    assert_same_features(clip.load_model(name), theirs)
+
+
 def test_a_change_of_an_image_tower_of_timm_is_refused(tmp_path):
     vision, text, more = SHAPES["timm-vit"]
     model = models.register(tmp_path, "small", vision, text, **more)
@@ -165,6 +179,8 @@ def test_texts_become_open_clips_ids(kind, tmp_path):
     assert ours.text.tokenizer.lengths(TEXTS) == (
         [5, 2] if kind == "t5" else [6, 3 - (kind == "own")]
     )
+    again = copy.deepcopy(ours).text.tokenizer  # a model is copied for features in float32
+    assert torch.equal(again(TEXTS, 12), tokens)
     with pytest.raises(clip.TokenizeError, match="the context holds 4"):
         ours.text.tokenizer(TEXTS, 4)
 
