@@ -293,3 +293,15 @@ def test_the_test_transform_squashes(clipa):
     assert cropped.max() < -0.9
     _, ours = clip.load(clipa, device="cpu")
     torch.testing.assert_close(ours(picture), squashed)
+
+
+def test_exports_say_that_pictures_are_squashed(clipa):
+    from types import SimpleNamespace
+
+    from use.class_features import transform_of
+
+    def said(*options):
+        cfg = config(clipa, "USE_CUDA", False, *options)
+        return transform_of(SimpleNamespace(run=SimpleNamespace(cfg=cfg)))["resize"]
+
+    assert said() == [32, 32] and said("INPUT.RESIZE", "shortest") == 32
