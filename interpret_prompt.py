@@ -36,7 +36,6 @@ def main(args: argparse.Namespace) -> None:
         UserError: the file holds no context, or one of another width than CLIP's words.
     """
     import clip
-    from clip.simple_tokenizer import SimpleTokenizer
     from dassl.utils.errors import MissingFileError
     from trainers.parts.backbone import resolve_backbone
     from trainers.parts.checkpoint import read_checkpoint
@@ -45,18 +44,18 @@ def main(args: argparse.Namespace) -> None:
     if not Path(args.fpath).is_file():
         raise MissingFileError(f"{args.fpath}: no such checkpoint")
     print(f"Return the top-{args.topk} matched words")
-    embedding = clip.load_state_dict(resolve_backbone(args.backbone))["token_embedding.weight"]
+    tower = clip.load_model(resolve_backbone(args.backbone)).text
+    embedding = tower.token_embedding.weight
     print(f"Size of token embedding: {embedding.shape}")
     contexts = context_in(read_checkpoint(Path(args.fpath)).state, args.fpath)
     print(f"Size of context: {contexts.shape}")
-    decoder = SimpleTokenizer().decoder
     for number, context in enumerate(contexts if contexts.dim() == 3 else contexts[None]):
         places, distances = nearest(context, embedding, args.topk)
         if contexts.dim() == 3:
             print(f"Class {number}")
         print(f"Size of distance matrix: torch.Size([{len(context)}, {len(embedding)}])")
         for position, (row, values) in enumerate(zip(places, distances, strict=True), 1):
-            words = [decoder[int(place)] for place in row]
+            words = [tower.tokenizer.word(int(place)) for place in row]
             print(f"{position}: {words} {[f'{value:.4f}' for value in values.tolist()]}")
 
 

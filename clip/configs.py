@@ -71,13 +71,17 @@ class Config:
             found = getattr(dims, name)
             if dims.timm is not None and name in VISION_SIZES:
                 continue  # timm's name says them
+            if name == "image_resolution" and not self.variant.class_token and dims.patch_size:
+                size, found = size // dims.patch_size, found // dims.patch_size
             if size != (list(found) if isinstance(found, tuple) else found):
                 raise WeightsError(
                     f"{self.where} describes another model ({name} {size}, the tensors have "
                     f"{found}); {self.remedy}"
                 )
+        side = dims.image_resolution if self.variant.class_token else self.image_size
         return replace(
             dims,
+            image_resolution=side,
             vision_head_width=self.vision_head_width,
             text_head_width=self.text_head_width,
             variant=self.variant,

@@ -23,6 +23,8 @@ class Variant:
     """In what towers of open_clip differ from OpenAI's beyond their sizes; the default, in nothing.
 
     Attributes:
+        class_token: a ViT's feature is read there or from the patches' mean; without one, a query
+            that was learned reads it (SigLIP).
         norm_first: a layer norm stands before the blocks of a ViT.
         mean_pool: a ViT's feature is read from the mean of its patches, not from its class token.
         norm_last: the final layer norm is that of the mean, not of the patches.
@@ -31,9 +33,10 @@ class Variant:
         read: where a text's feature is read: "end" is its end-of-text token, "last" the last
             position of the context, whatever stands there.
         end_id: the id of the end of text; None is the largest id of a row.
-        tanh: GELU of the text tower in its tanh approximation.
+        vision_tanh, text_tanh: GELU in its tanh approximation.
     """
 
+    class_token: bool = True
     norm_first: bool = True
     mean_pool: bool = False
     norm_last: bool = False
@@ -42,7 +45,8 @@ class Variant:
     causal: bool = True
     read: str = "end"
     end_id: int | None = None
-    tanh: bool = False
+    vision_tanh: bool = False
+    text_tanh: bool = False
 
 
 PLAIN = Variant()
@@ -112,7 +116,7 @@ class CLIPDims:
                 "a ViT takes a patch size and one number, a ResNet None and one number per stage"
             )
         unit, name = (self.patch_size, "patch size") if self.is_vit else (32, "stride")
-        if self.image_resolution % unit:
+        if self.image_resolution % unit and self.variant.class_token:  # SigLIP leaves out the rest
             raise ClipError(
                 f"CLIPDims: image_resolution {self.image_resolution} is no multiple of "
                 f"the {name} {unit}"
@@ -150,10 +154,7 @@ def dims_from_state_dict(state: Tensors, timm: TimmTower | None = None) -> CLIPD
         WeightsError: a tensor that tells a size is missing or has an impossible shape.
     """
     try:
-        if timm is not None:
-            vision = _timm_dims(timm)
-        else:
-            vision = _vit_dims(state) if _has_vit(state) else _resnet_dims(state)
+        vision = _vision_dims(state) if timm is None else _timm_dims(timm)
         return CLIPDims(
             **vision,
             embed_dim=state["text_projection"].shape[1],
@@ -172,14 +173,20 @@ def dims_from_state_dict(state: Tensors, timm: TimmTower | None = None) -> CLIPD
         raise not_a_clip(str(error)) from None
 
 
+def _vision_dims(state: Tensors) -> dict:
+    if "visual.pool.probe" in state:
+        return {**_vit_dims(state, before=0), "variant": Variant(class_token=False)}
+    return _vit_dims(state) if _has_vit(state) else _resnet_dims(state)
+
+
 def _has_vit(state: Tensors) -> bool:
     return "visual.proj" in state or "visual.class_embedding" in state
 
 
-def _vit_dims(state: Tensors) -> dict:
+def _vit_dims(state: Tensors, before: int = 1) -> dict:
     width, _, _, patch = _shape4(state, "visual.conv1.weight")
     return {
-        "image_resolution": _grid_side(state, "visual.positional_embedding") * patch,
+        "image_resolution": _grid_side(state, "visual.positional_embedding", before) * patch,
         "vision_layers": len(_numbers(state, r"visual\.transformer\.resblocks\.(\d+)\.")),
         "vision_width": width,
         "patch_size": patch,
@@ -216,12 +223,12 @@ def _resnet_dims(state: Tensors) -> dict:
     }
 
 
-def _grid_side(state: Tensors, name: str) -> int:
-    """Side of the square of positions behind the first."""
+def _grid_side(state: Tensors, name: str, before: int = 1) -> int:
+    """Side of the square of positions behind those before it."""
     rows = state[name].shape[0]
-    side = round(max(rows - 1, 0) ** 0.5)
-    if side == 0 or side * side + 1 != rows:
-        raise ClipError(f"{name} has {rows} rows, not 1 + a square")
+    side = round(max(rows - before, 0) ** 0.5)
+    if side == 0 or side * side + before != rows:
+        raise ClipError(f"{name} has {rows} rows, not {before} + a square")
     return side
 
 

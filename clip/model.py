@@ -17,6 +17,7 @@ from clip.dims import CLIPDims, TimmTower, dims_from_state_dict
 from clip.errors import ClipError, WeightsError, not_a_clip
 from clip.kinds import other_kind, some
 from clip.layouts import recognise
+from clip.probed_vit import ProbedVisionTransformer
 from clip.resnet import ModifiedResNet
 from clip.source import Source
 from clip.state import in_precision
@@ -71,9 +72,10 @@ class CLIP(nn.Module):
         for module in self.modules():
             if isinstance(module, MLP):
                 module.gelu = ACTIVATIONS[activation]()
-        if dims.variant.tanh:
-            for block in self.blocks("text"):
-                block.mlp.gelu = nn.GELU(approximate="tanh")
+        if not dims.variant.class_token:  # SigLIP's tower has no QuickGELU
+            _set_gelu(self.visual, "tanh" if dims.variant.vision_tanh else "none")
+        if dims.variant.text_tanh:
+            _set_gelu(self.text, "tanh")
         self.register_state_dict_post_hook(_text_keys_to_top)
         self.register_load_state_dict_pre_hook(_text_keys_from_top)
 
@@ -105,6 +107,12 @@ class CLIP(nn.Module):
         text = F.normalize(self.encode_text(tokens), dim=-1)
         logits_per_image = self.logit_scale.exp() * image @ text.t()
         return logits_per_image, logits_per_image.t()
+
+
+def _set_gelu(tower: nn.Module, approximate: str) -> None:
+    for module in tower.modules():
+        if isinstance(module, MLP):
+            module.gelu = nn.GELU(approximate)
 
 
 def build_model(
@@ -239,7 +247,8 @@ def _visual_tower(dims: CLIPDims) -> VisionTransformer | ModifiedResNet | TimmIm
         "output_dim": dims.embed_dim,
     }
     if dims.is_vit:
-        return VisionTransformer(
+        kind = VisionTransformer if dims.variant.class_token else ProbedVisionTransformer
+        return kind(
             patch_size=dims.patch_size,
             hidden=dims.vision_hidden,
             variant=dims.variant,

@@ -63,6 +63,8 @@ def read_open_clip(content: Mapping[str, Any]) -> dict[str, Any]:
         raise NotComputedError("the text tower of Hugging Face", text["hf_model_name"])
     for section in _SIZES:
         _check(section, model.get(section, {}))
+    if not isinstance(vision.get("image_size", 224), int):
+        raise NotComputedError("vision_cfg.image_size", vision["image_size"])
     timm = _timm_tower(vision)
     images = content.get("preprocess_cfg", {})
     return {
@@ -128,12 +130,9 @@ def _check(section: str, given: Mapping[str, Any]) -> None:
 def _timm_tower(vision: Mapping[str, Any]) -> TimmTower | None:
     if not vision.get("timm_model_name"):
         return None
-    size = vision.get("image_size", 224)
-    if not isinstance(size, int):
-        raise NotComputedError("vision_cfg.image_size", size)
     return TimmTower(
         vision["timm_model_name"],
-        size,
+        vision.get("image_size", 224),
         pool=vision.get("timm_pool", "avg"),
         proj=vision.get("timm_proj", "linear"),
         proj_bias=vision.get("timm_proj_bias", False),
@@ -151,7 +150,7 @@ def _variant(vision: Mapping[str, Any], text: Mapping[str, Any]) -> Variant:
         causal=not text.get("no_causal_mask"),
         read="last" if pool == "last" else "end",
         end_id=text.get("eos_id", 2) if pool == "eos" else None,
-        tanh=bool(text.get("act_kwargs")),
+        text_tanh=bool(text.get("act_kwargs")),
     )
 
 

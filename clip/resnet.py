@@ -85,6 +85,7 @@ class ModifiedResNet(nn.Module):
     """CLIP's ResNet tower; nothing changes it from outside."""
 
     accepts_changes = False
+    has_class_token = reads_class_token = False
     kind = "a ResNet"
 
     def __init__(

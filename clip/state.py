@@ -21,6 +21,7 @@ HALF_TENSORS = re.compile(
     r"|(visual\.)?transformer\.resblocks\.\d+\.mlp\.c_(fc|proj)\.(weight|bias)"
     r"|visual\.(layer\d+\.\d+\.)?conv\d\.(weight|bias)"
     r"|visual\.layer\d+\.\d+\.downsample\.0\.(weight|bias)"
+    r"|visual\.pool\.(attn\.(in_proj_|out_proj\.)|mlp\.c_(fc|proj)\.)(weight|bias)"
     r"|visual\.attnpool\.[qkvc]_proj\.(weight|bias)"
 )
 

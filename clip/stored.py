@@ -46,3 +46,8 @@ def transposed(matrix: Stored) -> Stored:
 def scalar(row: Stored) -> Stored:
     """A row of one number as that number."""
     return Stored((), row.dtype, lambda: row.read().reshape(()))
+
+
+def without_first(value: Stored) -> Stored:
+    """A tensor without its first dimension, which is 1."""
+    return Stored(value.shape[1:], value.dtype, lambda: value.read().squeeze(0))

@@ -26,6 +26,7 @@ class TimmImageTower(nn.Module):
     """
 
     accepts_changes = False
+    has_class_token = reads_class_token = False
     kind = "an image tower of timm"
 
     def __init__(self, timm: TimmTower, output_dim: int):

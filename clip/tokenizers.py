@@ -1,6 +1,7 @@
 """How texts become rows of ids: CLIP's own tokenizer, or one of Hugging Face as open_clip calls
 it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,7 @@ class HubTokenizer:
         open_clip_package()
         from open_clip.tokenizer import HFTokenizer
 
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # it warns in forked data workers
         own = beside is not None and (beside / "tokenizer_config.json").is_file()
         where = str(beside) if own else named.name
         try:

@@ -32,6 +32,7 @@ class VisionTransformer(nn.Module):
     """
 
     accepts_changes = True
+    has_class_token = True
 
     def __init__(
         self,
@@ -55,12 +56,12 @@ class VisionTransformer(nn.Module):
         scale = width**-0.5
         self.patches = (input_resolution // patch_size) ** 2
         epsilon = variant.vision_epsilon
-        self.class_embedding = _drawn(width, std=scale)
-        self.positional_embedding = _drawn(1 + self.patches, width, std=scale)
+        self.class_embedding = drawn(width, std=scale)
+        self.positional_embedding = drawn(1 + self.patches, width, std=scale)
         self.ln_pre = LayerNorm(width, eps=epsilon) if variant.norm_first else nn.Identity()
         self.transformer = Transformer(width, layers, heads, hidden, epsilon)
         self.ln_post = LayerNorm(width, eps=epsilon)
-        self.proj = _drawn(width, output_dim, std=scale)
+        self.proj = drawn(width, output_dim, std=scale)
 
     def forward(self, images: Tensor, change: TowerChange = UNCHANGED) -> Tensor:
         """[B, 3, N, N] normalised pixels -> [B, D], not normalised.
@@ -86,23 +87,33 @@ class VisionTransformer(nn.Module):
         for position, (block, entry) in enumerate(todo, 1):
             if entry.tokens is not None:
                 appended = _appended(appended, entry.tokens)
-                x = entry.tokens.into(x)
+                x = entry.tokens.into(x, 1 if self.has_class_token else 0)
             keep = EVERY_POSITION
-            if position == len(todo) and change.states is None and not self.variant.mean_pool:
+            if position == len(todo) and change.states is None and self.reads_class_token:
                 keep = CLASS_TOKEN  # the feature is read there: the last block computes no other
             x = block(x, self_attention, keep, entry)
         states = None if change.states is None else self.ln_post(x[:, change.states])
-        return ImageOutput(self._pooled(x, appended) @ self.proj, states)
+        return ImageOutput(self.feature(x, appended), states)
 
-    def _pooled(self, x: Tensor, appended: int) -> Tensor:
-        """[B, L, V], of which the last ``appended`` are prompts -> [B, V], normed."""
-        if not self.variant.mean_pool:
-            return self.ln_post(x[:, 0])
-        end = x.shape[1] - appended  # prompts have no part in the mean of the patches
-        patches = x[:, end - self.patches : end]
+    @property
+    def reads_class_token(self) -> bool:
+        """Whether that is where the feature is read."""
+        return self.has_class_token and not self.variant.mean_pool
+
+    def feature(self, x: Tensor, appended: int) -> Tensor:
+        """The last block's output [B, L, V], of which the last ``appended`` are prompts ->
+        [B, D]."""
+        if self.reads_class_token:
+            return self.ln_post(x[:, 0]) @ self.proj
+        patches = self.of_patches(x, appended)
         if self.variant.norm_last:
-            return self.ln_post(patches.mean(dim=1))
-        return self.ln_post(patches).mean(dim=1)
+            return self.ln_post(patches.mean(dim=1)) @ self.proj
+        return self.ln_post(patches).mean(dim=1) @ self.proj
+
+    def of_patches(self, x: Tensor, appended: int) -> Tensor:
+        """Without class token and prompts, which have no part in a pool: [B, L, V] -> [B, P, V]."""
+        end = x.shape[1] - appended
+        return x[:, end - self.patches : end]
 
     def embed(self, images: Tensor, prompt: Tensor | None = None) -> Tensor:
         """What the first block sees: [B, 3, N, N] -> [B, L, V]."""
@@ -118,7 +129,7 @@ class VisionTransformer(nn.Module):
         return self.ln_pre(x)
 
 
-def _drawn(*shape: int, std: float) -> nn.Parameter:
+def drawn(*shape: int, std: float) -> nn.Parameter:
     return nn.Parameter(nn.init.normal_(torch.empty(shape), std=std))
 
 

@@ -27,6 +27,7 @@ from clip.preprocess import PIXEL_MEAN, PIXEL_STD, image_transform
 from clip.source import AUTO, Facts, Stamp, file_sha256, stamp
 from clip.state import check_finite
 from clip.stored import Stored, stored
+from clip.timm_vit import plain_vit, under_our_names
 from clip.tokenizers import HubTokenizer, Tokenizer, TokenizerName
 
 logger = logging.getLogger(__name__)
@@ -215,6 +216,9 @@ def _read_pair(pair: Pair, config: Config, path: Path, content: Content) -> _Wei
     public = NAMES_BY_SHA256.get(sha256)
     if public and pair.tag not in ("openai", ""):
         raise WeightsError(f"is OpenAI's {public}, not {pair.name}; take its tag openai")
+    plain = plain_vit(config.timm) if config.timm else None
+    if plain:  # a ViT that takes prompts, by other names
+        tensors, config = under_our_names(tensors), plain.settled(config)
     dims = checked_dims(tensors, (), config.fit, config.timm)
     layout = ARCHIVE if content.is_archive else OPEN_CLIP
     facts = Facts(

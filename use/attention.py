@@ -46,8 +46,14 @@ def class_attention(
             CLIP's.
 
     Raises:
-        UserError: there is no such block.
+        UserError: there is no such block, or the feature is not read by one query.
     """
+    visual: Any = model.clip.visual
+    if not visual.reads_class_token and not hasattr(visual, "attnpool"):
+        raise UserError(
+            f"{model.cfg.MODEL.BACKBONE.NAME}: its image feature is not read from a class token, "
+            "so that there is no attention of one to show; take a CLIP that has it"
+        )
     with _Recorder() as recorder:
         encode = model.encode_image if prompted else model.clip.encode_image
         encode(image[None])

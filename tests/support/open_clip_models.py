@@ -31,6 +31,22 @@ def timm(name, size, **more):
     return {"image_size": size, "timm_model_name": name, "timm_model_pretrained": False, **more}
 
 
+def siglip_vit(monkeypatch, name, size=36, activation=None):
+    """Makes timm know a small ViT of SigLIP's kind of this name: patches of 16, two heads."""
+    from timm.models import _registry
+    from timm.models.vision_transformer import VisionTransformer
+
+    def build(*, num_classes, global_pool, **_downloads):
+        return VisionTransformer(
+            img_size=size, patch_size=16, embed_dim=64, depth=12, num_heads=2, mlp_ratio=3.5,
+            class_token=False, act_layer=activation, num_classes=num_classes,
+            global_pool=global_pool,
+        )  # fmt: skip
+
+    monkeypatch.setitem(_registry._model_entrypoints, name, build)
+    return timm(name, size, timm_pool="map", timm_proj="none")
+
+
 def register(folder, name, vision=(), text=(), **model):
     """Makes open_clip know a small model of this name; returns the name.
 

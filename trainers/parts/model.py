@@ -300,6 +300,16 @@ class PromptModel(nn.Module):
         return self._cache[name]
 
 
+def require_class_token(clip_model: clip.CLIP, method: str) -> None:
+    """Raises UserError where the image tower has no class token, by which a method's tokens stand
+    and whose projection it trains anew."""
+    if not clip_model.visual.has_class_token:
+        raise UserError(
+            f"{method} needs the class token and projection of an image tower, which SigLIP's has "
+            f"not; choose another ViT for MODEL.BACKBONE.NAME"
+        )
+
+
 def require_transformer(clip_model: clip.CLIP, method: str, what: str = "prompts") -> None:
     """Raises UserError where the image tower has no blocks for what a method puts there."""
     if not clip_model.visual.accepts_changes:

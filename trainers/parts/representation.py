@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import clip
 from dassl.utils.errors import UserError
-from trainers.parts.model import require_transformer
+from trainers.parts.model import require_class_token, require_transformer
 from trainers.parts.prompts import random_context
 
 
@@ -125,6 +125,7 @@ def checked_layers(clip_model: clip.CLIP, node: str, layers: Sequence[int]) -> l
             block of both towers.
     """
     require_transformer(clip_model, node.removeprefix("TRAINER."), "representation tokens")
+    require_class_token(clip_model, node.removeprefix("TRAINER."))
     num_blocks = min(clip_model.text.layers, clip_model.visual.layers)
     chosen = set(layers)
     if not 0 < len(chosen) == len(layers) or not chosen <= {*range(1, num_blocks + 1)}:

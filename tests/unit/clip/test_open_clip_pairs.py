@@ -1,5 +1,7 @@
 """Features of models that open_clip builds from its own (shrunk) configs, loaded by their pair."""
 
+import copy
+
 import pytest
 import torch
 
@@ -57,6 +59,45 @@ def test_features_are_open_clips(shape, tmp_path):
     assert_same_features(ours, theirs)
 
 
+@pytest.mark.parametrize("activation", [None, "gelu_tanh"])
+def test_siglips_vit_is_our_own_tower(activation, tmp_path, monkeypatch):
+    """36 pixels are two patches and a rest, as 384 pixels are of patches of 14."""
+    vision = models.siglip_vit(monkeypatch, "tiny_siglip", 36, activation)
+    model = models.register(tmp_path, "small", vision, {**SHORT, **SIGLIP_TEXT}, **SIGLIP)
+    ours, theirs = models.loaded(model, tmp_path / "weights.pt")
+    assert ours.visual.accepts_changes and not ours.visual.has_class_token
+    assert ours.visual.input_resolution == 36
+    assert_same_features(ours, theirs)
+    for precision in ("fp16", "bf16"):
+        half = clip.load_model(f"open_clip:{model}@{tmp_path / 'weights.pt'}", precision)
+        found = half.encode_image(torch.zeros(1, 3, 36, 36))
+        assert found.dtype == half.dtype and torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_prompts_enter_siglips_vit_behind_the_patches(deep, tmp_path, monkeypatch):
+    vision = models.siglip_vit(monkeypatch, "tiny_siglip", 32)
+    model = models.register(tmp_path, "small", vision, {**SHORT, **SIGLIP_TEXT}, **SIGLIP)
+    tower = models.loaded(model, tmp_path / "weights.pt")[0].visual
+    generator = torch.Generator().manual_seed(3)
+    images, prompt, next_one = (
+        torch.randn(*shape, generator=generator) for shape in ((2, 3, 32, 32), (3, 64), (3, 64))
+    )
+    change = clip.deep_prompts([next_one] if deep else [], prompt, at_end=True)
+    with torch.no_grad():
+        x = tower.conv1(images).flatten(2).transpose(1, 2) + tower.positional_embedding
+        x = torch.cat([x, prompt.expand(2, -1, -1)], dim=1)
+        for i, block in enumerate(tower.transformer.resblocks):
+            if deep and i == 1:
+                x = torch.cat([x[:, :4], next_one.expand(2, -1, -1)], dim=1)
+            x = block(x, clip.blocks.self_attention)
+        by_hand = tower.pool(tower.ln_post(x[:, :4]))
+        found = tower(images, change)
+    torch.testing.assert_close(found, by_hand, rtol=1e-5, atol=1e-5)
+    with torch.no_grad():
+        assert (found - tower(images)).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_the_tag_says_the_activation_where_the_name_says_another(quick, tmp_path, monkeypatch):
     model = models.register(tmp_path, "small", quick_gelu=not quick)
@@ -101,6 +142,18 @@ def test_an_image_tower_of_timm_stays_in_float32(precision, tmp_path):
     assert ours.encode_image(torch.zeros(1, 3, 160, 160)).dtype == torch.float32
 
 
+@pytest.mark.parametrize("shape", ["clipa", "timm-vit"])
+def test_kept_weights_are_computed_like_those_of_the_file(shape, tmp_path, monkeypatch):
+    monkeypatch.setattr(clip.weights, "_kept", {})
+    vision, text, more = SHAPES[shape]
+    model = models.register(tmp_path, "small", vision, text, **more)
+    theirs = models.saved(model, tmp_path / "weights.pt")
+    name = f"open_clip:{model}@{tmp_path / 'weights.pt'}"
+    clip.keep_state_dict(name)
+    monkeypatch.setattr(clip.weights, "opened", lambda path: pytest.fail("read again"))
+    assert_same_features(clip.load_model(name), theirs)
+
+
 def test_a_change_of_an_image_tower_of_timm_is_refused(tmp_path):
     vision, text, more = SHAPES["timm-vit"]
     model = models.register(tmp_path, "small", vision, text, **more)
@@ -126,6 +179,8 @@ def test_texts_become_open_clips_ids(kind, tmp_path):
     assert ours.text.tokenizer.lengths(TEXTS) == (
         [5, 2] if kind == "t5" else [6, 3 - (kind == "own")]
     )
+    again = copy.deepcopy(ours).text.tokenizer  # a model is copied for features in float32
+    assert torch.equal(again(TEXTS, 12), tokens)
     with pytest.raises(clip.TokenizeError, match="the context holds 4"):
         ours.text.tokenizer(TEXTS, 4)
 

@@ -79,3 +79,8 @@ def test_weights_are_a_name_or_the_content_of_a_file(yamls, tmp_path):
     options = ["MODEL.BACKBONE.NAME", "mine.pt"]
     expected = hashlib.sha256(b"weights").hexdigest()
     assert weights_id(yamls, options, [tmp_path / "elsewhere", tmp_path]) == expected
+    options[1] = "open_clip:ViT-B-32/laion2b_s34b_b79k@mine.pt"  # the tag says how it is computed
+    whole = f"open_clip:ViT-B-32/laion2b_s34b_b79k@{expected}"
+    assert weights_id(yamls, options, [tmp_path]) == whole
+    options[1] = "open_clip:ViT-B-32/laion2b_s34b_b79k"
+    assert weights_id(yamls, options, [tmp_path]) == options[1]

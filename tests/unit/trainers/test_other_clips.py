@@ -42,6 +42,20 @@ def clipa(tmp_path):
 
 
 @pytest.fixture
+def own_siglip(tmp_path, monkeypatch):
+    """SigLIP's ViT, which takes prompts."""
+    vision = models.siglip_vit(monkeypatch, "tiny_siglip", 32)
+    text = {**TINY_TEXT, **models.SIGLIP_TEXT, "vocab_size": 50,
+            "hf_tokenizer_name": hub_tokenizers.t5(tmp_path / "t5"),
+            "tokenizer_kwargs": {"clean": "canonicalize"}}  # fmt: skip
+    more = {"custom_text": True, "init_logit_bias": -10, "embed_dim": 64}
+    model = models.register(tmp_path, "own-siglip", vision, text, **more)
+    models.publish(model, resize_mode="squash")
+    models.saved(model, tmp_path / "own.pt")
+    return f"open_clip:{model}/small@{tmp_path / 'own.pt'}"
+
+
+@pytest.fixture
 def siglip(tmp_path):
     """An image tower of timm; texts without a start token, of T5's tokenizer."""
     text = {**TINY_TEXT, **models.SIGLIP_TEXT, "vocab_size": 50,
@@ -78,6 +92,26 @@ def test_methods_train_without_a_causal_mask(name, make, batch, clipa):
 @pytest.mark.parametrize("name", TEXT_SIDE)
 def test_methods_train_before_an_image_tower_of_timm(name, make, batch, siglip):
     assert_trains(make(name, "INPUT.SIZE", "(160, 160)", weights=siglip), batch.label)
+
+
+@pytest.mark.parametrize("name", [name for name in BOTH_SIDES if name != "MMRL"])
+def test_methods_train_on_siglips_vit(name, make, batch, own_siglip):
+    assert_trains(make(name, weights=own_siglip), batch.label)
+
+
+@pytest.mark.parametrize("kind", ["clipa", "own_siglip"])
+def test_attention_of_a_class_token_that_nobody_reads_is_not_shown(kind, make, request):
+    from use.attention import class_attention
+
+    model = make("CoOp", weights=request.getfixturevalue(kind)).model
+    with pytest.raises(UserError, match="is not read from a class token"):
+        class_attention(model, torch.zeros(3, 32, 32))
+
+
+def test_what_needs_a_class_token_is_refused(make, own_siglip):
+    with pytest.raises(UserError, match="MMRL needs the class token") as caught:
+        make("MMRL", weights=own_siglip)
+    assert len(caught.value.problems) == 1
 
 
 @pytest.mark.parametrize("name", ["MaPLe", "VPT", "MMA"])
@@ -259,3 +293,15 @@ def test_the_test_transform_squashes(clipa):
     assert cropped.max() < -0.9
     _, ours = clip.load(clipa, device="cpu")
     torch.testing.assert_close(ours(picture), squashed)
+
+
+def test_exports_say_that_pictures_are_squashed(clipa):
+    from types import SimpleNamespace
+
+    from use.class_features import transform_of
+
+    def said(*options):
+        cfg = config(clipa, "USE_CUDA", False, *options)
+        return transform_of(SimpleNamespace(run=SimpleNamespace(cfg=cfg)))["resize"]
+
+    assert said() == [32, 32] and said("INPUT.RESIZE", "shortest") == 32
