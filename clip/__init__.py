@@ -6,7 +6,7 @@ from clip.errors import ClipError, TokenizeError, WeightsError
 from clip.layouts import VOCAB_SIZE
 from clip.model import CLIP, build_model
 from clip.resnet import ModifiedResNet
-from clip.simple_tokenizer import tokenize
+from clip.simple_tokenizer import longest, tokenize
 from clip.source import Source
 from clip.state import round_to_half
 from clip.text import TextTower
@@ -36,6 +36,7 @@ __all__ = [
     "load",
     "load_model",
     "load_state_dict",
+    "longest",
     "merged",
     "round_to_half",
     "tokenize",

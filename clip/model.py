@@ -84,10 +84,15 @@ class CLIP(nn.Module):
         return self.visual(images, change)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """Token ids [R, L] -> [R, D], not normalised, read at the first end-of-text of each row."""
+        """Token ids [R, L] -> [R, D], not normalised, read at the first end-of-text of each row.
+
+        Ids on the host are best: the longest text is known there without a wait for the device.
+        """
         eot = tokens.argmax(dim=-1)  # the end-of-text id is the largest
         used = int(eot.max()) + 1 if len(eot) else 1
-        return self.text(self.text.embed(tokens[:, :used]), eot)
+        device = self.text.text_projection.device
+        tokens, eot = (x.to(device, non_blocking=True) for x in (tokens[:, :used], eot))
+        return self.text(self.text.embed(tokens), eot)
 
     def forward(self, images: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Temperature-scaled cosine similarities: logits per image [B, R] and per text [R, B]."""

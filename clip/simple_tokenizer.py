@@ -142,3 +142,8 @@ def tokenize(
             ids = [*ids[: context_length - 1], tokenizer.end]
         row[: len(ids)] = torch.tensor(ids)
     return result
+
+
+def longest(texts: Sequence[str]) -> int:
+    """Tokens of the longest text, start and end among them; known without reading a tensor."""
+    return 2 + max((len(default_tokenizer().encode(text)) for text in texts), default=0)

@@ -26,13 +26,20 @@ class Batch:
     """Training images [B, 3, H, H] and their labels [B].
 
     `views` are further augmented views of the same images, each [B, 3, H, H]; `index` [B] are the
-    images' places in the training set, None in a batch that does not say.
+    images' places in the training set, None in a batch that does not say. `host_label` are the
+    labels on the host, where the batch came from there: what is chosen by them need not wait for
+    the device.
     """
 
     image: Tensor
     label: Tensor
     views: tuple[Tensor, ...] = ()
     index: Tensor | None = None
+    host_label: list[int] | None = None
+
+    def labels_on_host(self) -> list[int]:
+        """The B labels as numbers; read from the device where they are only there."""
+        return self.label.tolist() if self.host_label is None else self.host_label
 
 
 @dataclass(frozen=True)

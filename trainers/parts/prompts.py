@@ -53,13 +53,14 @@ def fixed_prompts(text_tower: nn.Module, texts: Sequence[str], shared: bool = Tr
     own, as a method needs it that draws at random inside the tower. Raises as `encode_texts`.
     """
     device = text_tower.token_embedding.weight.device
-    tokens = _tokens(list(texts), text_tower.context_length).to(device)
-    eot = tokens.argmax(dim=-1)
+    tokens = _tokens(list(texts), text_tower.context_length)
+    ends = tokens.argmax(dim=-1)
     with torch.no_grad():
-        rows = text_tower.embed(tokens[:, : int(eot.max()) + 1])
+        rows = text_tower.embed(tokens[:, : int(ends.max()) + 1].to(device))
+    eot = ends.to(device)
     if not shared:
         return TextPrompts(rows, eot)
-    length = shared_positions(tokens, eot)
+    length = shared_positions(tokens, ends)
     group = torch.zeros(len(rows), dtype=torch.long, device=device)
     return TextPrompts(rows[:, length:], eot, rows[:1, :length], group)
 
@@ -76,12 +77,13 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
     Raises:
         PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
     """
-    device, features = clip_model.logit_scale.device, []
+    features, tower = [], clip_model.text
     for first in range(0, len(texts), TEXTS_AT_ONCE):
         some = list(texts[first : first + TEXTS_AT_ONCE])
-        tokens = _tokens(some, clip_model.text.context_length).to(device)
+        tokens = _tokens(some, tower.context_length)[:, : clip.longest(some)]
+        tokens = tokens.to(clip_model.logit_scale.device, non_blocking=True)
         with torch.no_grad():
-            features.append(clip_model.encode_text(tokens))
+            features.append(tower(tower.embed(tokens), tokens.argmax(dim=-1)))
     return torch.cat(features)
 
 
@@ -97,7 +99,15 @@ def _tokens(texts: list[str], context_length: int) -> Tensor:
 
 def in_float32(clip_model: clip.CLIP) -> clip.CLIP:
     """The model itself if it computes in float32, else a float32 copy."""
-    return clip_model if clip_model.dtype == torch.float32 else copy.deepcopy(clip_model).float()
+    if clip_model.dtype == torch.float32:
+        return clip_model
+    copied = copy.deepcopy(clip_model)
+    for module in copied.modules():  # Module.float cannot do it in a rehearsal
+        for name, tensor in [*module.named_parameters(recurse=False)]:
+            setattr(module, name, nn.Parameter(tensor.float(), requires_grad=False))
+        for name, tensor in [*module.named_buffers(recurse=False)]:
+            setattr(module, name, tensor.float() if tensor.is_floating_point() else tensor)
+    return copied
 
 
 def init_words(text: str) -> str:

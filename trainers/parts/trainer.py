@@ -140,7 +140,7 @@ class PromptTrainer(TrainerX):
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
-        return build_optimizer(self.model, cfg.OPTIM)
+        return build_optimizer(self.model, cfg.OPTIM, fused=self.precision.scales)
 
     def build_scheduler(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
         """The schedule of the learning rate."""
@@ -176,6 +176,7 @@ class PromptTrainer(TrainerX):
         self.backward(objective)
         self.precision.step(self.optim, self.step_repeat())
         if self.batch_idx + 1 == self.num_batches:
+            self.check_losses()
             for _ in range(self.step_repeat()):
                 self.update_lr()
             self.end_epoch()
