@@ -19,6 +19,7 @@ from dassl.utils.errors import UserError
 from trainers.parts.classes import ClassSpace
 from trainers.parts.precision import Precision
 from trainers.parts.prompts import TextPrompts
+from trainers.parts.text_memory import TextMemory, limit_in_bytes
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class Batch:
     label: Tensor
     views: tuple[Tensor, ...] = ()
     index: Tensor | None = None
-    host_label: list[int] | None = None
+    host_label: Tensor | None = None
 
     def labels_on_host(self) -> list[int]:
         """The B labels as numbers; read from the device where they are only there."""
-        return self.label.tolist() if self.host_label is None else self.host_label
+        return (self.label if self.host_label is None else self.host_label).tolist()
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class PromptModel(nn.Module):
         self._clip = (clip_model,)  # a tuple keeps it out of the children
         self.space = space
         self._cache: dict[str, Any] | None = None
+        limit = limit_in_bytes(cfg.MODEL.MEMORY_LIMIT, clip_model.logit_scale.device)
+        self.text_memory = None if limit is None else TextMemory(limit)
         self.build()
         self.set_classes(space)
 
@@ -216,7 +219,10 @@ class PromptModel(nn.Module):
 
     def encode_text(self, prompts: TextPrompts) -> Tensor:
         """Raw text features [R, D] of the method's own view of the text tower."""
-        return prompts.encode(self.clip, self._change("text", self.text_change))
+        change = self._change("text", self.text_change)
+        if self.text_memory is None:
+            return prompts.encode(self.clip, change)
+        return self.text_memory.encode(self.clip, prompts, change)
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Raw image features [B, D]."""

@@ -38,6 +38,16 @@ class TextPrompts:
     prefix: Tensor | None = None
     group: Tensor | None = None
 
+    def some(self, rows: slice) -> "TextPrompts":
+        """Those of some rows; the streams stay."""
+        group = None if self.group is None else self.group[rows]
+        return TextPrompts(self.rows[rows], self.eot[rows], self.prefix, group)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of rows and, where there are some, of streams."""
+        return (*self.rows.shape, *(() if self.prefix is None else self.prefix.shape))
+
     def encode(self, clip_model: clip.CLIP, change: clip.TowerChange) -> Tensor:
         """Text features [R, D], not normalised, of the text tower so changed; a method's model
         encodes by its `encode_text`."""

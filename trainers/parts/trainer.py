@@ -29,6 +29,7 @@ from trainers.parts.data_options import DATA_OPTIONS
 from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
+from trainers.parts.text_memory import MEMORY_OPTIONS
 from trainers.parts.trained_parts import Children, folder_module, narrow_to_names
 from trainers.parts.views import check_num_views, to_batch
 
@@ -43,6 +44,7 @@ SHARED_OPTIONS = (
     ),
     *DATA_OPTIONS,
     *BACKBONE_OPTIONS,
+    *MEMORY_OPTIONS,
 )
 
 

@@ -39,5 +39,5 @@ def to_batch(batch: dict[str, Any], device: torch.device) -> Batch:
     image, *others = (view.to(device, non_blocking=True) for view in views)
     given = batch["label"] if batch["label"].dim() == 1 else batch["label"].argmax(dim=1)
     label = given.to(device, non_blocking=True)
-    host_label = given.tolist() if given.device.type == "cpu" else None
+    host_label = given if given.device.type == "cpu" else None
     return Batch(image, label, tuple(others), batch.get("index"), host_label)

@@ -26,7 +26,7 @@ from tests.unit.trainers.conftest import (
     yaml_of,
 )
 from tests.unit.trainers.published_dtypes import half_tensors, tower_dtype
-from trainers.parts import precision, run_config
+from trainers.parts import precision, run_config, text_memory
 from trainers.parts.precision import PRECISIONS
 from trainers.parts.register import ALIASES
 from trainers.parts.rehearsal import HostWaitError, NoWaits, forecast, rehearsal
@@ -183,3 +183,16 @@ def test_a_forecast_counts_what_lives_and_leaves_the_trainer_as_it_was(make, bat
     assert all(torch.equal(value, after[key]) for key, value in before.items())
     assert not few.optim.state and few.model.prompt_learner.ctx.grad is None
     prompt_run.step(few, batch.image, batch.label)  # still a trainer of real tensors
+
+
+def test_a_forecast_hears_of_a_limit(make, batch, monkeypatch):
+    monkeypatch.setattr(text_memory, "plan_of", lambda rows, cost, left: text_memory.Plan(0, 6))
+    names = [f"class number {i}" for i in range(24)]
+    data = {"img": batch.image, "label": batch.label}
+    peaks = []
+    for limit in ("", "900G"):
+        trainer = make("CoOp", "MODEL.MEMORY_LIMIT", limit, names=names)
+        trainer.epoch = 0
+        found = forecast(trainer, data)
+        peaks.append(found.peak - found.fixed)
+    assert peaks[1] < 0.6 * peaks[0]
