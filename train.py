@@ -32,6 +32,7 @@ OWN_FLAGS = (
     "cache",
     "debug",
     "job_key",
+    "memory_limit",
     "old_data_path",
     "new_data_path",
     "no_cache",
@@ -57,6 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--dataset-config-file", default="", help="YAML of the dataset")
     run.add_argument("--seed", type=int, default=-1, help="0 or more fixes all generators")
     run.add_argument("--backbone", default="", help="CLIP: public name or weights file")
+    run.add_argument(
+        "--memory-limit",
+        default="",
+        metavar="8G",
+        help="most memory of a run; auto: what is free",
+    )
     run.add_argument("--head", default="", help="name of the engine's head")
     run.add_argument("--transforms", nargs="+", help="training transforms, in place of the YAML's")
     run.add_argument("--source-domains", nargs="+", help="source domains of the dataset")

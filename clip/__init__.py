@@ -7,7 +7,7 @@ from clip.layouts import VOCAB_SIZE
 from clip.model import CLIP, build_model
 from clip.pairs import is_pair, pair_inputs
 from clip.resnet import ModifiedResNet
-from clip.simple_tokenizer import tokenize
+from clip.simple_tokenizer import longest, tokenize
 from clip.source import Inputs, Source
 from clip.state import round_to_half
 from clip.text import TextTower
@@ -41,6 +41,7 @@ __all__ = [
     "load",
     "load_model",
     "load_state_dict",
+    "longest",
     "merged",
     "pair_inputs",
     "round_to_half",

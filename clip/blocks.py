@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from clip.changes import NO_CHANGE, BlockChange
 from clip.errors import ClipError
+from clip.sparing import quick_gelu, quick_gelu_of, recomputed
 
 # (q [..., Lq, H, K], k [..., L, H, K], v [..., L, H, K]) -> [..., Lq, H, K]
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -30,7 +31,7 @@ class QuickGELU(nn.Module):
     """x * sigmoid(1.702 x), the activation that the public weights were trained with."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(1.702 * x)
+        return quick_gelu(x) if x.requires_grad and torch.is_grad_enabled() else quick_gelu_of(x)
 
 
 # By the names of configs; the second is that of most weights of open_clip.
@@ -93,10 +94,16 @@ class SharedPrefixAttention:
             self.split, (q, k, v)
         )
         prefix = self_attention(q_prefix, k_prefix, v_prefix, causal=True)
-        k_row = torch.cat([self.per_row(k_prefix), k_suffix], dim=1)  # [R, P+S, H, K]
-        v_row = torch.cat([self.per_row(v_prefix), v_suffix], dim=1)
-        suffix = self_attention(q_suffix, k_row, v_row, mask=self.mask)
+        # keys and values of a prefix, once a row, are the most that a step would keep
+        suffix = recomputed(self._of_rows, q_suffix, k_prefix, k_suffix, v_prefix, v_suffix)
         return self.join(prefix, suffix)
+
+    def _of_rows(
+        self, q: Tensor, k_prefix: Tensor, k: Tensor, v_prefix: Tensor, v: Tensor
+    ) -> Tensor:
+        k_row = torch.cat([self.per_row(k_prefix), k], dim=1)  # [R, P+S, H, K]
+        v_row = torch.cat([self.per_row(v_prefix), v], dim=1)
+        return self_attention(q, k_row, v_row, mask=self.mask)
 
 
 class Attention(nn.Module):

@@ -97,9 +97,12 @@ class CLIP(nn.Module):
         """Token ids [R, L] -> [R, D], not normalised, read where the tower reads.
 
         Rows of a tower without a causal mask are of the whole context, as the tokenizer pads them.
+        Ids on the host are best: the longest text is known there without a wait for the device.
         """
         eot = self.text.read_at(tokens)
-        return self.text(self.text.embed(tokens[:, : self.text.needed(eot)]), eot)
+        used, device = self.text.needed(eot), self.text.text_projection.device
+        tokens, eot = (x.to(device, non_blocking=True) for x in (tokens[:, :used], eot))
+        return self.text(self.text.embed(tokens), eot)
 
     def forward(self, images: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Temperature-scaled cosine similarities: logits per image [B, R] and per text [R, B]."""

@@ -147,3 +147,8 @@ def too_long(text: str, length: int, context_length: int) -> TokenizeError:
         f"text of {length} tokens: {text[:60]!r}; the context holds "
         f"{context_length}; shorten it or call tokenize(..., truncate=True)"
     )
+
+
+def longest(texts: Sequence[str]) -> int:
+    """Tokens of the longest text, start and end among them; known without reading a tensor."""
+    return 2 + max((len(default_tokenizer().encode(text)) for text in texts), default=0)

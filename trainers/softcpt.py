@@ -3,7 +3,7 @@
 T tasks, C classes, K classes of a step, n context tokens, D joint width, W text width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from trainers.parts.owned_contexts import OwnedContextsModel, Owners
 from trainers.parts.register import register_method
 from trainers.parts.softcpt_options import MTCOOP_OPTIONS, NODE, combination_problems
 from trainers.parts.task_prompts import Layout, NameContext, NamePrompts, PromptGenerator, only_task
-from trainers.parts.task_training import MultiTaskTrainer, step_columns
+from trainers.parts.task_training import MultiTaskTrainer, step_classes
 from trainers.parts.trained_parts import Children
 
 NOT_COMPUTED = 1e-6  # quirk: what `map` sees in the place of classes that were not drawn
@@ -62,9 +62,13 @@ class SoftCPTModel(OwnedContextsModel):
         stacked = {name for name, tensor in self.named_parameters() if tensor.dim() == 3}
         return [o for o in owners if o.prefix in stacked]
 
-    def class_features(self, classes: Tensor) -> Tensor:
-        """Raw text features [K, D] of classes [K] of the joint label space."""
-        tasks, group = self.task_of_class[classes].unique(return_inverse=True)
+    def class_features(self, chosen: Sequence[int]) -> Tensor:
+        """Raw text features [K, D] of K classes of the joint label space."""
+        task_of_class = self.space.task_of_class()
+        own = [task_of_class[c] for c in chosen]
+        present = sorted(set(own))
+        tasks, classes = self.on_device(present), self.on_device(chosen)
+        group = self.on_device([present.index(task) for task in own])
         task = self.encode_text(self.task_prompt_learner(tasks))
         if self.class_prompt_learner is None:
             contexts = self.prompt_gen(task)  # one stream a task
@@ -74,7 +78,11 @@ class SoftCPTModel(OwnedContextsModel):
         return self.encode_text(self.prompt_learner.prompts(contexts, names=classes))
 
     def text_features(self, image_features: Tensor, batch: Batch | None) -> Tensor:
-        return self.class_features(torch.arange(len(self.space), device=self.task_of_class.device))
+        return self.class_features(range(len(self.space)))
+
+    def on_device(self, places: Sequence[int]) -> Tensor:
+        """Places as a tensor on the device of the run, which is not waited for."""
+        return torch.tensor(places).to(self.task_of_class.device, non_blocking=True)
 
     def features(self, image: Tensor, batch: Batch | None = None) -> Features:
         """As the base's; a training step computes text features of its tasks' classes only, or of
@@ -82,9 +90,10 @@ class SoftCPTModel(OwnedContextsModel):
         if batch is None:
             return super().features(image)
         rate = self.cfg.TRAINER.MTCOOP.CLS_SAMPLE_RATE
-        columns = step_columns(batch.label, self.tasks, self.task_of_class, rate)
-        classes = columns.nonzero().squeeze(1)
-        computed = self.precision.feature(self.class_features(classes))
+        chosen = step_classes(batch.labels_on_host(), self.tasks, rate)
+        classes, columns = self.on_device(chosen), torch.zeros_like(self.task_of_class).bool()
+        columns = columns.index_fill(0, classes, True)
+        computed = self.precision.feature(self.class_features(chosen))
         text = computed.new_full((len(columns), computed.shape[1]), NOT_COMPUTED)
         text = text.index_copy(0, classes, computed + NOT_COMPUTED if rate else computed)
         image_features, states = self.image_features(image)

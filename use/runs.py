@@ -248,8 +248,8 @@ def _backbone(changes: Changes) -> dict[str, Any]:
 
 
 def _settled(cfg: CfgNode) -> CfgNode:
-    """The frozen config without what only training reads."""
-    cfg.RESUME = cfg.OUTPUT_DIR = cfg.MODEL.INIT_WEIGHTS = ""
+    """The frozen config without what only training reads, and a limit that was for it."""
+    cfg.RESUME = cfg.OUTPUT_DIR = cfg.MODEL.INIT_WEIGHTS = cfg.MODEL.MEMORY_LIMIT = ""
     cfg.freeze()
     return cfg
 

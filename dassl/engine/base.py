@@ -163,6 +163,7 @@ class TrainerBase(CheckpointMixin, UpdateMixin):
             self.epoch = epoch
             self.before_epoch()
             self.run_epoch()
+            self.check_losses()
             self.after_epoch()
             resume_state.save_resume_state(self, epoch + 1)
         self.after_train()

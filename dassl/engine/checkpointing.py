@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class CheckpointMixin:
     _resumed_generators: dict[str, Any] | None
     best_result: float
     best_epoch: int | None
+    check_losses: Callable[[], None]
 
     # what a trainer may override
 
@@ -67,7 +68,13 @@ class CheckpointMixin:
         val_result: float | None = None,
         model_name: str = "",
     ) -> None:
-        """Write `directory/<name>/model.pth.tar-<epoch + 1>` (or `model_name`) per model."""
+        """Write `directory/<name>/model.pth.tar-<epoch + 1>` (or `model_name`) per model.
+
+        Raises:
+            NonFiniteLossError: (a FloatingPointError) a loss since the last check was not finite;
+                nothing is written.
+        """
+        self.check_losses()
         extra = self.checkpoint_extra()
         for name in self.get_model_names():
             optimizer, scheduler = self._optims[name], self._scheds[name]

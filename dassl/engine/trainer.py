@@ -61,6 +61,7 @@ class _BatchLoop(SimpleTrainer):
             scalars.add("train/lr", self.get_current_lr(), step)
             count = self.batch_idx + 1
             if self.num_batches < frequency or (frequency > 0 and count % frequency == 0):
+                self.check_losses()
                 logger.info("%s", self._progress(losses, batch_time, data_time))
                 scalars.flush(self.write_scalar)
             end = time.time()

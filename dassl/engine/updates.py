@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from dassl.utils.errors import CheckFailedError, NonFiniteLossError
+from dassl.engine.finite_losses import FiniteLosses
+from dassl.utils.errors import CheckFailedError
 
 
 class UpdateMixin:
@@ -19,19 +20,32 @@ class UpdateMixin:
     def get_model_names(self, names: str | Sequence[str] | None = None) -> list[str]:
         raise NotImplementedError
 
+    @property
+    def finite_losses(self) -> FiniteLosses:
+        """The losses that `detect_anomaly` was given and `check_losses` has not read."""
+        return self.__dict__.setdefault("_finite_losses", FiniteLosses())
+
     def detect_anomaly(self, loss: torch.Tensor) -> None:
-        """Check that a loss is finite.
+        """Check that a loss is finite: on a CPU now, on a GPU in the next `check_losses`, so that
+        no step waits for it.
 
         Raises:
-            NonFiniteLossError: (a FloatingPointError).
+            NonFiniteLossError: (a FloatingPointError) names epoch and batch.
         """
-        if not torch.isfinite(loss).all():
-            place = ""
-            if hasattr(self, "epoch") and hasattr(self, "batch_idx"):
-                place = f" in epoch {self.epoch + 1}, batch {self.batch_idx + 1}"
-            raise NonFiniteLossError(
-                f"the loss is infinite or not a number{place}; {self.stability_advice()}"
-            )
+        place = ""
+        if hasattr(self, "epoch") and hasattr(self, "batch_idx"):
+            place = f" in epoch {self.epoch + 1}, batch {self.batch_idx + 1}"
+        self.finite_losses.add(loss, place, self.stability_advice)
+
+    def check_losses(self) -> None:
+        """Read the losses of all steps so far; called where a line is printed, and before anything
+        is tested or saved.
+
+        Raises:
+            NonFiniteLossError: (a FloatingPointError) names epoch and batch of the first that is
+                not finite.
+        """
+        self.finite_losses.check(self.stability_advice)
 
     def stability_advice(self) -> str:
         """What may keep losses and tensors finite, for the precision of the run."""

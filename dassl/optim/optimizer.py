@@ -26,7 +26,9 @@ OPTIMIZERS = ["adam", "amsgrad", "sgd", "rmsprop", "radam", "adamw"]
 ADAM_EPS = 1e-8  # where the config has no OPTIM.ADAM_EPS, a key that trainers add
 
 
-def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Optimizer:
+def build_optimizer(
+    model: Any, optim_cfg: Any, param_groups: Any = None, fused: bool = False
+) -> Optimizer:
     """The optimizer `optim_cfg.NAME`. Of half-precision tensors all but sgd step in float32.
 
     Args:
@@ -34,6 +36,8 @@ def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Opt
         optim_cfg: the node OPTIM.
         param_groups: used instead of `model`'s parameters; STAGED_LR is then ignored
             with a warning.
+        fused: adam, amsgrad and adamw step in one kernel, which under a loss scaler also leaves out
+            a step without the host's help; other optimizers are what they are without it.
 
     Raises:
         UnknownNameError: (a ValueError) no such optimizer.
@@ -56,7 +60,7 @@ def build_optimizer(model: Any, optim_cfg: Any, param_groups: Any = None) -> Opt
     else:
         params = model.parameters() if isinstance(model, nn.Module) else model
     try:
-        return _make(name, _as_list(params), optim_cfg)
+        return _make(name, _as_list(params), optim_cfg, fused)
     except ValueError as error:  # torch checks the numbers
         raise BadValueError(f"OPTIM (NAME {name}): {error}") from error
 
@@ -106,7 +110,7 @@ def _as_list(params: Any) -> list[Any]:
     ]
 
 
-def _make(name: str, params: list[Any], cfg: Any) -> Optimizer:
+def _make(name: str, params: list[Any], cfg: Any, fused: bool) -> Optimizer:
     common: dict[str, Any] = {"lr": cfg.LR, "weight_decay": cfg.WEIGHT_DECAY}
     if name == "sgd":
         return torch.optim.SGD(
@@ -125,4 +129,15 @@ def _make(name: str, params: list[Any], cfg: Any) -> Optimizer:
     if name == "rmsprop":
         return kind(params, momentum=cfg.MOMENTUM, alpha=cfg.RMSPROP_ALPHA, **common)
     common |= {"betas": (cfg.ADAM_BETA1, cfg.ADAM_BETA2), "eps": cfg.get("ADAM_EPS", ADAM_EPS)}
-    return kind(params, **({"amsgrad": True} if name == "amsgrad" else {}), **common)
+    common |= {"amsgrad": True} if name == "amsgrad" else {}
+    if not fused or name == "radam" or halves:
+        return kind(params, **common)
+    optimizer = kind(params, fused=True, **common)
+    optimizer.register_load_state_dict_pre_hook(_stays_fused)
+    return optimizer
+
+
+def _stays_fused(optimizer: Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """A file of an optimizer that was not fused would leave one that skips nothing."""
+    groups = [{**group, "fused": True, "foreach": None} for group in state["param_groups"]]
+    return {**state, "param_groups": groups}

@@ -256,7 +256,7 @@ class DePTTrainer(PromptTrainer):
         optim = cfg.OPTIM.clone()
         optim.defrost()
         optim.STAGED_LR = False  # the groups are made: the engine's own staging means another thing
-        return build_optimizer(self.model, optim, param_groups=groups)
+        return build_optimizer(self.model, optim, param_groups=groups, fused=self.precision.scales)
 
 
 def dept_variant(trainer: type[PromptTrainer]) -> type[PromptTrainer]:

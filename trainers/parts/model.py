@@ -20,6 +20,7 @@ from trainers.parts.classes import ClassSpace
 from trainers.parts.precision import Precision
 from trainers.parts.prompts import TextPrompts
 from trainers.parts.stored_features import EncodedImages
+from trainers.parts.text_memory import TextMemory, limit_in_bytes
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,20 @@ class Batch:
     """Training images [B, 3, H, H] and their labels [B].
 
     `views` are further augmented views of the same images, each [B, 3, H, H]; `index` [B] are the
-    images' places in the training set, None in a batch that does not say.
+    images' places in the training set, None in a batch that does not say. `host_label` are the
+    labels on the host, where the batch came from there: what is chosen by them need not wait for
+    the device.
     """
 
     image: Tensor
     label: Tensor
     views: tuple[Tensor, ...] = ()
     index: Tensor | None = None
+    host_label: Tensor | None = None
+
+    def labels_on_host(self) -> list[int]:
+        """The B labels as numbers; read from the device where they are only there."""
+        return (self.label if self.host_label is None else self.host_label).tolist()
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,8 @@ class PromptModel(nn.Module):
         self._clip = (clip_model,)  # a tuple keeps it out of the children
         self.space = space
         self._cache: dict[str, Any] | None = None
+        limit = limit_in_bytes(cfg.MODEL.MEMORY_LIMIT, clip_model.logit_scale.device)
+        self.text_memory = None if limit is None else TextMemory(limit)
         self.build()
         self.set_classes(space)
 
@@ -212,7 +222,10 @@ class PromptModel(nn.Module):
 
     def encode_text(self, prompts: TextPrompts) -> Tensor:
         """Raw text features [R, D] of the method's own view of the text tower."""
-        return prompts.encode(self.clip, self._change("text", self.text_change))
+        change = self._change("text", self.text_change)
+        if self.text_memory is None:
+            return prompts.encode(self.clip, change)
+        return self.text_memory.encode(self.clip, prompts, change)
 
     def takes_features(self) -> bool:
         """Whether a test may hand over `EncodedImages`: nothing changes the image tower, and no

@@ -22,6 +22,7 @@ class Option:
         choices: the values allowed; empty means any.
         minimum, maximum: the range allowed; None means no bound.
         convert: turns what a YAML or a command line gives into the key's type.
+        remedy: what to use in place of a value; None where it is allowed.
     """
 
     default: Any
@@ -30,6 +31,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     convert: Callable[[Any], Any] | None = None
+    remedy: Callable[[Any], str | None] | None = None
 
     def allowed(self, value: Any) -> str | None:
         """None if the value is allowed, else what would be."""
@@ -39,7 +41,7 @@ class Option:
             return f"use {self.minimum} or more"
         if self.maximum is not None and value > self.maximum:
             return f"use {self.maximum} or less"
-        return None
+        return self.remedy(value) if self.remedy else None
 
 
 class Options:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from dassl.optim import DeviceScaler
 from trainers.parts.options import Option
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,12 @@ class Precision:
         self.name = name
         self.towers = {"fp16": "fp16", "bf16": "bf16"}.get(name, "fp32")
         self.trained_dtype = torch.float16 if name == "fp16" else torch.float32
-        self._scaler = torch.amp.GradScaler("cuda") if name == "amp" else None
+        self._scaler = DeviceScaler("cuda") if name == "amp" else None
+
+    @property
+    def scales(self) -> bool:
+        """Whether losses are scaled."""
+        return self._scaler is not None
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context of a forward pass."""

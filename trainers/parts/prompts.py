@@ -38,6 +38,16 @@ class TextPrompts:
     prefix: Tensor | None = None
     group: Tensor | None = None
 
+    def some(self, rows: slice) -> "TextPrompts":
+        """Those of some rows; the streams stay."""
+        group = None if self.group is None else self.group[rows]
+        return TextPrompts(self.rows[rows], self.eot[rows], self.prefix, group)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of rows and, where there are some, of streams."""
+        return (*self.rows.shape, *(() if self.prefix is None else self.prefix.shape))
+
     def encode(self, clip_model: clip.CLIP, change: clip.TowerChange) -> Tensor:
         """Text features [R, D], not normalised, of the text tower so changed; a method's model
         encodes by its `encode_text`."""
@@ -53,13 +63,14 @@ def fixed_prompts(text_tower: nn.Module, texts: Sequence[str], shared: bool = Tr
     own, as a method needs it that draws at random inside the tower. Raises as `encode_texts`.
     """
     device = text_tower.token_embedding.weight.device
-    tokens = _tokens(list(texts), text_tower).to(device)
-    eot = text_tower.read_at(tokens)
+    tokens = _tokens(list(texts), text_tower)
+    ends = text_tower.read_at(tokens)
     with torch.no_grad():
-        rows = text_tower.embed(tokens[:, : text_tower.needed(eot)])
+        rows = text_tower.embed(tokens[:, : text_tower.needed(ends)].to(device))
+    eot = ends.to(device)
     if not shared:
         return TextPrompts(rows, eot)
-    length = shared_positions(tokens, eot)
+    length = shared_positions(tokens, ends)
     group = torch.zeros(len(rows), dtype=torch.long, device=device)
     return TextPrompts(rows[:, length:], eot, rows[:1, :length], group)
 
@@ -76,13 +87,22 @@ def encode_texts(clip_model: clip.CLIP, texts: Sequence[str]) -> Tensor:
     Raises:
         PromptTooLongError: (a UserError) a text has more tokens than the text tower takes.
     """
-    device, features = clip_model.logit_scale.device, []
+    features, tower = [], clip_model.text
     for first in range(0, len(texts), TEXTS_AT_ONCE):
         some = list(texts[first : first + TEXTS_AT_ONCE])
-        tokens = _tokens(some, clip_model.text).to(device)
+        tokens = _tokens(some, tower)[:, : _used(tower, some)]
+        tokens = tokens.to(clip_model.logit_scale.device, non_blocking=True)
         with torch.no_grad():
-            features.append(clip_model.encode_text(tokens))
+            features.append(tower(tower.embed(tokens), tower.read_at(tokens)))
     return torch.cat(features)
+
+
+def _used(text_tower: nn.Module, texts: Sequence[str]) -> int:
+    """How many positions of fixed texts are encoded, known without reading a tensor: no more than
+    the longest has where that is told by CLIP's own tokenizer and makes no difference, else all."""
+    variant, own = text_tower.variant, isinstance(text_tower.tokenizer, clip.OwnTokenizer)
+    plain = own and variant.causal and variant.read != "last"
+    return clip.longest(texts) if plain else text_tower.context_length
 
 
 def _tokens(texts: list[str], text_tower: nn.Module) -> Tensor:
@@ -98,7 +118,15 @@ def _tokens(texts: list[str], text_tower: nn.Module) -> Tensor:
 
 def in_float32(clip_model: clip.CLIP) -> clip.CLIP:
     """The model itself if it computes in float32, else a float32 copy."""
-    return clip_model if clip_model.dtype == torch.float32 else copy.deepcopy(clip_model).float()
+    if clip_model.dtype == torch.float32:
+        return clip_model
+    copied = copy.deepcopy(clip_model)
+    for module in copied.modules():  # Module.float cannot do it in a rehearsal
+        for name, tensor in [*module.named_parameters(recurse=False)]:
+            setattr(module, name, nn.Parameter(tensor.float(), requires_grad=False))
+        for name, tensor in [*module.named_buffers(recurse=False)]:
+            setattr(module, name, tensor.float() if tensor.is_floating_point() else tensor)
+    return copied
 
 
 def init_words(text: str) -> str:

@@ -24,6 +24,7 @@ FLAG_KEYS: Mapping[str, str] = {
     "target_domains": "DATASET.TARGET_DOMAINS",
     "transforms": "INPUT.TRANSFORMS",
     "backbone": "MODEL.BACKBONE.NAME",
+    "memory_limit": "MODEL.MEMORY_LIMIT",
     "head": "MODEL.HEAD.NAME",
     "seed": "SEED",
     "trainer": "TRAINER.NAME",

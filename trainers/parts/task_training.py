@@ -30,17 +30,15 @@ def sample_classes(labels: Sequence[int], tasks: Sequence[Task], rate: float) ->
     return chosen
 
 
-def step_columns(
-    label: Tensor, tasks: Sequence[Task], task_of_class: Tensor, rate: float
-) -> Tensor:
-    """Which classes a step on labels [B] computes, [C]: all of their tasks; with a `rate` of
+def step_classes(labels: Sequence[int], tasks: Sequence[Task], rate: float) -> list[int]:
+    """Which classes a step on the labels computes, in order: all of their tasks; with a `rate` of
     `sample_classes` those drawn."""
-    columns = torch.isin(task_of_class, task_of_class[label])
-    if rate:
-        drawn = torch.zeros_like(columns)
-        drawn[sample_classes(label.tolist(), tasks, rate)] = True
-        columns &= drawn
-    return columns
+    own = [task for task in tasks if any(label in task.classes for label in labels)]
+    classes = [c for task in own for c in task.classes]
+    if not rate:
+        return classes
+    drawn = set(sample_classes(labels, tasks, rate))
+    return [c for c in classes if c in drawn]
 
 
 class MultiTaskTrainer(PromptTrainer):
@@ -53,6 +51,6 @@ class MultiTaskTrainer(PromptTrainer):
         logits, label = objective.logits.detach().float(), batch.label
         own = self.model.task_of_class == self.model.task_of(label)[:, None]  # [B, C]
         target = own.long() - 1
-        target[torch.arange(len(target)), label] = 1
+        target[torch.arange(len(target), device=label.device), label] = 1
         scores = self.model.within_tasks(logits, label).softmax(dim=1)
         return {"map": compute_accuracy_map(scores, target)}

@@ -33,6 +33,7 @@ from trainers.parts.model import Batch, Objective, PromptModel
 from trainers.parts.options import OPTIONS, Option, Options, read_key
 from trainers.parts.precision import Precision
 from trainers.parts.stored_features import stored_batches
+from trainers.parts.text_memory import MEMORY_OPTIONS
 from trainers.parts.trained_parts import Children, folder_module, narrow_to_names
 from trainers.parts.views import check_num_views, to_batch
 
@@ -47,6 +48,7 @@ SHARED_OPTIONS = (
     ),
     *DATA_OPTIONS,
     *BACKBONE_OPTIONS,
+    *MEMORY_OPTIONS,
 )
 
 
@@ -156,7 +158,7 @@ class PromptTrainer(TrainerX):
 
     def build_optimizer(self, cfg: CfgNode) -> torch.optim.Optimizer:
         """The optimizer over everything that trains."""
-        return build_optimizer(self.model, cfg.OPTIM)
+        return build_optimizer(self.model, cfg.OPTIM, fused=self.precision.scales)
 
     def build_scheduler(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
         """The schedule of the learning rate."""
@@ -192,6 +194,7 @@ class PromptTrainer(TrainerX):
         self.backward(objective)
         self.precision.step(self.optim, self.step_repeat())
         if self.batch_idx + 1 == self.num_batches:
+            self.check_losses()
             for _ in range(self.step_repeat()):
                 self.update_lr()
             self.end_epoch()

@@ -37,6 +37,7 @@ def to_batch(batch: dict[str, Any], device: torch.device) -> Batch:
     [B, C] of several tasks, 1 at the class, become places in the joint label space."""
     views = batch["img"] if isinstance(batch["img"], list) else [batch["img"]]
     image, *others = (view.to(device, non_blocking=True) for view in views)
-    label = batch["label"].to(device, non_blocking=True)
-    label = label if label.dim() == 1 else label.argmax(dim=1)
-    return Batch(image, label, tuple(others), batch.get("index"))
+    given = batch["label"] if batch["label"].dim() == 1 else batch["label"].argmax(dim=1)
+    label = given.to(device, non_blocking=True)
+    host_label = given if given.device.type == "cpu" else None
+    return Batch(image, label, tuple(others), batch.get("index"), host_label)

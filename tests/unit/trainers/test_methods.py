@@ -9,7 +9,8 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY, resume_state
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
-from tests.unit.trainers.conftest import is_multitask, plain, precision_key, trained_methods
+from tests.unit.trainers.conftest import plain, precision_key, trained_methods
+from tests.unit.trainers.published_dtypes import half_tensors, tower_dtype
 from trainers.parts import precision, run_config
 
 METHODS = trained_methods()
@@ -20,32 +21,6 @@ WITH_PRECISION = [
     name for name in METHODS if precision_key(name) and (name == plain(name) or name in WITH_DEPT)
 ]
 OTHER = ["blue jay", "tulip", "pizza"]
-# The published code keeps these in half under PREC fp16 and all other trained tensors in float32; a
-# method that is not listed may choose.
-HALF = {
-    "CLIPAdapter": {"adapter.fc.0.weight", "adapter.fc.2.weight"},
-    "CoOp": {"prompt_learner.ctx"},
-    "CoCoOp": {
-        "prompt_learner.ctx",
-        *(f"prompt_learner.meta_net.linear{i}.{t}" for i in (1, 2) for t in ("weight", "bias")),
-    },
-    "CoPrompt": {
-        *(f"prompt_learner.{name}" for name in ("ctx", "proj.weight", "proj.bias")),
-        *(f"adapter_{tower}.fc.{i}.weight" for tower in ("image", "text") for i in (0, 2)),
-    },
-    "IVLP": {"prompt_learner.ctx"},
-    "KgCoOp": {"prompt_learner.ctx"},
-    "MaPLe": {"prompt_learner.ctx", "prompt_learner.proj.weight", "prompt_learner.proj.bias"},
-    "ProGrad": {"prompt_learner.ctx"},
-    "PromptSRC": {"prompt_learner.ctx"},
-    "SoftCPT": {"task_prompt_learner.ctx"},
-    "SoftCPTHard": {"prompt_learner.ctx"},
-    "TaskRes": set(),
-    "TipAdapterF": set(),
-    "VPT": set(),
-}
-FLOAT32_ONLY = {"TaskRes", "VPT"}  # whatever PREC says
-HALF_HEAD = {"linear_probe_proj.weight", "linear_probe_proj.bias"}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -229,8 +204,8 @@ def on_cpu(monkeypatch):
     def autocast(run):
         return torch.autocast("cpu", torch.float16, enabled=run.name == "amp")
 
-    scaler = torch.amp.GradScaler
-    monkeypatch.setattr(torch.amp, "GradScaler", lambda _: scaler("cpu", init_scale=2.0**10))
+    scaler = precision.DeviceScaler
+    monkeypatch.setattr(precision, "DeviceScaler", lambda _: scaler("cpu", init_scale=2.0**10))
     monkeypatch.setattr(precision.Precision, "autocast", autocast)
 
 
@@ -258,13 +233,9 @@ def test_two_steps_of_adam_in_lower_precisions_are_near_those_of_float32(name, m
     assert rough.model.features(batch.image).image.dtype == torch.float32
     for trainer in (half, mixed):
         assert all(torch.isfinite(tensor).all() for tensor in trainer.model.parameters())
-    whole = plain(name) in FLOAT32_ONLY
-    assert half.model.clip.dtype == (torch.float32 if whole else torch.float16)
-    if plain(name) in HALF:
-        head = name != plain(name) and not whole and not is_multitask(name)
-        expected = HALF[plain(name)] | (HALF_HEAD if head else set())
-        found = {n for n, p in half.model.named_parameters() if p.dtype == torch.float16}
-        assert found == expected
+    assert half.model.clip.dtype == tower_dtype(name, "fp16")
+    found = {n for n, p in half.model.named_parameters() if p.dtype == torch.float16}
+    assert found == half_tensors(name, found)
 
 
 def test_the_gradient_scaler_is_part_of_what_a_resumed_run_gets(make):
