@@ -220,6 +220,7 @@ def test_a_plan_tells_what_would_train_and_leaves_nothing(train, tmp_path):
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["MultiModalPromptLearner.prompt_learner.ctx", "2", "x", "64"] in [r[:4] for r in rows]
     assert "4 steps an epoch, 2 epochs, 8 steps" in done.stdout
+    assert re.search(r"forecast: [1-9]\d* MiB of tensors, [1-9]\d* of them towers", done.stdout)
     assert not (tmp_path / "planned").exists()
     trained = train("MaPLe", "trained")
     result = json.loads((tmp_path / "trained/result.json").read_text())

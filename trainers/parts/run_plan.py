@@ -6,6 +6,9 @@ from typing import Any
 from tabulate import tabulate
 from torch import Tensor
 
+from trainers.parts.rehearsal import forecast
+from trainers.parts.trainer import PromptTrainer
+
 
 def trained_tensors(trainer: Any) -> Iterator[tuple[str, Tensor]]:
     """Yield (name, tensor) of all that trains, each tensor once; the name begins with that of the
@@ -34,12 +37,25 @@ def describe(trainer: Any) -> str:
         table = tabulate(rows, head, colalign=align, disable_numparse=True)
         lines = [table, "", f"{len(rows)} tensors of {total:,} numbers in all"]
         lines.append(_steps(trainer))
+        lines += _memory(trainer)
     loader, classes = trainer.test_loader, trainer.num_classes
     images = len(loader.dataset)
     lines.append(
         f"a test: {images:,} images of {classes} classes in batches of {loader.batch_size}"
     )
     return "\n".join(lines)
+
+
+def _memory(trainer: Any) -> list[str]:
+    """What a step will hold; nothing for a trainer of the public engine, which is not rehearsed."""
+    if not isinstance(trainer, PromptTrainer):
+        return []
+    found = forecast(trainer, next(iter(trainer.train_loader_x)))
+    peak, fixed = (size / 2**20 for size in (found.peak, found.fixed))
+    return [
+        f"memory of a step, forecast: {peak:,.0f} MiB of tensors, {fixed:,.0f} of them towers and "
+        "what stays; libraries and the allocator take more"
+    ]
 
 
 def _steps(trainer: Any) -> str:
