@@ -63,9 +63,16 @@ def in_use(device: torch.device) -> int:
     later is given back first."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
-    with suppress(OSError, AttributeError):  # glibc's; others keep less
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back(device)
     return _proc("/proc/self/status", "VmRSS")
+
+
+def give_back(device: torch.device) -> None:
+    """Lets the C library return memory that no tensor has any more, in the midst of its heap too;
+    a GPU's allocator finds use for it."""
+    if device.type == "cpu":
+        with suppress(OSError, AttributeError):  # glibc's; others keep less
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def free(device: torch.device) -> int:
@@ -141,6 +148,8 @@ class TextMemory:
         """
 
         def some(start: int, end: int) -> Tensor:
+            if end - start < len(prompts.rows):
+                give_back(prompts.rows.device)  # between chunks, in the backward pass too
             part = prompts.some(slice(start, end))
             return part.encode(clip_model, change_of_rows(change, slice(start, end)))
 
