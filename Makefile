@@ -10,7 +10,7 @@ RUNS := zsclip/test_base/ZeroshotCLIP maple_dept/train_base/MaPLeDePT
 SEED := demo_shapes/shots16/demo/seed1
 PICTURE := demo_shapes/images/cross/test_000.png
 
-.PHONY: demo demo-all test test-scripts test-slurm lint format clean
+.PHONY: demo demo-all bench test test-scripts test-slurm lint format clean
 
 $(VENV)/installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -30,6 +30,11 @@ demo-all: $(VENV)/installed
 
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+# What docs/speed.md claims, in its short form, beside the checkout BASE where one is named.
+BASE ?=
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/everything.py $(if $(BASE),--base $(BASE))
 
 # Every shell script on the demo suite with one epoch: 15 CPU minutes.
 test-scripts: $(VENV)/installed
