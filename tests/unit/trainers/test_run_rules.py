@@ -57,6 +57,9 @@ FLAGS = {
     "the best of epochs that nobody tests": [
         ("CoOp", ("TEST.FINAL_MODEL", "best_val"), YAML, "TEST.FINAL_MODEL TEST.NO_TEST"),
     ],
+    "a store, and none": [
+        ("CoOp", ("--cache", "DIR", "--no-cache"), {}, "--cache --no-cache"),
+    ],
     "a flag and its key": [
         ("CoOp", ("--seed", "1", "SEED", "2"), {}, "--seed_1 SEED_2"),
         ("CoOp", ("--backbone", "ViT-B/16", "MODEL.BACKBONE.NAME", "RN50"), {}, "--backbone"),
