@@ -51,23 +51,14 @@ def of_child(words: list[str]) -> tuple[dict[str, Any], int]:
 
 def steps(trainer: str, classes: int, limit: str, weights: str, count: int) -> dict[str, Any]:
     """In a process of its own: the forecast, and with a count the seconds of each step."""
-    import torch
 
-    from benchmarks.training_step import CONFIGS, WithoutData
-    from dassl.engine import TRAINER_REGISTRY
-    from train import build_parser, setup_cfg
+    from benchmarks.training_step import build, made_batch
     from trainers.parts.rehearsal import forecast
 
-    words = ["--trainer", trainer, "--config-file", CONFIGS[trainer.removesuffix("DePT")]]
-    words += ["--dataset-config-file", "configs/datasets/oxford_pets.yaml", "--backbone", weights]
-    words += ["--memory-limit", limit] if limit != "none" else []
-    words += ["DATALOADER.TRAIN_X.BATCH_SIZE", "4", "USE_CUDA", "False"]
-    cfg = setup_cfg(build_parser().parse_args(words))
-    torch.manual_seed(1)
-    layers = (WithoutData, TRAINER_REGISTRY.get(trainer))
-    built = type(trainer, layers, {"num_made_classes": classes})(cfg)
-    batch = {"img": torch.randn(4, 3, 224, 224), "label": torch.arange(4) % classes}
-    built.epoch, built.batch_idx, built.num_batches = 0, 0, count + 1
+    options = ["DATALOADER.TRAIN_X.BATCH_SIZE", 4, "USE_CUDA", False]
+    options += ["MODEL.MEMORY_LIMIT", limit] if limit != "none" else []
+    built = build(trainer, Path(weights), classes, *options)
+    built.epoch, batch = 0, made_batch(built)
     if not count:
         found = forecast(built, batch)
         return {"fixed": found.fixed, "peak": found.peak}
