@@ -4,8 +4,7 @@ and share of the card's peak, and how many runs share a card well.
     python benchmarks/on_a_gpu.py --json gpu.json --peak-tflops 989
     python benchmarks/on_a_gpu.py --allow-cpu --trainers CoOp --classes 3 --steps 2 --runs 1
 
-Weights are random, of ViT-B/16's shape; data and downloads are not needed. On an H200 it takes
-about ten minutes: parts of it by --only.
+Weights are random, of ViT-B/16's shape; data and downloads are not needed. Parts of it by --only.
 """
 
 import argparse
