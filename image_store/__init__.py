@@ -13,8 +13,7 @@ A part is written under another name, synchronised and renamed, so that it is th
 all, on a shared folder too. Claims only save work: where one is lost, two make the same part.
 """
 
-from image_store.entry import Entry
 from image_store.folder import Store, activate, active, default_folder
 from image_store.sharing import left_over, shared_order
 
-__all__ = ["Entry", "Store", "activate", "active", "default_folder", "left_over", "shared_order"]
+__all__ = ["Store", "activate", "active", "default_folder", "left_over", "shared_order"]

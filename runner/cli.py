@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from image_store import default_folder
 from runner.errors import UserError, exit_code
 from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
@@ -14,7 +15,6 @@ from runner.files.writing import shown
 from runner.launch.slurm.arrays import Arrays
 from runner.launch.slurm.options import check_words
 from runner.output import lasting_output
-from runner.plan import demo
 from runner.plan.arguments import ALL, Arguments, parse
 from runner.plan.build import Workspace
 from runner.plan.experiment import Experiment, read_experiment
@@ -109,7 +109,7 @@ def _place(name: str, arguments: Arguments) -> Path:
 
 def _data_root(arguments: Arguments, from_configs: str) -> str:
     if arguments.demo:
-        return str(demo.cache())
+        return str(default_folder())
     root = arguments.data or os.environ.get("DATA", "") or from_configs
     if not root and not arguments.dry_run:
         raise UserError("no data root: give --data PATH or set DATA (--demo needs neither)")

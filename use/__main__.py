@@ -91,7 +91,6 @@ def measures(args: argparse.Namespace) -> None:
         reports,
         Path(args.output) if args.output else folder,
         about=test.about,
-        number_of_bins=args.bins,
         ending=f".{args.picture}",
     )
     shown = table(reports).set_index("task").T

@@ -98,7 +98,15 @@ def _filled(
 def measures(
     found: Predictions, *, number_of_bins: int = BINS, temperature: float = 1.0
 ) -> dict[str, Any]:
-    """Figures of labelled predictions of one task.
+    """The figures of `measures_and_bins` alone; arguments and errors are the same."""
+    figures, _ = measures_and_bins(found, number_of_bins=number_of_bins, temperature=temperature)
+    return figures
+
+
+def measures_and_bins(
+    found: Predictions, *, number_of_bins: int = BINS, temperature: float = 1.0
+) -> tuple[dict[str, Any], Bins]:
+    """Figures of labelled predictions of one task, and the bins of equal width behind its ECE.
 
     `accuracy`, `top5_accuracy`, `macro_f1` and `mean_class_accuracy` are percent, the last two
     over the classes that have a picture, as in the log. `nll` is the mean negative log-likelihood
@@ -128,7 +136,7 @@ def measures(
     own = logs[rows, labels][:, None]
     before = np.arange(logs.shape[1]) < labels[:, None]  # of equal classes the first wins
     above = ((logs > own) | ((logs == own) & before)).sum(axis=1)
-    return {
+    figures = {
         "pictures": len(found),
         "classes": len(found.classnames),
         "accuracy": 100 * float(correct.mean()),
@@ -142,6 +150,7 @@ def measures(
         "mce": wide.largest_error(),
         "mean_confidence": float(confidence.mean()),
     }
+    return figures, wide
 
 
 def by_class(found: Predictions) -> list[dict[str, Any]]:

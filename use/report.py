@@ -11,7 +11,7 @@ reliability.png   the diagram; with a temperature reliability_scaled.png beside 
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,7 @@ import pandas as pd
 from dassl.utils.files import atomic_write
 from use.calibration import check_same_classes, fit_temperature
 from use.drawing import check_ending, reliability
-from use.measures import (
-    BINS,
-    Bins,
-    by_class,
-    confidences,
-    confusion,
-    equal_width,
-    log_probabilities,
-    measures,
-)
+from use.measures import Bins, by_class, confusion, measures_and_bins
 from use.predictions import Predictions
 from use.together import base_and_new
 
@@ -41,16 +32,18 @@ class TaskReport:
     """The figures of one task, or of the only one, whose name is "".
 
     Attributes:
-        plain: `measures` of the logits as they are.
+        plain: `measures` of the logits as they are; `bins` those of its reliability diagram.
         temperature: fitted on validation pictures; None without them.
-        scaled: `measures` after it; {} without it.
+        scaled: `measures` after it, {} without it; `scaled_bins` its bins.
     """
 
     name: str
     test: Predictions
     plain: dict[str, Any]
-    temperature: float | None
-    scaled: dict[str, Any]
+    bins: Bins
+    temperature: float | None = None
+    scaled: dict[str, Any] = field(default_factory=dict)
+    scaled_bins: Bins | None = None
 
 
 def make_report(
@@ -67,11 +60,13 @@ def make_report(
         fitted = {name: fit_temperature(part) for name, part in validation.by_task()}
     reports = []
     for name, part in test.by_task():
-        temperature, scaled = fitted.get(name), {}
-        if temperature is not None:
-            scaled = measures(part, number_of_bins=number_of_bins, temperature=temperature)
-        plain = measures(part, number_of_bins=number_of_bins)
-        reports.append(TaskReport(name, part, plain, temperature, scaled))
+        report = TaskReport(name, part, *measures_and_bins(part, number_of_bins=number_of_bins))
+        if (temperature := fitted.get(name)) is not None:
+            scaled, bins = measures_and_bins(
+                part, number_of_bins=number_of_bins, temperature=temperature
+            )
+            report = replace(report, temperature=temperature, scaled=scaled, scaled_bins=bins)
+        reports.append(report)
     return reports
 
 
@@ -80,7 +75,6 @@ def write_report(
     folder: Path,
     *,
     about: dict[str, Any],
-    number_of_bins: int,
     ending: str = ".png",
 ) -> list[Path]:
     """Writes the files of a report into a folder; returns their paths.
@@ -89,7 +83,7 @@ def write_report(
         UserError: a file cannot be written, or pictures cannot have this ending.
     """
     check_ending(Path(f"x{ending}"))
-    written = [write_measures(reports, folder, about=about, number_of_bins=number_of_bins)]
+    written = [write_measures(reports, folder, about=about)]
     written.append(_csv(folder / "measures.csv", table(reports)))
     classes = [{"task": r.name, **row} for r in reports for row in by_class(r.test)]
     written.append(_csv(folder / "per_class.csv", pd.DataFrame(classes)))
@@ -98,24 +92,24 @@ def write_report(
         names = list(report.test.classnames)
         counts = pd.DataFrame(confusion(report.test), index=names, columns=names)
         written.append(_csv(folder / f"confusion{mark}.csv", counts.reset_index(names="class")))
-        for temperature, kind in ((1.0, ""), (report.temperature, "_scaled")):
-            if temperature is not None:
-                path = folder / f"reliability{kind}{mark}{ending}"
-                _draw(report, temperature, number_of_bins, path)
-                written.append(path)
+        title = f"{report.test.about.get('trainer', '')} {report.name}".strip()
+        written.append(folder / f"reliability{mark}{ending}")
+        reliability(report.bins, title, written[-1])
+        if report.scaled_bins is not None:
+            written.append(folder / f"reliability_scaled{mark}{ending}")
+            said = f"{title}, temperature {report.temperature:.3g}"
+            reliability(report.scaled_bins, said, written[-1])
     return written
 
 
-def write_measures(
-    reports: list[TaskReport], folder: Path, *, about: dict[str, Any], number_of_bins: int = BINS
-) -> Path:
+def write_measures(reports: list[TaskReport], folder: Path, *, about: dict[str, Any]) -> Path:
     """Writes measures.json alone.
 
     Raises:
         UserError: it cannot be written.
     """
-    tasks = [_plain(report, number_of_bins) for report in reports]
-    content = {"about": about, "bins": number_of_bins, "tasks": tasks}
+    number_of_bins = len(reports[0].bins.counts)
+    content = {"about": about, "bins": number_of_bins, "tasks": list(map(_plain, reports))}
     path = folder / MEASURES_FILE
     atomic_write(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return path
@@ -131,33 +125,21 @@ def table(reports: list[TaskReport]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _plain(report: TaskReport, number_of_bins: int) -> dict[str, Any]:
+def _plain(report: TaskReport) -> dict[str, Any]:
     content: dict[str, Any] = {
         "task": report.name,
         "measures": report.plain,
-        "reliability": _bins(report, 1.0, number_of_bins).plain(),
+        "reliability": report.bins.plain(),
     }
     if (both := base_and_new(report.test)) and not report.name:
         content["base_and_new"] = both
-    if report.temperature is not None:
+    if report.scaled_bins is not None:
         content["temperature_scaling"] = {
             "temperature": report.temperature,
             "measures": report.scaled,
-            "reliability": _bins(report, report.temperature, number_of_bins).plain(),
+            "reliability": report.scaled_bins.plain(),
         }
     return content
-
-
-def _bins(report: TaskReport, temperature: float, number_of_bins: int) -> Bins:
-    logs = log_probabilities(report.test.logits, temperature)
-    return equal_width(*confidences(logs, report.test.labels), number_of_bins)
-
-
-def _draw(report: TaskReport, temperature: float, number_of_bins: int, path: Path) -> None:
-    bins = _bins(report, temperature, number_of_bins)
-    said = "" if temperature == 1 else f", temperature {temperature:.3g}"
-    trainer = report.test.about.get("trainer", "")
-    reliability(bins, f"{trainer} {report.name}{said}".strip(), path)
 
 
 def _csv(path: Path, frame: pd.DataFrame) -> Path:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from image_store import Entry, Store
+from image_store import Store
+from image_store.entry import Entry
 
 _STAT = np.dtype("<i8")
 _STATS = 4  # inode, size, times of content and of status: the last one no program can set

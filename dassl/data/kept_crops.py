@@ -23,7 +23,8 @@ from dassl.data.image_digests import code_digest, content_digest
 from dassl.utils import files
 from dassl.utils.errors import UserError
 from dassl.utils.files import MAX_PIXELS, read_image
-from image_store import Entry, active, left_over, shared_order
+from image_store import active, left_over, shared_order
+from image_store.entry import Entry
 from image_store.folder import NoRoom
 
 _CROPPING = (T.Resize, T.CenterCrop)  # steps without chance before the conversion to a tensor

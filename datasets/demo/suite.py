@@ -5,7 +5,6 @@ shapes in other styles, for tests alone. Without DATASET.ROOT they lie in $PROMP
 ~/.cache/promptlab.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,11 +15,7 @@ from datasets.demo import shapes, sketch, store, striped, textures
 from datasets.parts.multitask import JointDataset
 from datasets.parts.reader import Lists, TaskPlace
 from datasets.parts.split_file_reader import SplitFileDataset
-
-
-def default_root() -> Path:
-    """Where demo datasets lie when no root is given."""
-    return Path(os.environ.get("PROMPTLAB_CACHE") or "~/.cache/promptlab").expanduser()
+from image_store import default_folder
 
 
 class DemoDataset(SplitFileDataset):
@@ -37,7 +32,7 @@ class DemoDataset(SplitFileDataset):
     @staticmethod
     def find_root(cfg: Any) -> str:
         """DATASET.ROOT, or the cache when it is empty."""
-        return str(Path(cfg.DATASET.ROOT or default_root()).expanduser().absolute())
+        return str(Path(cfg.DATASET.ROOT or default_folder()).expanduser().absolute())
 
     @classmethod
     def make_folder(cls, root: Path) -> Path:

@@ -1,7 +1,4 @@
-"""The datasets of the demo, which train.py makes on first use, and the folder that takes them."""
-
-import os
-from pathlib import Path
+"""The datasets of the demo, which train.py makes on first use."""
 
 from runner.plan.modes import Mode
 
@@ -19,8 +16,3 @@ def datasets(mode: Mode, *, multi_task: bool) -> tuple[str, ...]:
     if multi_task or mode.name == "mt":
         return (JOINT,)
     return DATASETS[1:] if mode.transfer else DATASETS
-
-
-def cache() -> Path:
-    """Return $PROMPTLAB_CACHE, else ~/.cache/promptlab."""
-    return Path(os.environ.get("PROMPTLAB_CACHE") or "~/.cache/promptlab").expanduser()

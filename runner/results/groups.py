@@ -13,7 +13,7 @@ from runner.files.records import RunResult
 from runner.plan.build import ACCURACY, shots_column
 from runner.plan.jobs import BOTH, Study
 from runner.plan.modes import MODES
-from runner.results.layouts import RUNNER, SOURCES, TOGETHER
+from runner.results.layouts import RUNNER, SOURCES
 from runner.results.reading import Row, row_of_result
 from runner.results.schema import DONE
 from runner.results.table import as_table
@@ -21,6 +21,7 @@ from runner.results.tables import Table, fill
 
 TALLIED = ("b2n", "gb2n", "xd", "dg", "fs", "mt")
 PUBLISHED_SHOTS = 16  # not named in the names of files
+_BY_HALVES = [name for name, mode in MODES.items() if mode.base_to_new]
 _METHOD = ["experiment", "trainer", "cfg", "shots"]
 
 
@@ -44,7 +45,7 @@ def make_tables(runs: pd.DataFrame, only: str = "") -> list[Table]:
     runs = runs[runs["mode"] != ""]
     runs = runs.assign(
         protocol=pd.Categorical(runs["mode"].replace("dg", "xd"), TALLIED),
-        column=runs["subset"].where(runs["mode"].isin(["b2n", TOGETHER]), ACCURACY),
+        column=runs["subset"].where(runs["mode"].isin(_BY_HALVES), ACCURACY),
     )
     cell = ["protocol", *_METHOD, "dataset", "column", "seed"]
     by_age = runs.assign(done=runs["state"] == DONE).sort_values(

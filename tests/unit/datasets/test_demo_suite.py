@@ -20,9 +20,9 @@ from datasets.demo.suite import (
     DemoShapesStriped,
     DemoSuite,
     DemoTextures,
-    default_root,
 )
 from datasets.parts.items import SPLITS
+from image_store import default_folder
 from tests.support import command, prompt_run
 from tests.support.dataset_tree import as_rows, dataset_cfg, read
 from train import build_parser, setup_cfg
@@ -210,7 +210,7 @@ def test_without_a_root_the_cache_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
     assert DemoDigits.find_root(dataset_cfg("")) == str(tmp_path / "cache")
     monkeypatch.delenv("PROMPTLAB_CACHE")
-    assert default_root().parts[-2:] == (".cache", "promptlab")
+    assert default_folder().parts[-2:] == (".cache", "promptlab")
 
 
 def test_the_demo_clip_names_digits_as_its_readme_says(root):

@@ -10,7 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from image_store import Entry, Store, left_over
+from image_store import Store, left_over
+from image_store.entry import Entry
 from tests.support.command import PROJECT
 
 ROWS, WIDTH, STEP = 50, 1000, 4
@@ -19,7 +20,8 @@ WRITER = f"""
 import sys, time
 from pathlib import Path
 import numpy as np
-from image_store import Entry, Store, left_over, shared_order
+from image_store import Store, left_over, shared_order
+from image_store.entry import Entry
 entry = Entry(Store(Path(sys.argv[1])), "crops", {{}}, rows={ROWS}, width={WIDTH}, step={STEP},
               about={{}})
 pause, others = float(sys.argv[2]), []

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from image_store import Entry, Store
+from image_store import Store
+from image_store.entry import Entry
 from image_store.folder import FOLDER, NoRoom
 from runner.__main__ import main
 from runner.show.cache_command import read_size

@@ -132,7 +132,7 @@ def test_the_fitted_temperature_is_the_minimum_of_the_likelihood():
 def test_a_report_keeps_the_scaled_figures_apart(tmp_path):
     test, validation = predictions(), predictions(seed=4, prefix="val")
     reports = make_report(test, validation, number_of_bins=10)
-    written = write_report(reports, tmp_path, about={"trainer": "CoOp"}, number_of_bins=10)
+    written = write_report(reports, tmp_path, about={"trainer": "CoOp"})
     assert {path.name for path in written} == {path.name for path in tmp_path.iterdir()}
     content = json.loads((tmp_path / "measures.json").read_text())
     (task,) = content["tasks"]
@@ -155,7 +155,7 @@ def test_tasks_are_judged_by_themselves(tmp_path):
     expected = (found.logits[own, 4:].argmax(axis=1) + 4 == found.labels[own]).mean()
     assert measures(parts[1])["accuracy"] == pytest.approx(100 * expected)
     reports = make_report(found, None, number_of_bins=15)
-    names = {p.name for p in write_report(reports, tmp_path, about=about, number_of_bins=15)}
+    names = {p.name for p in write_report(reports, tmp_path, about=about)}
     assert {"confusion_living_things.csv", "reliability_the_rest.png"} <= names
 
 
