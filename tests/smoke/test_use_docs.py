@@ -1,5 +1,6 @@
 """The commands of the pages on using a run, which build on each other."""
 
+import functools
 import re
 import shutil
 
@@ -12,25 +13,35 @@ PAGES = ("predict", "interpret", "export")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("use")
+def after(tmp_path_factory):
+    """The folder in which the commands of a page have run, with one epoch of training, behind those
+    of the pages before it; what needs published weights says that they are not there."""
+    folder = tmp_path_factory.mktemp("use")
+
+    @functools.cache
+    def done(page):
+        if before := PAGES[: PAGES.index(page)]:
+            done(before[-1])
+        for line in commands(DOCS / f"{page}.md"):
+            line = line.replace("model.pth.tar-10", "model.pth.tar-1")
+            if "~/weights" in line:
+                with pytest.raises(AssertionError, match=r"picture.png: no such file"):
+                    run(line, folder)
+            else:
+                run(f"{line} OPTIM.MAX_EPOCH 1" if "train.py" in line else line, folder)
+        return folder
+
+    return done
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_run_one_after_the_other(page, folder):
-    """With one epoch of training, in the order of the pages; what needs published weights says
-    that they are not there."""
-    for line in commands(DOCS / f"{page}.md"):
-        line = line.replace("model.pth.tar-10", "model.pth.tar-1")
-        if "~/weights" in line:
-            with pytest.raises(AssertionError, match=r"picture.png: no such file"):
-                run(line, folder)
-        else:
-            run(f"{line} OPTIM.MAX_EPOCH 1" if "train.py" in line else line, folder)
+def test_the_commands_of_a_page_run_one_after_the_other(page, after):
+    assert (after(page) / "output").is_dir()
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_python_of_a_page_runs_on_what_its_commands_left(page, folder):
+def test_the_python_of_a_page_runs_on_what_its_commands_left(page, after):
+    folder = after(page)
     digits = folder / "cache/demo_digits/images"
     shutil.copy(next(digits.glob("two/*.png")), folder / "picture.png")
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
