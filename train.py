@@ -207,9 +207,12 @@ def serve(descriptor: int) -> list[str] | None:
 
     import torch
 
+    import clip
     import datasets  # noqa: F401
     import trainers  # noqa: F401
     from dassl.utils.serving import JobServer
+
+    clip.tokenize("")  # reads its vocabulary once for all
 
     # OpenMP's threads do not survive a fork, and a fork that waits for them waits for ever: this
     # process loads weights with one thread, and so starts none.

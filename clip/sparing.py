@@ -1,12 +1,30 @@
 """What a backward pass computes again because keeping it costs more: results are the same bit for
-bit, without it and with it."""
+bit, without it and with it. Small tensors are kept, which takes less time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+_SMALL = ContextVar("elements of tensors that are kept", default=2**18)
+
+
+@contextmanager
+def nothing_small() -> Iterator[None]:
+    """Inside, a few rows are computed again as many would be: their memory tells that of many."""
+    before = _SMALL.set(0)
+    try:
+        yield
+    finally:
+        _SMALL.reset(before)
+
+
+def _is_small(*tensors: Tensor) -> bool:
+    return sum(tensor.numel() for tensor in tensors) <= _SMALL.get()
 
 
 def quick_gelu_of(x: Tensor) -> Tensor:
@@ -15,24 +33,25 @@ def quick_gelu_of(x: Tensor) -> Tensor:
 
 
 class _QuickGELU(torch.autograd.Function):
-    """Keeps x, and not the sigmoid as well."""
+    """Keeps x, and the sigmoid only of a small one."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return quick_gelu_of(x)
+        gate = (1.702 * x).sigmoid_()
+        ctx.save_for_backward(x, *((gate,) if _is_small(x) else ()))
+        return x * gate
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        gate = (1.702 * x).sigmoid_()
+        x, *kept = ctx.saved_tensors
+        gate = kept[0] if kept else (1.702 * x).sigmoid_()
         through = torch.ops.aten.sigmoid_backward(gradient * x, gate).mul_(1.702)
-        return through.add_(gate.mul_(gradient))
+        return through.add_(gate * gradient if kept else gate.mul_(gradient))
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """As `quick_gelu_of`, with half the memory until the backward pass."""
+    """As `quick_gelu_of`; a large x takes half the memory until the backward pass."""
     return _QuickGELU.apply(x)
 
 
@@ -58,8 +77,10 @@ class _Recomputed(torch.autograd.Function):
 
 
 def recomputed(compute: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """compute(*inputs), a function of these tensors alone that draws nothing at random; until the
-    backward pass only the inputs are kept."""
+    """compute(*inputs), a function of these tensors alone that draws nothing at random; of large
+    inputs nothing else is kept until the backward pass."""
+    if _is_small(*inputs):
+        return compute(*inputs)
     if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
         return _Recomputed.apply(compute, *inputs)
     return compute(*inputs)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 import clip
+from clip.sparing import nothing_small
 from dassl.utils.errors import UserError
 from trainers.parts.options import Option, Options
 from trainers.parts.prompts import TextPrompts
@@ -195,7 +196,7 @@ def cost_of(some: Callable[[int, int], Tensor], rows: int, given: list[Tensor]) 
     counts = sorted({min(rows, TRIAL_ROWS), min(rows, 2 * TRIAL_ROWS)})
     totals = []
     for count in counts:
-        with torch.enable_grad(), saved_bytes(given) as saved:
+        with torch.enable_grad(), nothing_small(), saved_bytes(given) as saved:
             some(0, count)
         totals.append(saved.total)
     row = (totals[-1] - (totals[0] if len(counts) > 1 else 0)) / (counts[-1] - counts[0] or rows)
