@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from clip.changes import NO_CHANGE, BlockChange
 from clip.errors import ClipError
-from clip.sparing import quick_gelu, quick_gelu_of, recomputed
+from clip.sparing import quick_gelu, recomputed
 
 # (q [..., Lq, H, K], k [..., L, H, K], v [..., L, H, K]) -> [..., Lq, H, K]
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -31,7 +31,7 @@ class QuickGELU(nn.Module):
     """x * sigmoid(1.702 x), the activation that the public weights were trained with."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return quick_gelu(x) if x.requires_grad and torch.is_grad_enabled() else quick_gelu_of(x)
+        return quick_gelu(x)
 
 
 # By the names of configs; the second is that of most weights of open_clip.

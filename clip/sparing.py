@@ -27,9 +27,8 @@ def _is_small(*tensors: Tensor) -> bool:
     return sum(tensor.numel() for tensor in tensors) <= _SMALL.get()
 
 
-def quick_gelu_of(x: Tensor) -> Tensor:
-    """x * sigmoid(1.702 x)."""
-    return x * torch.sigmoid(1.702 * x)
+def _gate(x: Tensor) -> Tensor:
+    return (1.702 * x).sigmoid_()
 
 
 class _QuickGELU(torch.autograd.Function):
@@ -37,7 +36,7 @@ class _QuickGELU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        gate = (1.702 * x).sigmoid_()
+        gate = _gate(x)
         ctx.save_for_backward(x, *((gate,) if _is_small(x) else ()))
         return x * gate
 
@@ -45,14 +44,16 @@ class _QuickGELU(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         x, *kept = ctx.saved_tensors
-        gate = kept[0] if kept else (1.702 * x).sigmoid_()
+        gate = kept[0] if kept else _gate(x)
         through = torch.ops.aten.sigmoid_backward(gradient * x, gate).mul_(1.702)
         return through.add_(gate * gradient if kept else gate.mul_(gradient))
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """As `quick_gelu_of`; a large x takes half the memory until the backward pass."""
-    return _QuickGELU.apply(x)
+    """x * sigmoid(1.702 x); until the backward pass of a large x nothing else is kept."""
+    if x.requires_grad and torch.is_grad_enabled():
+        return _QuickGELU.apply(x)
+    return _gate(x).mul_(x)
 
 
 class _Recomputed(torch.autograd.Function):
