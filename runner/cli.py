@@ -91,7 +91,7 @@ def _run(
     jobs = jobs_of(studies)
     _say_absent(arguments, experiments, studies)
     if arguments.dry_run:
-        dry_run(arguments, studies, survey(jobs)[0], outputs)
+        dry_run(arguments, studies, survey(jobs)[0])
         return 0
     if arguments.fresh:
         _delete_folders(jobs, results)
@@ -143,8 +143,8 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
     for job in jobs:
         if in_use(job.console):
             busy.append(f"{job.name} is running; stop it before --fresh")
-        if array := arrays.find(job):
-            stop = f"`scancel {array.element(job)}` before --fresh"
+        if element := arrays.find(job):
+            stop = f"`scancel {element.name}` before --fresh"
             busy.append(f"{job.name} is with SLURM; {stop}")
     if busy:
         raise UserError(busy)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.files.records import RunResult
 from runner.launch import times
-from runner.launch.gpus import choose_gpus, find_gpus, make_slots
+from runner.launch.gpus import find_slots
 from runner.launch.interface import USER_MISTAKE, Launcher
 from runner.launch.local import LocalLauncher
 from runner.launch.processes import Isolated
@@ -23,16 +23,12 @@ from runner.plan.jobs import Job, Study, jobs_of
 from runner.show.mail import Letter
 
 
-def dry_run(
-    arguments: Arguments, studies: Sequence[Study], done: Mapping[str, RunResult], outputs: Path
-) -> None:
+def dry_run(arguments: Arguments, studies: Sequence[Study], done: Mapping[str, RunResult]) -> None:
     """Print the commands of all jobs, or what would be submitted to SLURM."""
     jobs = jobs_of(studies)
     to_run = [job for job in jobs if job.name not in done]
     if arguments.launcher == "slurm":
-        known = Times(outputs / times.FILE)
-        left = jobs if arguments.fresh else to_run
-        print(scripts(left, _results(studies), arguments, known.seconds))
+        print(scripts(jobs if arguments.fresh else to_run, _results(studies), arguments))
     else:
         for job in jobs:
             print(shlex.join(job.argv))
@@ -66,8 +62,8 @@ def launch_and_report(
         note_plan(jobs)
         known = Times(outputs / times.FILE)
         if arguments.launcher == "slurm":
-            results, where = _results(studies), "by SLURM"
-            launcher: Launcher = SlurmLauncher(to_run, results, arguments, known.seconds)
+            launcher: Launcher = SlurmLauncher(to_run, _results(studies), arguments)
+            where = "by SLURM"
         else:
             launcher, where = _local_launcher(arguments, to_run, train_command)
         head = f"{_jobs(len(jobs))}: {len(done)} done{_from_logs(done)}, {len(to_run)} to run"
@@ -103,7 +99,7 @@ def _launch(
         to_run,
         width=launcher.width,
         done=[(job, done[job.name]) for job in jobs if job.name in done],
-        expected=lambda job: known.seconds(job.argv),
+        expected=known.seconds,
     )
     with stop_signals() as stop:
         scheduler = Scheduler(launcher, progress, stop, known, retries=arguments.retries)
@@ -120,9 +116,8 @@ def _local_launcher(
     arguments: Arguments, to_run: Sequence[Job], train_command: Sequence[str]
 ) -> tuple[LocalLauncher, str]:
     """Return the launcher and where it runs, in words."""
-    machine = find_gpus()
-    gpus = choose_gpus(machine, arguments.gpus)
-    slots = make_slots(machine, gpus, jobs_per_gpu=arguments.jobs_per_gpu, num_jobs=len(to_run))
+    shared, number = arguments.jobs_per_gpu, len(to_run)
+    slots, where = find_slots(arguments.gpus, jobs_per_gpu=shared, num_jobs=number)
     # A fork of a process that has its threads is safe on Linux alone.
     cold = arguments.isolated or not sys.platform.startswith("linux")
     launcher = LocalLauncher(
@@ -130,7 +125,7 @@ def _local_launcher(
         Isolated() if cold else Warm(train_command, slots[0].environment),
         limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
     )
-    return launcher, _where(gpus, len(slots), machine.why_none)
+    return launcher, where
 
 
 def _results(studies: Sequence[Study]) -> Path:
@@ -142,13 +137,6 @@ def _exit_code(outcome: Outcome) -> int:
         return 0
     mistakes = all(failure.exit_code == USER_MISTAKE for failure in outcome.failures)
     return USER_MISTAKE if mistakes and not outcome.results else 1
-
-
-def _where(gpus: Sequence[str], num_slots: int, why_none: str) -> str:
-    if gpus:
-        each = f", {num_slots // len(gpus)} at a time on each" if num_slots > len(gpus) else ""
-        return f"on {len(gpus)} GPU{'s' if len(gpus) > 1 else ''} ({', '.join(gpus)}){each}"
-    return f"on {num_slots} CPU worker{'s' if num_slots > 1 else ''} (no GPU: {why_none})"
 
 
 def _from_logs(results: Mapping[str, RunResult]) -> str:

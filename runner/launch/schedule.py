@@ -140,7 +140,7 @@ class Scheduler:
         elsewhere, result = code == DONE_ELSEWHERE, read_result(job.folder)
         if (elsewhere or not code) and result and result.key == job.key:
             self._outcome.results[job.name] = result
-            self._times.learn(job.argv, job.folder, None if elsewhere else seconds)
+            self._times.learn(job, None if elsewhere else seconds)
             self._watcher.finished(job, result, None if elsewhere else seconds)
             for follower in self._followers.get(job.name, ()):
                 self._submit(follower)
@@ -207,7 +207,7 @@ def priorities(jobs: Sequence[Job], times: Times) -> dict[str, int]:
     known stand before the others, in the order of `jobs`."""
     follow = followers(jobs)
     following = {job.name for each in follow.values() for job in each}
-    seconds = {job.name: times.seconds(job.argv) for job in jobs}
+    seconds = {job.name: times.seconds(job) for job in jobs}
 
     def place(job: Job) -> tuple[bool, float]:
         chain = [seconds[each.name] for each in (job, *follow.get(job.name, ()))]

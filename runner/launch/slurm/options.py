@@ -1,15 +1,12 @@
 """What is asked of SLURM for an array: the options of --slurm-args, and ours where those are
 silent."""
 
-import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from runner.errors import UserError
-from runner.launch.slurm.batch import Chain
 
-DAY = 24 * 60
-LEAST_MINUTES = 10  # a warning comes two minutes before the end, and up to one minute early
+DAY = 24 * 60  # minutes
 _GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket")
 _TIME = ("--time", "-t")
 _GPU_VARIABLES = ("SBATCH_GRES", "SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK")
@@ -17,8 +14,6 @@ _TAKEN = (
     *("--array", "-a", "--chdir", "-D", "--clusters", "-M", "--parsable", "--test-only"),
     *("--wait", "-W", "--wrap"),
 )
-Seconds = Callable[[Sequence[str]], float | None]
-"""How long a command has taken before, None if that is not known."""
 
 
 def check_words(words: Sequence[str]) -> None:
@@ -35,26 +30,15 @@ def check_words(words: Sequence[str]) -> None:
         raise UserError(problems)
 
 
-def resources(chains: Iterable[Chain], words: Sequence[str], seconds: Seconds) -> dict[str, str]:
-    """Return our own options for sbatch: one GPU, and a time limit, each where `words` of
-    --slurm-args say nothing of it."""
+def resources(words: Sequence[str]) -> dict[str, str]:
+    """Return our own options for sbatch: one GPU, and a day, since many sites refuse an array
+    without a limit; each where `words` of --slurm-args say nothing of it."""
     chosen = {}
     if _names(words).isdisjoint(_GPUS) and not any(map(os.environ.get, _GPU_VARIABLES)):
         chosen["gres"] = "gpu:1"
     if _names(words).isdisjoint(_TIME) and not os.environ.get("SBATCH_TIMELIMIT"):
-        chosen["time"] = str(_minutes(chains, seconds))
+        chosen["time"] = str(DAY)
     return chosen
-
-
-def _minutes(chains: Iterable[Chain], seconds: Seconds) -> int:
-    """Return twice what the longest chain has taken before, a day if a task of it is new."""
-    longest = 0.0
-    for chain in chains:
-        known = [taken for task in chain if (taken := seconds(task.argv)) is not None]
-        if len(known) < len(chain):
-            return DAY
-        longest = max(longest, sum(known))
-    return max(LEAST_MINUTES, math.ceil(2 * longest / 60))
 
 
 def _names(words: Sequence[str]) -> set[str]:

@@ -49,7 +49,7 @@ class World:
         job = Job(name, "exp", kind, "", dataset or name, 1, folder, console, name, argv, needs)
         self.jobs.append(job)
         if seconds is not None:
-            self.times.learn(argv, self.path / "nowhere", seconds)
+            self.times.learn(job, seconds)
         return job
 
     def run(self, *, retries=0):
@@ -137,12 +137,12 @@ def test_without_any_record_the_order_is_that_of_the_plan(world):
     assert world.order == ["c", "c test", "a", "a test", "b", "b test"]
 
 
-def test_a_training_without_a_record_is_taken_for_as_long_as_its_like(world):
-    world.job("unknown")
+def test_a_training_without_a_record_goes_first(world):
     world.job("long", seconds=90)
+    world.job("unknown")
     world.job("short", seconds=10)
     world.run()
-    assert world.order == ["long", "unknown", "short"]
+    assert world.order == ["unknown", "long", "short"]
 
 
 def test_pauses_before_retries_grow_up_to_a_minute(world):

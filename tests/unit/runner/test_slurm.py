@@ -1,6 +1,5 @@
 """`--launcher slurm` over fake commands of SLURM and stub jobs."""
 
-import json
 import re
 
 import pytest
@@ -95,14 +94,6 @@ def test_a_dry_run_shows_the_script_that_would_be_submitted_and_its_commands(lab
         _, train, test = element.splitlines()
         assert test.split(" --model-dir ")[1].split()[0] in train
     assert not (lab.path / "results").exists()
-
-
-def test_the_time_limit_is_twice_what_such_runs_have_taken(lab, cluster):
-    costs = {f"CoOp dtd {kind}": {"seconds": 1200.0} for kind in ("train", "test")}
-    (lab.path / "outputs").mkdir()
-    (lab.path / "outputs/times.json").write_text(json.dumps(costs))
-    assert lab.run(*ONE, *SLURM).returncode == 0
-    assert cluster.arrays()["100"]["options"]["time"] == "80"
 
 
 def test_a_failed_run_is_tried_again_in_a_new_array(lab, cluster):
