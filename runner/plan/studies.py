@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runner.errors import UserError, did_you_mean
+from runner.errors import UserError
 from runner.files.writing import shown
-from runner.plan import demo
-from runner.plan.archive import open_archive, seed_folder
+from runner.plan.archive import seed_folder
 from runner.plan.arguments import Arguments
-from runner.plan.build import Builder, Workspace, dataset_yaml
+from runner.plan.build import Builder, Workspace
 from runner.plan.experiment import Experiment
-from runner.plan.grid import Point, points
+from runner.plan.grid import points
 from runner.plan.jobs import Job, Study
 from runner.plan.modes import DEFAULT_MODE, MODES, Mode
 from runner.plan.option_keys import VALIDATE
@@ -34,7 +33,7 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments)
             for experiment in experiments
             if mode.name in experiment.modes
             for point in points(chosen.grid or experiment.grid)
-            for study in _plan_experiment(experiment, mode, place, chosen, point)
+            for study in Builder(experiment, mode, place, chosen, point).studies()
         ]
         absent = sum(len(study.absent) for study in made)
         if absent and not any(study.jobs for study in made):
@@ -114,42 +113,3 @@ def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str])
     by_folder[job.folder] = made = replace(job, name=free, needs=needs)
     names.add(free)
     return made
-
-
-def _plan_experiment(
-    experiment: Experiment, mode: Mode, place: Workspace, chosen: Arguments, point: Point
-) -> list[Study]:
-    archive = open_archive(chosen.weights, mode) if chosen.weights else None
-    if archive and experiment.zero_shot:
-        raise UserError(f"--weights has no effect with {experiment.name}, which trains nothing")
-    source = ""
-    if mode.transfer:
-        source = demo.DATASETS[0] if chosen.demo else experiment.source
-    datasets = chosen.datasets or experiment.datasets[mode.datasets]
-    if chosen.demo and not chosen.datasets:
-        datasets = demo.datasets(mode, multi_task=experiment.multi_task)
-    datasets = tuple(name for name in datasets if name != source)
-    _require_files(place.repo, experiment.name, [source, *datasets] if source else datasets)
-    shots = chosen.shots or mode.shots or (experiment.shots,)
-    seeds = chosen.seeds or experiment.seeds
-    if experiment.zero_shot:  # it sees no training image: one seed says it all
-        seeds = seeds[:1]
-        if mode.table != "shots":  # and so does one number of shots
-            shots = (experiment.shots,)
-    return [
-        Builder(experiment, mode, place, chosen, point, archive, source, datasets, seeds).study(
-            *each
-        )
-        for each in ([shots] if mode.table == "shots" else [(number,) for number in shots])
-    ]
-
-
-def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:
-    missing = [dataset for dataset in datasets if not dataset_yaml(repo, dataset).is_file()]
-    if missing:
-        known = [path.stem for path in dataset_yaml(repo, "").parent.glob("*.yaml")]
-        lines = [
-            f"{name}: no file configs/datasets/{each}.yaml{did_you_mean(each, known)}"
-            for each in missing
-        ]
-        raise UserError(lines)
