@@ -10,9 +10,9 @@ from pathlib import Path
 from runner.files.consoles import in_use
 from runner.files.records import mistake_in, tail
 from runner.files.writing import atomic_write
-from runner.launch.interface import STARTED_ELSEWHERE, USER_MISTAKE, Change
+from runner.launch.interface import DONE_ELSEWHERE, STARTED_ELSEWHERE, USER_MISTAKE, Change, refusal
 from runner.launch.slurm import client
-from runner.launch.slurm.batch import JOB, Chain, Task, read_batch
+from runner.launch.slurm.batch import JOB, Chain, read_batch
 from runner.launch.slurm.client import AT_WORK, LIVE
 from runner.plan.jobs import Job
 
@@ -53,13 +53,9 @@ class Element:
         self.state = state
         self.missing = 0 if state in LIVE else self.missing + 1
 
-    def task(self, job: Job) -> Task:
-        """Return what was submitted for a job."""
-        return next(task for task in self.chain if task.console == job.console)
-
     def change(self, job: Job) -> Change | None:
         """Return that a job runs or has ended; None while it waits."""
-        if self.task(job).done():
+        if refusal(job) == DONE_ELSEWHERE:
             return Change(job, True, 0)
         if not self.gone:
             return Change(job) if self.state in AT_WORK else None
@@ -73,7 +69,7 @@ class Element:
         return Change(job, True, USER_MISTAKE if mistake else None)
 
     def _explain(self, console: Path) -> None:
-        """Write below the output of a lost task what SLURM says of its element."""
+        """Write below the output of a lost job what SLURM says of its element."""
         said = tail(self.folder / f"element-{self.index}.txt", 5)
         word = self.state or "nothing any more"
         said.append(f"SLURM job {self.name} is gone; SLURM says of it: {word}")
@@ -89,7 +85,7 @@ class Arrays:
     def __init__(self, results: Path) -> None:
         self.batches = results / BATCHES
         self._arrays: dict[Path, list[Element]] = {}
-        self._newest: dict[Path, Element] = {}  # by console, the last that was to run its task
+        self._newest: dict[Path, Element] = {}  # by console, the last that was to run its job
         self._silent = False
 
     def look(self) -> bool:
@@ -126,5 +122,5 @@ class Arrays:
     def _take(self, array: str, folder: Path, chains: Sequence[Chain]) -> list[Element]:
         elements = [Element(array, at, folder, chain) for at, chain in enumerate(chains)]
         self._arrays[folder] = elements
-        self._newest |= {task.console: each for each in elements for task in each.chain}
+        self._newest |= {job.console: each for each in elements for job in each.chain}
         return elements

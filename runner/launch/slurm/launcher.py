@@ -16,7 +16,7 @@ from runner.launch.interface import OTHER_SETTINGS, Change, refusal
 from runner.launch.schedule import followers
 from runner.launch.slurm import client
 from runner.launch.slurm.arrays import BATCHES, Arrays, Element
-from runner.launch.slurm.batch import SCRIPT, Chain, Task, make_batch
+from runner.launch.slurm.batch import SCRIPT, Chain, make_batch
 from runner.launch.slurm.options import resources
 from runner.plan.arguments import Arguments
 from runner.plan.jobs import Job
@@ -28,15 +28,15 @@ def scripts(jobs: Sequence[Job], results: Path, chosen: Arguments) -> str:
     """Return what would be submitted for jobs: each array's script, how it is submitted, and the
     commands of its elements."""
     chains = _chains(jobs)
-    needed = {task.console for chain in chains.values() for task in chain[1:]}
-    first = [chain for chain in chains.values() if chain[0].console not in needed]
+    needed = {job.name for chain in chains.values() for job in chain[1:]}
+    first = [chain for name, chain in chains.items() if name not in needed]
     folder, lines = results / BATCHES / "<time>", []
     for elements, limit in _arrays(first, chosen.max_jobs):
         words = client.sbatch_words(folder, len(elements), limit, chosen.slurm_args)
         lines += [f"# {shown(folder / SCRIPT)}, submitted by", f"# {shlex.join(words)}"]
         lines.append(client.array_script(folder, resources(chosen.slurm_args)))
         for index, chain in enumerate(elements):
-            lines += [f"# element {index}", *(shlex.join(task.argv) for task in chain)]
+            lines += [f"# element {index}", *(shlex.join(job.argv) for job in chain)]
     return "\n".join(lines)
 
 
@@ -113,7 +113,7 @@ class SlurmLauncher:
         adopted, refused = 0, []
         for _, job in list(self._waiting.values()):
             element = self._arrays.find(job)
-            if element and element.task(job).argv == job.argv:
+            if element and job.argv in [each.argv for each in element.chain]:
                 self._follow(job, element)
                 adopted += 1
             elif code := OTHER_SETTINGS if element else refusal(job):
@@ -141,7 +141,7 @@ class SlurmLauncher:
         self._following[job.name] = (job, element)
         first, *others = element.chain
         if first.console == job.console:
-            self._chained |= {task.console: element for task in others}
+            self._chained |= {each.console: element for each in others}
 
     def _submit(self, chains: Sequence[Chain], limit: int | None) -> list[Element]:
         folder, words = make_batch(self._arrays.batches, chains), self._chosen.slurm_args
@@ -159,12 +159,9 @@ class SlurmLauncher:
 
 
 def _chains(jobs: Sequence[Job]) -> dict[str, Chain]:
-    """Return by name each job's task, followed by those of the jobs that need it."""
+    """Return by name each job, followed by those that need it."""
     follow = followers(jobs)
-    return {
-        job.name: tuple(Task.of(vars(each)) for each in (job, *follow.get(job.name, ())))
-        for job in jobs
-    }
+    return {job.name: (job, *follow.get(job.name, ())) for job in jobs}
 
 
 def _arrays(
