@@ -85,13 +85,17 @@ def _run(
     arguments: Arguments, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
 ) -> int:
     mailbox = take_mailbox(os.environ)
-    outputs, results = _place("outputs", arguments), _place("results", arguments)
+    outputs, results = (
+        Path(name, *(("demo",) if arguments.demo else ())).absolute()
+        for name in ("outputs", "results")
+    )
     root = _data_root(arguments, next((entry.root for entry in experiments if entry.root), ""))
-    studies = plan(experiments, Workspace(repo, root, outputs, results, command), arguments)
+    place = Workspace(repo, root, outputs, results, command)
+    studies = plan(experiments, place, arguments)
     jobs = jobs_of(studies)
     _say_absent(arguments, experiments, studies)
     if arguments.dry_run:
-        dry_run(arguments, studies, survey(jobs)[0])
+        dry_run(arguments, jobs, survey(jobs)[0], results)
         return 0
     if arguments.fresh:
         _delete_folders(jobs, results)
@@ -99,12 +103,8 @@ def _run(
     _refuse_other_settings(studies, other)
     wanted = None if len(done) == len(jobs) else mailbox
     with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
-        letter.code = launch_and_report(arguments, studies, done, command, outputs, letter)
+        letter.code = launch_and_report(arguments, studies, done, place, letter)
     return letter.code
-
-
-def _place(name: str, arguments: Arguments) -> Path:
-    return Path(name, *(("demo",) if arguments.demo else ())).absolute()
 
 
 def _data_root(arguments: Arguments, from_configs: str) -> str:
@@ -138,14 +138,14 @@ def _say_absent(
 
 
 def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
-    arrays, busy = Arrays(results), []
+    arrays = Arrays(results)
     arrays.look()
-    for job in jobs:
-        if in_use(job.console):
-            busy.append(f"{job.name} is running; stop it before --fresh")
-        if element := arrays.find(job):
-            stop = f"`scancel {element.name}` before --fresh"
-            busy.append(f"{job.name} is with SLURM; {stop}")
+    busy = [f"{job.name} is running; stop it before --fresh" for job in jobs if in_use(job.console)]
+    busy += [
+        f"{job.name} is with SLURM; `scancel {element.name}` before --fresh"
+        for job in jobs
+        if (element := arrays.find(job))
+    ]
     if busy:
         raise UserError(busy)
     there = [job for job in jobs if job.folder.exists()]
@@ -164,16 +164,14 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
 def _refuse_other_settings(studies: Sequence[Study], other: Sequence[Job]) -> None:
     names, problems = {job.name for job in other}, []
     for study in studies:
-        wrong = [job for job in study.jobs if job.name in names]
+        wrong = [shown(job.folder) for job in study.jobs if job.name in names]
         if wrong:
-            first = ", ".join(shown(job.folder) for job in wrong[:_SHOWN])
-            more = ", ..." if len(wrong) > _SHOWN else ""
-            it = "it" if len(wrong) == 1 else "them"
+            first = ", ".join([*wrong[:_SHOWN], *(["..."] if len(wrong) > _SHOWN else [])])
             problems.append(
                 f"{study.label}: {len(wrong)} of {len(study.jobs)} runs were made with other "
-                f"options, YAML or weights, or not by this runner: {first}{more}; move or delete "
-                f"{it}, or --fresh to delete all planned runs; --grid KEY=VALUE gives other "
-                "options folders of their own"
+                f"options, YAML or weights, or not by this runner: {first}; move or delete "
+                f"{'it' if len(wrong) == 1 else 'them'}, or --fresh to delete all planned runs; "
+                "--grid KEY=VALUE gives other options folders of their own"
             )
     if problems:
         raise UserError(problems)

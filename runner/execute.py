@@ -18,17 +18,19 @@ from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
 from runner.plan.arguments import ALL, Arguments
+from runner.plan.build import Workspace
 from runner.plan.job_folders import note_plan
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.show.mail import Letter
 
 
-def dry_run(arguments: Arguments, studies: Sequence[Study], done: Mapping[str, RunResult]) -> None:
+def dry_run(
+    arguments: Arguments, jobs: Sequence[Job], done: Mapping[str, RunResult], results: Path
+) -> None:
     """Print the commands of all jobs, or what would be submitted to SLURM."""
-    jobs = jobs_of(studies)
-    to_run = [job for job in jobs if job.name not in done]
     if arguments.launcher == "slurm":
-        print(scripts(jobs if arguments.fresh else to_run, _results(studies), arguments))
+        left = [job for job in jobs if arguments.fresh or job.name not in done]
+        print(scripts(left, results, arguments))
     else:
         for job in jobs:
             print(shlex.join(job.argv))
@@ -40,8 +42,7 @@ def launch_and_report(
     arguments: Arguments,
     studies: Sequence[Study],
     done: Mapping[str, RunResult],
-    train_command: Sequence[str],
-    outputs: Path,
+    place: Workspace,
     letter: Letter,
 ) -> int:
     """Run what is not done, print and write the tables, and return the exit code: 0 done, 1 a run
@@ -49,28 +50,24 @@ def launch_and_report(
 
     Args:
         done: the results of jobs that need not run, by name.
-        train_command: how the jobs' commands begin.
-        outputs: folder that all their folders lie in.
         letter: takes what is said at the end.
     """
     from runner.show import ending
 
     jobs = jobs_of(studies)
-    to_run = [job for job in jobs if job.name not in done]
     outcome, code = Outcome(results=dict(done)), 0
-    if to_run:
-        note_plan(jobs)
-        known = Times(outputs / times.FILE)
-        if arguments.launcher == "slurm":
-            launcher: Launcher = SlurmLauncher(to_run, _results(studies), arguments)
-            where = "by SLURM"
-        else:
-            launcher, where = _local_launcher(arguments, to_run, train_command)
-        head = f"{_jobs(len(jobs))}: {len(done)} done{_from_logs(done)}, {len(to_run)} to run"
-        print(f"{head} {where}", flush=True)
-        outcome, code = _launch(arguments, jobs, to_run, done, launcher, known)
+    logs = sum(result.from_log for result in done.values())
+    by_logs = f" ({logs} by the log.txt of an older run)" if logs else ""
+    if len(done) == len(jobs):
+        print(f"{_jobs(len(jobs))}, all done{by_logs}")
     else:
-        print(f"{_jobs(len(jobs))}, all done{_from_logs(done)}")
+        note_plan(jobs)
+        to_run = [job for job in jobs if job.name not in done]
+        launcher, where = _launcher(arguments, to_run, place)
+        head = f"{_jobs(len(jobs))}: {len(done)} done{by_logs}, {len(to_run)} to run"
+        print(f"{head} {where}", flush=True)
+        known = Times(place.outputs / times.FILE)
+        outcome, code = _launch(launcher, jobs, done, known, retries=arguments.retries)
     together = ALL if ALL in arguments.cfg else ""
     with letter.copying():
         try:
@@ -85,16 +82,33 @@ def launch_and_report(
     return code
 
 
+def _launcher(
+    arguments: Arguments, to_run: Sequence[Job], place: Workspace
+) -> tuple[Launcher, str]:
+    """Return the launcher and where it runs, in words."""
+    if arguments.launcher == "slurm":
+        return SlurmLauncher(to_run, place.results, arguments), "by SLURM"
+    shared, number = arguments.jobs_per_gpu, len(to_run)
+    slots, where = find_slots(arguments.gpus, jobs_per_gpu=shared, num_jobs=number)
+    # A fork of a process that has its threads is safe on Linux alone.
+    cold = arguments.isolated or not sys.platform.startswith("linux")
+    starter = Isolated() if cold else Warm(place.train_command, slots[0].environment)
+    limit = arguments.job_timeout * 60 if arguments.job_timeout else math.inf
+    return LocalLauncher(slots, starter, limit=limit), where
+
+
 def _launch(
-    arguments: Arguments,
-    jobs: Sequence[Job],
-    to_run: Sequence[Job],
-    done: Mapping[str, RunResult],
     launcher: Launcher,
+    jobs: Sequence[Job],
+    done: Mapping[str, RunResult],
     known: Times,
+    *,
+    retries: int,
 ) -> tuple[Outcome, int]:
+    """Run the jobs that are not done; return how all ended, and the exit code."""
     from runner.show.progress import Progress
 
+    to_run = [job for job in jobs if job.name not in done]
     progress = Progress(
         to_run,
         width=launcher.width,
@@ -102,9 +116,8 @@ def _launch(
         expected=known.seconds,
     )
     with stop_signals() as stop:
-        scheduler = Scheduler(launcher, progress, stop, known, retries=arguments.retries)
         try:
-            outcome = scheduler.run(to_run)
+            outcome = Scheduler(launcher, progress, stop, known, retries=retries).run(to_run)
         finally:
             progress.close()
     code = stop.exit_code if outcome.stopped else _exit_code(outcome)
@@ -112,36 +125,11 @@ def _launch(
     return outcome, code
 
 
-def _local_launcher(
-    arguments: Arguments, to_run: Sequence[Job], train_command: Sequence[str]
-) -> tuple[LocalLauncher, str]:
-    """Return the launcher and where it runs, in words."""
-    shared, number = arguments.jobs_per_gpu, len(to_run)
-    slots, where = find_slots(arguments.gpus, jobs_per_gpu=shared, num_jobs=number)
-    # A fork of a process that has its threads is safe on Linux alone.
-    cold = arguments.isolated or not sys.platform.startswith("linux")
-    launcher = LocalLauncher(
-        slots,
-        Isolated() if cold else Warm(train_command, slots[0].environment),
-        limit=arguments.job_timeout * 60 if arguments.job_timeout else math.inf,
-    )
-    return launcher, where
-
-
-def _results(studies: Sequence[Study]) -> Path:
-    return studies[0].csv.parent.parent
-
-
 def _exit_code(outcome: Outcome) -> int:
     if not outcome.failures:
         return 0
     mistakes = all(failure.exit_code == USER_MISTAKE for failure in outcome.failures)
     return USER_MISTAKE if mistakes and not outcome.results else 1
-
-
-def _from_logs(results: Mapping[str, RunResult]) -> str:
-    logs = sum(result.from_log for result in results.values())
-    return f" ({logs} by the log.txt of an older run)" if logs else ""
 
 
 def _jobs(number: int) -> str:
