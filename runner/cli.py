@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from runner.files.writing import shown
 from runner.launch.slurm.arrays import Arrays
 from runner.launch.slurm.options import check_words
 from runner.output import lasting_output
-from runner.plan.arguments import ALL, Arguments, parse
+from runner.plan.arguments import ALL, parse
 from runner.plan.build import Workspace
 from runner.plan.experiment import Experiment, read_experiment
 from runner.plan.job_folders import survey
@@ -66,7 +67,7 @@ def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
 
 
 def _experiments(
-    arguments: Arguments, names: Sequence[str], get_config: GetConfig
+    arguments: Namespace, names: Sequence[str], get_config: GetConfig
 ) -> list[Experiment]:
     """Read the experiments that are named, with those that `all` stands for in its place."""
     problems, found = [], []
@@ -82,7 +83,7 @@ def _experiments(
 
 
 def _run(
-    arguments: Arguments, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
+    arguments: Namespace, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
 ) -> int:
     mailbox = take_mailbox(os.environ)
     outputs, results = (
@@ -107,7 +108,7 @@ def _run(
     return letter.code
 
 
-def _data_root(arguments: Arguments, from_configs: str) -> str:
+def _data_root(arguments: Namespace, from_configs: str) -> str:
     if arguments.demo:
         return str(default_folder())
     root = arguments.data or os.environ.get("DATA", "") or from_configs
@@ -119,7 +120,7 @@ def _data_root(arguments: Arguments, from_configs: str) -> str:
     return str(path)
 
 
-def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
+def _title(arguments: Namespace, studies: Sequence[Study]) -> str:
     """Return what was run, in a few words: `coop maple, b2n`."""
     names = ALL if ALL in arguments.cfg else " ".join(arguments.cfg)
     modes = " ".join(dict.fromkeys(study.mode.name for study in studies))
@@ -127,7 +128,7 @@ def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
 
 
 def _say_absent(
-    arguments: Arguments, experiments: Sequence[Experiment], studies: Sequence[Study]
+    arguments: Namespace, experiments: Sequence[Experiment], studies: Sequence[Study]
 ) -> None:
     for mode in dict.fromkeys(study.mode.name for study in studies):
         without = [entry.name for entry in experiments if mode not in entry.modes]

@@ -3,6 +3,7 @@
 import math
 import shlex
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from runner.launch.slurm.launcher import SlurmLauncher, scripts
 from runner.launch.stop_signals import stop_signals
 from runner.launch.times import Times
 from runner.launch.warm_worker import Warm
-from runner.plan.arguments import ALL, Arguments
+from runner.plan.arguments import ALL
 from runner.plan.build import Workspace
 from runner.plan.job_folders import note_plan
 from runner.plan.jobs import Job, Study, jobs_of
@@ -25,7 +26,7 @@ from runner.show.mail import Letter
 
 
 def dry_run(
-    arguments: Arguments, jobs: Sequence[Job], done: Mapping[str, RunResult], results: Path
+    arguments: Namespace, jobs: Sequence[Job], done: Mapping[str, RunResult], results: Path
 ) -> None:
     """Print the commands of all jobs, or what would be submitted to SLURM."""
     if arguments.launcher == "slurm":
@@ -39,7 +40,7 @@ def dry_run(
 
 
 def launch_and_report(
-    arguments: Arguments,
+    arguments: Namespace,
     studies: Sequence[Study],
     done: Mapping[str, RunResult],
     place: Workspace,
@@ -83,7 +84,7 @@ def launch_and_report(
 
 
 def _launcher(
-    arguments: Arguments, to_run: Sequence[Job], place: Workspace
+    arguments: Namespace, to_run: Sequence[Job], place: Workspace
 ) -> tuple[Launcher, str]:
     """Return the launcher and where it runs, in words."""
     if arguments.launcher == "slurm":

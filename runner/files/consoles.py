@@ -57,12 +57,10 @@ class Start:
 def last_start(console: Path) -> Start | None:
     """Return the start of the last run in a console file, None if there is none."""
     found = None
-    with contextlib.suppress(OSError), console.open(encoding="utf-8", errors="replace") as file:
+    with contextlib.suppress(OSError, ValueError), console.open(errors="replace") as file:
         for line in file:
-            if line.startswith(STARTED):
-                found = _HEAD.match(line) or found
-    if found:
-        with contextlib.suppress(ValueError):
+            found = _HEAD.match(line) or found
+        if found:
             began = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").timestamp()
             return Start(began, (found[2] or "").strip())
     return None

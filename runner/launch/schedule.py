@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -80,9 +80,9 @@ class Scheduler:
         The launcher is left without a running job, whatever happens here, unless it is one that
         leaves them running.
         """
-        self._priority = priorities(jobs, self._times)
         self._followers = followers(jobs)
         following = {job.name for each in self._followers.values() for job in each}
+        self._priority = self._priorities(jobs, following)
         for job in jobs:
             _make_way(job, replaced=job.name in following)
         try:
@@ -102,6 +102,18 @@ class Scheduler:
         finally:
             self._end()
         return self._outcome
+
+    def _priorities(self, jobs: Sequence[Job], following: Collection[str]) -> dict[str, int]:
+        """Return by job name its place in the line: the longest chains of a training and its tests
+        go first, the tests of a chain that has begun before everything new. Chains of which nothing
+        is known stand before the others, in the order of `jobs`."""
+
+        def place(job: Job) -> tuple[bool, float]:
+            chain = map(self._times.seconds, (job, *self._followers.get(job.name, ())))
+            known = [seconds for seconds in chain if seconds is not None]
+            return job.name not in following, -sum(known) if known else -float("inf")
+
+        return {job.name: number for number, job in enumerate(sorted(jobs, key=place))}
 
     def _end(self) -> None:
         self._times.save()
@@ -199,19 +211,3 @@ def followers(jobs: Sequence[Job]) -> dict[str, list[Job]]:
         if job.needs and job.needs.name in names:
             found[job.needs.name].append(job)
     return found
-
-
-def priorities(jobs: Sequence[Job], times: Times) -> dict[str, int]:
-    """Return by job name its place in the line: the longest chains of a training and its tests go
-    first, the tests of a chain that has begun before everything new. Chains of which nothing is
-    known stand before the others, in the order of `jobs`."""
-    follow = followers(jobs)
-    following = {job.name for each in follow.values() for job in each}
-    seconds = {job.name: times.seconds(job) for job in jobs}
-
-    def place(job: Job) -> tuple[bool, float]:
-        chain = [seconds[each.name] for each in (job, *follow.get(job.name, ()))]
-        known = [each for each in chain if each is not None]
-        return job.name not in following, -sum(known) if known else -float("inf")
-
-    return {job.name: number for number, job in enumerate(sorted(jobs, key=place))}

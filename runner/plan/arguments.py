@@ -4,7 +4,6 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -39,38 +38,6 @@ ALL = "all"  # --cfg all: every experiment that does not keep out of it
 WITH_DOTS = ("--cache", "--data", "--weights", "--slurm-args")  # flags whose value may have one
 GRID = re.compile(r"[A-Za-z_][\w.]*=")
 MANY: dict[str, Any] = {"nargs": "+", "default": []}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """The command line, checked. What is empty is as the entry, else the mode says."""
-
-    cfg: tuple[str, ...] = ()
-    mode: tuple[str, ...] = ()
-    grid: tuple[Axis, ...] = ()
-    rank_by: str = VALIDATION
-    datasets: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    shots: tuple[int, ...] = ()
-    weights: str = ""
-    data: str = ""
-    cache: str = ""
-    no_cache: bool = False
-    demo: bool = False
-    fresh: bool = False
-    save_predictions: bool = False
-    launcher: str = "local"
-    slurm_args: tuple[str, ...] = ()
-    max_jobs: int | None = None
-    gpus: tuple[int, ...] = ()
-    jobs_per_gpu: int | None = None
-    job_timeout: int | None = None  # minutes
-    isolated: bool = False
-    retries: int = 0
-    list_names: bool = False
-    dry_run: bool = False
-    debug: bool = False
-    options: tuple[str, ...] = ()  # KEY VALUE words
 
 
 class _Parser(argparse.ArgumentParser):
@@ -142,8 +109,9 @@ def _add_where_to_run(add: Callable[..., Any]) -> None:
     add("--retries", default=0, metavar="N", type=_number(0), help=again)
 
 
-def parse(argv: Sequence[str]) -> Arguments:
-    """Return the checked command line.
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the checked command line, its KEY VALUE words as `options`. What is empty is as the
+    entry, else the mode says.
 
     Raises:
         UserError: a line for the first mistake that makes the rest meaningless, else one per
@@ -167,13 +135,11 @@ def parse(argv: Sequence[str]) -> Arguments:
         raise UserError(f"{word}: stands alone; options are KEY VALUE, keys have a dot")
     for name in ("cfg", "mode", "datasets", "seeds", "shots"):
         setattr(known, name, tuple(dict.fromkeys(chain(*getattr(known, name)))))
-    known.gpus = tuple(chain(*known.gpus))
-    known.grid, known.slurm_args = tuple(known.grid), tuple(known.slurm_args)
-    arguments = Arguments(**vars(known), options=options)
-    problems = option_problems(options) or _grid_problems(arguments.grid) or _clashes(arguments)
+    known.gpus, known.options = tuple(chain(*known.gpus)), options
+    problems = option_problems(options) or _grid_problems(known.grid) or _clashes(known)
     if problems:
         raise UserError(problems)
-    return arguments
+    return known
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -228,7 +194,7 @@ def _grid_problems(axes: Sequence[Axis]) -> list[str]:
     return [*problems, *(f"--grid {key}: given twice" for key in repeated)]
 
 
-def _clashes(given: Arguments) -> list[str]:
+def _clashes(given: argparse.Namespace) -> list[str]:
     """Return what is wrong with flags that do not go together."""
     problems = []
     if not (given.cfg or given.list_names):

@@ -1,6 +1,7 @@
 """From one experiment in one mode to its calls of train.py, and the tables that they fill."""
 
 import re
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,7 +14,6 @@ from runner.files.consoles import console_file
 from runner.files.writing import shown
 from runner.plan import demo
 from runner.plan.archive import checkpoint_id, open_archive, seed_folder
-from runner.plan.arguments import Arguments
 from runner.plan.experiment import Experiment, trainer_yaml
 from runner.plan.grid import Point
 from runner.plan.jobkey import job_key, weights_id
@@ -70,7 +70,7 @@ class Builder:
     experiment: Experiment
     mode: Mode
     place: Workspace
-    chosen: Arguments
+    chosen: Namespace
     point: Point
 
     @cached_property

@@ -1,5 +1,6 @@
 """Turn experiments into studies: which datasets, seeds and shots, and which tables."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 from runner.errors import UserError
 from runner.files.writing import shown
 from runner.plan.archive import seed_folder
-from runner.plan.arguments import Arguments
 from runner.plan.build import Builder, Workspace
 from runner.plan.experiment import Experiment
 from runner.plan.grid import points
@@ -16,7 +16,7 @@ from runner.plan.modes import DEFAULT_MODE, MODES, Mode
 from runner.plan.option_keys import VALIDATE
 
 
-def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments) -> list[Study]:
+def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Namespace) -> list[Study]:
     """Return a study per experiment and number of shots (per experiment in mode fs, whose table has
     a column for each), jobs in the order of running.
 
@@ -47,7 +47,7 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments)
     return _share_jobs(studies)
 
 
-def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[Mode]:
+def _choose_modes(experiments: Sequence[Experiment], chosen: Namespace) -> list[Mode]:
     """Return the modes of a call: the named ones, else that of the entries, base-to-new where
     theirs differ.
 
@@ -72,7 +72,7 @@ def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[
     return [MODES[mode] for mode in modes]
 
 
-def _check_grids(experiments: Sequence[Experiment], chosen: Arguments) -> None:
+def _check_grids(experiments: Sequence[Experiment], chosen: Namespace) -> None:
     """Refuse keys that the command line both sweeps over and fixes."""
     fixed = chosen.options[::2]
     problems = [

@@ -6,11 +6,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runner.errors import UserError
 from runner.launch.slurm.batch import SCRIPT
+from runner.launch.slurm.options import speak_of_gpus
 
 DEFAULT_MAX_ARRAY = 1001  # SLURM's own
 LIVE = {
@@ -21,14 +22,15 @@ LIVE = {
 AT_WORK = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 _TIMEOUT = 120
 
-# What the node runs. Only #SBATCH lines may be overruled by SBATCH_* variables and --slurm-args.
+# What the node runs. SBATCH_* variables and --slurm-args overrule its #SBATCH lines. A day, since
+# many sites refuse an array without a limit.
 _SCRIPT = """\
 #!/bin/sh
 #SBATCH --job-name=promptlab
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=B:USR1@120
-{resources}
+{gpu}#SBATCH --time=1440
 exec {python} -c {start} {repo} {folder}
 """
 _START = (
@@ -37,11 +39,12 @@ _START = (
 )
 
 
-def array_script(folder: Path, resources: Mapping[str, str]) -> str:
-    """Return the script of an array; `resources` are options and values for sbatch."""
+def array_script(folder: Path, extra: Sequence[str]) -> str:
+    """Return the script of an array, whose elements get a GPU each where `extra`, the words of
+    --slurm-args, say nothing of GPUs."""
     repo = Path(__file__).resolve().parents[3]
     return _SCRIPT.format(
-        resources="\n".join(f"#SBATCH --{name}={value}" for name, value in resources.items()),
+        gpu="" if speak_of_gpus(extra) else "#SBATCH --gres=gpu:1\n",
         python=shlex.quote(sys.executable),
         start=shlex.quote(_START),
         repo=shlex.quote(str(repo)),
@@ -63,7 +66,7 @@ def sbatch_words(folder: Path, size: int, limit: int | None, extra: Sequence[str
     return [*words, f"--chdir={os.getcwd()}", f"--output={output}", *extra, str(folder / SCRIPT)]
 
 
-def sbatch(words: Sequence[str], resources: Mapping[str, str]) -> str:
+def sbatch(words: Sequence[str]) -> str:
     """Submit an array and return its job id.
 
     Raises:
@@ -76,8 +79,6 @@ def sbatch(words: Sequence[str], resources: Mapping[str, str]) -> str:
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
         said = "; ".join(line.removeprefix("sbatch: error: ") for line in lines if line)
-        if "Invalid generic resource" in said and "gres" in resources:
-            said += '; each element asks for a GPU: where there is none, --slurm-args "--gpus=0"'
         raise UserError(f"sbatch refused: {said or 'without a word'}")
     return done.stdout.strip().splitlines()[-1].partition(";")[0].strip()
 

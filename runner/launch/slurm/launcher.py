@@ -7,6 +7,7 @@ started again finds it by `<results>/slurm`.
 import os
 import shlex
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,14 +18,12 @@ from runner.launch.schedule import followers
 from runner.launch.slurm import client
 from runner.launch.slurm.arrays import BATCHES, Arrays, Element
 from runner.launch.slurm.batch import SCRIPT, Chain, make_batch
-from runner.launch.slurm.options import resources
-from runner.plan.arguments import Arguments
 from runner.plan.jobs import Job
 
 INTERVAL = "10"  # seconds between two questions to SLURM, whom everybody asks
 
 
-def scripts(jobs: Sequence[Job], results: Path, chosen: Arguments) -> str:
+def scripts(jobs: Sequence[Job], results: Path, chosen: Namespace) -> str:
     """Return what would be submitted for jobs: each array's script, how it is submitted, and the
     commands of its elements."""
     chains = _chains(jobs)
@@ -34,7 +33,7 @@ def scripts(jobs: Sequence[Job], results: Path, chosen: Arguments) -> str:
     for elements, limit in _arrays(first, chosen.max_jobs):
         words = client.sbatch_words(folder, len(elements), limit, chosen.slurm_args)
         lines += [f"# {shown(folder / SCRIPT)}, submitted by", f"# {shlex.join(words)}"]
-        lines.append(client.array_script(folder, resources(chosen.slurm_args)))
+        lines.append(client.array_script(folder, chosen.slurm_args))
         for index, chain in enumerate(elements):
             lines += [f"# element {index}", *(shlex.join(job.argv) for job in chain)]
     return "\n".join(lines)
@@ -49,7 +48,7 @@ class SlurmLauncher:
 
     leaves_running = True  # what runs when the runner is stopped
 
-    def __init__(self, jobs: Sequence[Job], results: Path, chosen: Arguments) -> None:
+    def __init__(self, jobs: Sequence[Job], results: Path, chosen: Namespace) -> None:
         """
         Args:
             jobs: what will be submitted.
@@ -145,10 +144,10 @@ class SlurmLauncher:
 
     def _submit(self, chains: Sequence[Chain], limit: int | None) -> list[Element]:
         folder, words = make_batch(self._arrays.batches, chains), self._chosen.slurm_args
-        script, asked, count = folder / SCRIPT, resources(words), len(chains)
-        script.write_text(client.array_script(folder, asked))
+        script, count = folder / SCRIPT, len(chains)
+        script.write_text(client.array_script(folder, words))
         script.chmod(0o755)
-        array = client.sbatch(client.sbatch_words(folder, count, limit, words), asked)
+        array = client.sbatch(client.sbatch_words(folder, count, limit, words))
         elements = self._arrays.add(array, folder, chains)
         jobs = sum(map(len, chains))
         print(

@@ -1,14 +1,11 @@
-"""What is asked of SLURM for an array: the options of --slurm-args, and ours where those are
-silent."""
+"""What may stand in --slurm-args, and what it says of GPUs."""
 
 import os
 from collections.abc import Sequence
 
 from runner.errors import UserError
 
-DAY = 24 * 60  # minutes
 _GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket")
-_TIME = ("--time", "-t")
 _GPU_VARIABLES = ("SBATCH_GRES", "SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK")
 _TAKEN = (
     *("--array", "-a", "--chdir", "-D", "--clusters", "-M", "--parsable", "--test-only"),
@@ -30,15 +27,10 @@ def check_words(words: Sequence[str]) -> None:
         raise UserError(problems)
 
 
-def resources(words: Sequence[str]) -> dict[str, str]:
-    """Return our own options for sbatch: one GPU, and a day, since many sites refuse an array
-    without a limit; each where `words` of --slurm-args say nothing of it."""
-    chosen = {}
-    if _names(words).isdisjoint(_GPUS) and not any(map(os.environ.get, _GPU_VARIABLES)):
-        chosen["gres"] = "gpu:1"
-    if _names(words).isdisjoint(_TIME) and not os.environ.get("SBATCH_TIMELIMIT"):
-        chosen["time"] = str(DAY)
-    return chosen
+def speak_of_gpus(words: Sequence[str]) -> bool:
+    """Return whether words of --slurm-args, or SBATCH_ variables, say which GPUs an element gets:
+    what they say adds to a --gres in the script, while other options take its place."""
+    return not _names(words).isdisjoint(_GPUS) or any(map(os.environ.get, _GPU_VARIABLES))
 
 
 def _names(words: Sequence[str]) -> set[str]:

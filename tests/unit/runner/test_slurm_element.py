@@ -11,8 +11,8 @@ import pytest
 from runner.files.consoles import lock
 from runner.launch.slurm import element as slurm_element
 from runner.launch.slurm.batch import make_batch, read_batch
+from runner.launch.slurm.client import array_script
 from runner.launch.slurm.element import EXIT_ENDED, ElementRun
-from runner.launch.slurm.options import resources
 from runner.plan.jobs import Job
 from tests.unit.runner.lab import wait_until
 
@@ -138,19 +138,18 @@ def test_a_restart_that_is_told_to_end_while_it_waits_does_so(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "words, chosen",
+    "words, said",
     [
-        ("", {"gres": "gpu:1", "time": "1440"}),
-        ("-t 60 -G 1", {}),
-        ("-t60 --gpus-per-node=a100:1", {}),
-        ("--time-min=5 --gpu-bind=none", {"gres": "gpu:1", "time": "1440"}),
+        ("", False),
+        ("-t 60 -G 1", True),
+        ("-t60 --gpus-per-node=a100:1", True),
+        ("--time-min=5 --gpu-bind=none", False),
     ],
 )
-def test_what_the_user_says_nothing_of_has_a_default(words, chosen):
-    assert resources(words.split()) == chosen
+def test_what_the_user_says_of_gpus_stands_alone(tmp_path, words, said):
+    assert ("--gres=gpu:1" not in array_script(tmp_path, words.split())) == said
 
 
-def test_sbatch_variables_of_the_user_count_as_said(monkeypatch):
-    monkeypatch.setenv("SBATCH_GRES", "gpu:2")
-    monkeypatch.setenv("SBATCH_TIMELIMIT", "5")
-    assert resources(()) == {}
+def test_sbatch_variables_of_the_user_count_as_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("SBATCH_GPUS", "2")
+    assert "--gres" not in array_script(tmp_path, ())
