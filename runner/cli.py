@@ -14,7 +14,7 @@ from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
 from runner.files.writing import shown
 from runner.launch.slurm.arrays import Arrays
-from runner.launch.slurm.options import check_words
+from runner.launch.slurm.client import check_words
 from runner.output import lasting_output
 from runner.plan.arguments import ALL, parse
 from runner.plan.build import Workspace

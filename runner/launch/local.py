@@ -78,22 +78,18 @@ class LocalLauncher:
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         self._line.clear()
+        deadline = time.monotonic() + self._grace
         try:
-            self._end(signal.SIGTERM, time.monotonic() + self._grace, hurry)
-            self._end(signal.SIGKILL)
+            self._end_all(signal.SIGTERM, lambda: hurry() or time.monotonic() > deadline)
+            self._end_all(signal.SIGKILL, lambda: False)
         finally:
             self._starter.close()
 
-    def _end(
-        self,
-        number: signal.Signals,
-        deadline: float = math.inf,
-        hurry: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Send everything a signal and wait until it has ended, at most up to the deadline."""
+    def _end_all(self, number: signal.Signals, late: Callable[[], bool]) -> None:
+        """Send everything a signal and wait until it has ended, or it is too late for that."""
         for run in self._running:
             run.process.end(number)
-        while self._running and time.monotonic() < deadline and not hurry():
+        while self._running and not late():
             self._reap()
             time.sleep(0.02)
 

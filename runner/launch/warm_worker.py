@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from runner.launch.interface import NOT_STARTED
-from runner.launch.processes import Isolated, Process, spawn
+from runner.launch.processes import Isolated, Process, Spawned
 
 _CHUNK = 1 << 16
 _GRACE = 5.0  # seconds for it to end
@@ -34,7 +34,7 @@ class Warm(Isolated):
         self.ready = self.gone = False
         self._command = tuple(train_command)
         self._environment = environment
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: Spawned | None = None
         self._numbers = itertools.count(1)
         self._jobs: dict[int, _Forked] = {}  # that have not ended
         self._unread = b""
@@ -61,7 +61,7 @@ class Warm(Isolated):
         self._channel, other = socket.socketpair()
         with other:
             words = [*self._command, "--serve", str(other.fileno())]
-            self._server = spawn(words, self._environment, subprocess.DEVNULL, [other.fileno()])
+            self._server = Spawned(words, self._environment, subprocess.DEVNULL, [other.fileno()])
         self._channel.setblocking(False)
 
     def read(self) -> None:
@@ -88,17 +88,17 @@ class Warm(Isolated):
     def stop(self) -> None:
         """End the server; a job that it has started tells so before it is gone."""
         if self._server:
-            self._server.kill()
+            self._server.popen.kill()
 
     def close(self) -> None:
         if self._server is None:
             return
         self._channel.close()  # upon which the server tidies up and ends
         try:
-            self._server.wait(_GRACE)
+            self._server.popen.wait(_GRACE)
         except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
+            self._server.popen.kill()
+            self._server.popen.wait()
 
 
 class _Forked(Process):

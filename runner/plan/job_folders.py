@@ -41,7 +41,7 @@ def _look(job: Job) -> RunResult | None:
     if result is None and not (job.folder / "result.json").exists() and not job.console.exists():
         # Only a run that this runner never started may count by its log alone: ours leave
         # result.json, and without it they did not end.
-        result = older_result(job.folder, kind=job.kind)
+        result = older_result(job.folder)
     return result
 
 

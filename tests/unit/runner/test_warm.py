@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from runner.launch.interface import NOT_STARTED
-from runner.launch.processes import signal_group
 from runner.launch.warm_worker import Warm
 from tests.unit.runner.lab import alive, wait_until
 
@@ -131,7 +130,7 @@ def test_a_job_and_what_it_started_end_together(server, tmp_path):
     wait_until(lambda: not alive(int(file.read_text())))
     process, _ = server.start("import time; time.sleep(60)")
     wait_until(lambda: process.ended() or process.pid)
-    signal_group(process.pid, signal.SIGTERM)
+    process.end(signal.SIGTERM)
     wait_until(process.ended)
     assert process.exit_code == -signal.SIGTERM
 
