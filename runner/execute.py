@@ -57,15 +57,13 @@ def launch_and_report(
 
     jobs = jobs_of(studies)
     outcome, code = Outcome(results=dict(done)), 0
-    logs = sum(result.from_log for result in done.values())
-    by_logs = f" ({logs} by the log.txt of an older run)" if logs else ""
     if len(done) == len(jobs):
-        print(f"{_jobs(len(jobs))}, all done{by_logs}")
+        print(f"{_jobs(len(jobs))}, all done")
     else:
         note_plan(jobs)
         to_run = [job for job in jobs if job.name not in done]
         launcher, where = _launcher(arguments, to_run, place)
-        head = f"{_jobs(len(jobs))}: {len(done)} done{by_logs}, {len(to_run)} to run"
+        head = f"{_jobs(len(jobs))}: {len(done)} done, {len(to_run)} to run"
         print(f"{head} {where}", flush=True)
         known = Times(place.outputs / times.FILE)
         outcome, code = _launch(launcher, jobs, done, known, retries=arguments.retries)

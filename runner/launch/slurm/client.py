@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -83,18 +84,14 @@ def array_script(folder: Path, extra: Sequence[str]) -> str:
     )
 
 
-def sbatch_words(folder: Path, size: int, limit: int | None, extra: Sequence[str]) -> list[str]:
-    """Return the command that submits the script in the folder of a batch.
-
-    Args:
-        size: number of elements.
-        limit: how many of them may run at once.
-        extra: words of --slurm-args.
-    """
-    most = f"%{limit}" if limit else ""
+def sbatch_words(folder: Path, size: int, chosen: Namespace) -> list[str]:
+    """Return the command that submits the script in the folder of a batch of `size` elements, by
+    --max-jobs and --slurm-args of the command line."""
+    most = f"%{chosen.max_jobs}" if chosen.max_jobs else ""
     output = str(folder).replace("%", "%%") + "/element-%a.txt"
     words = ["sbatch", "--parsable", f"--array=0-{size - 1}{most}"]
-    return [*words, f"--chdir={os.getcwd()}", f"--output={output}", *extra, str(folder / SCRIPT)]
+    words += [f"--chdir={os.getcwd()}", f"--output={output}", *chosen.slurm_args]
+    return [*words, str(folder / SCRIPT)]
 
 
 def sbatch(words: Sequence[str]) -> str:

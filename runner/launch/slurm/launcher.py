@@ -8,7 +8,7 @@ import os
 import shlex
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runner.errors import UserError
@@ -30,8 +30,8 @@ def scripts(jobs: Sequence[Job], results: Path, chosen: Namespace) -> str:
     needed = {job.name for chain in chains.values() for job in chain[1:]}
     first = [chain for name, chain in chains.items() if name not in needed]
     folder, lines = results / BATCHES / "<time>", []
-    for elements, limit in _arrays(first, chosen.max_jobs):
-        words = client.sbatch_words(folder, len(elements), limit, chosen.slurm_args)
+    for elements in _arrays(first):
+        words = client.sbatch_words(folder, len(elements), chosen)
         lines += [f"# {shown(folder / SCRIPT)}, submitted by", f"# {shlex.join(words)}"]
         lines.append(client.array_script(folder, chosen.slurm_args))
         for index, chain in enumerate(elements):
@@ -130,8 +130,8 @@ class SlurmLauncher:
         """
         jobs = [job for _, job in sorted(self._waiting.values(), key=lambda each: each[0])]
         chains = [self._chains[job.name] for job in jobs]
-        for part, limit in _arrays(chains, self._chosen.max_jobs):
-            for job, element in zip(jobs, self._submit(part, limit), strict=False):
+        for part in _arrays(chains):
+            for job, element in zip(jobs, self._submit(part), strict=False):
                 self._follow(job, element)
             del jobs[: len(part)]
 
@@ -142,12 +142,12 @@ class SlurmLauncher:
         if first.console == job.console:
             self._chained |= {each.console: element for each in others}
 
-    def _submit(self, chains: Sequence[Chain], limit: int | None) -> list[Element]:
-        folder, words = make_batch(self._arrays.batches, chains), self._chosen.slurm_args
+    def _submit(self, chains: Sequence[Chain]) -> list[Element]:
+        folder = make_batch(self._arrays.batches, chains)
         script, count = folder / SCRIPT, len(chains)
-        script.write_text(client.array_script(folder, words))
+        script.write_text(client.array_script(folder, self._chosen.slurm_args))
         script.chmod(0o755)
-        array = client.sbatch(client.sbatch_words(folder, count, limit, words))
+        array = client.sbatch(client.sbatch_words(folder, count, self._chosen))
         elements = self._arrays.add(array, folder, chains)
         jobs = sum(map(len, chains))
         print(
@@ -163,11 +163,7 @@ def _chains(jobs: Sequence[Job]) -> dict[str, Chain]:
     return {job.name: (job, *follow.get(job.name, ())) for job in jobs}
 
 
-def _arrays(
-    chains: Sequence[Chain], max_jobs: int | None
-) -> Iterator[tuple[Sequence[Chain], int | None]]:
-    """Divide chains among arrays as large as the site allows, each with its share of --max-jobs."""
+def _arrays(chains: Sequence[Chain]) -> list[Sequence[Chain]]:
+    """Divide chains among arrays as large as the site allows."""
     largest = client.max_array_size() if chains else 1
-    parts = [chains[at : at + largest] for at in range(0, len(chains), largest)]
-    for at, part in enumerate(parts):
-        yield part, max_jobs and max(1, (max_jobs + len(parts) - 1 - at) // len(parts))
+    return [chains[at : at + largest] for at in range(0, len(chains), largest)]

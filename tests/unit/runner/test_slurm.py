@@ -54,7 +54,7 @@ def test_an_array_above_the_limit_of_the_site_is_split(lab, cluster):
     done = lab.run(*TWELVE, *SLURM, "--max-jobs", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     arrays = [array["options"]["array"] for array in cluster.arrays().values()]
-    assert arrays == ["0-3%2", "0-1%1"]
+    assert arrays == ["0-3%3", "0-1%3"]
 
 
 def test_what_sbatch_says_is_passed_on_and_nothing_is_lost(lab, cluster):
