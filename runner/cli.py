@@ -14,7 +14,6 @@ from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
 from runner.files.writing import shown
 from runner.launch.slurm.arrays import Arrays
-from runner.launch.slurm.client import check_words
 from runner.output import lasting_output
 from runner.plan.arguments import ALL, parse
 from runner.plan.build import Workspace
@@ -52,7 +51,6 @@ def main(
         if arguments.list_names:
             _print_names(names(), get_config)
             return 0
-        check_words(arguments.slurm_args)
         command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
         return _run(arguments, repo, _experiments(arguments, names(), get_config), command)
 
@@ -112,11 +110,10 @@ def _data_root(arguments: Namespace, from_configs: str) -> str:
     if arguments.demo:
         return str(default_folder())
     root = arguments.data or os.environ.get("DATA", "") or from_configs
-    if not root and not arguments.dry_run:
-        raise UserError("no data root: give --data PATH or set DATA (--demo needs neither)")
     path = Path(root or "DATA").expanduser()
-    if not path.is_dir() and not arguments.dry_run:
-        raise UserError(f"data root {root}: no such folder; give --data PATH or set DATA")
+    if not arguments.dry_run and not (root and path.is_dir()):
+        what = f"data root {root}: no such folder;" if root else "no data root:"
+        raise UserError(f"{what} give --data PATH or set DATA (--demo needs neither)")
     return str(path)
 
 

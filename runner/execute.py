@@ -60,13 +60,7 @@ def launch_and_report(
     if len(done) == len(jobs):
         print(f"{_jobs(len(jobs))}, all done")
     else:
-        note_plan(jobs)
-        to_run = [job for job in jobs if job.name not in done]
-        launcher, where = _launcher(arguments, to_run, place)
-        head = f"{_jobs(len(jobs))}: {len(done)} done, {len(to_run)} to run"
-        print(f"{head} {where}", flush=True)
-        known = Times(place.outputs / times.FILE)
-        outcome, code = _launch(launcher, jobs, done, known, retries=arguments.retries)
+        outcome, code = _launch(arguments, jobs, done, place)
     together = ALL if ALL in arguments.cfg else ""
     with letter.copying():
         try:
@@ -97,17 +91,16 @@ def _launcher(
 
 
 def _launch(
-    launcher: Launcher,
-    jobs: Sequence[Job],
-    done: Mapping[str, RunResult],
-    known: Times,
-    *,
-    retries: int,
+    arguments: Namespace, jobs: Sequence[Job], done: Mapping[str, RunResult], place: Workspace
 ) -> tuple[Outcome, int]:
     """Run the jobs that are not done; return how all ended, and the exit code."""
     from runner.show.progress import Progress
 
+    note_plan(jobs)
     to_run = [job for job in jobs if job.name not in done]
+    launcher, where = _launcher(arguments, to_run, place)
+    print(f"{_jobs(len(jobs))}: {len(done)} done, {len(to_run)} to run {where}", flush=True)
+    known = Times(place.outputs / times.FILE)
     progress = Progress(
         to_run,
         width=launcher.width,
@@ -115,8 +108,9 @@ def _launch(
         expected=known.seconds,
     )
     with stop_signals() as stop:
+        scheduler = Scheduler(launcher, progress, stop, known, retries=arguments.retries)
         try:
-            outcome = Scheduler(launcher, progress, stop, known, retries=retries).run(to_run)
+            outcome = scheduler.run(to_run)
         finally:
             progress.close()
     code = stop.exit_code if outcome.stopped else _exit_code(outcome)

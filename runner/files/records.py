@@ -1,7 +1,6 @@
 """Read what a run left in its output folder."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,15 +107,6 @@ def _tasks(value: object) -> tuple[TaskResult, ...] | None:
         name, dataset = str(entry.get("name")), str(entry.get("dataset") or "")
         tasks.append(TaskResult(name, dataset, metric, str(entry.get("split_note") or "")))
     return tuple(tasks)
-
-
-def set_aside(folder: Path, *, logs: bool = True) -> None:
-    """Rename a result that no longer holds, so that nothing counts it and nothing is lost; `logs`:
-    those beside it as well."""
-    stamp = time.strftime("%Y-%m-%d-%H-%M-%S")
-    for path in [folder / "result.json", *(folder.glob("log.txt*") if logs else ())]:
-        if path.is_file():
-            path.rename(path.with_name(f"old-{path.name}-{stamp}"))
 
 
 def mistake_in(console: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from runner.launch.interface import NOT_STARTED
+from runner.launch.interface import Code
 from runner.launch.processes import Isolated, Process, Spawned
 
 _CHUNK = 1 << 16
@@ -135,5 +135,5 @@ class _Forked(Process):
             if self.pid is not None:
                 super().end(signal.SIGKILL)
             else:
-                self.exit_code = -self._unwanted if self._unwanted else NOT_STARTED
+                self.exit_code = -self._unwanted if self._unwanted else Code.NOT_STARTED
         return self._done

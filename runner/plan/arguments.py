@@ -36,6 +36,10 @@ examples:
 """
 ALL = "all"  # --cfg all: every experiment that does not keep out of it
 WITH_DOTS = ("--cache", "--data", "--weights", "--slurm-args")  # flags whose value may have one
+TAKEN = {  # options of sbatch that the runner gives itself
+    *("--array", "-a", "--chdir", "-D", "--clusters", "-M", "--parsable", "--test-only"),
+    *("--wait", "-W", "--wrap"),
+}
 GRID = re.compile(r"[A-Za-z_][\w.]*=")
 MANY: dict[str, Any] = {"nargs": "+", "default": []}
 
@@ -92,7 +96,7 @@ def _add_where_to_run(add: Callable[..., Any]) -> None:
     who = "this machine (default), or arrays in the queue of SLURM (docs/clusters.md)"
     add("--launcher", choices=["local", "slurm"], default="local", help=who)
     words = 'for sbatch, as "--partition=gpu --time=60"'
-    add("--slurm-args", default=(), metavar="WORDS", type=shlex.split, help=words)
+    add("--slurm-args", default=(), metavar="WORDS", type=_sbatch_words, help=words)
     most = "elements that SLURM may run at once"
     add("--max-jobs", metavar="N", type=_number(1), help=most)
     add("--gpus", **MANY, metavar="I", type=_numbers(0), help="default: all visible")
@@ -187,6 +191,22 @@ def _numbers(least: int) -> Callable[[str], list[int]]:
     return lambda text: [read(word) for word in _words(text)]
 
 
+def _sbatch_words(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+    if taken := ", ".join(sorted(option_names(words) & TAKEN)):
+        why = "cannot be given: what it says is the runner's to say"
+        raise argparse.ArgumentTypeError(f"{taken} {why}")
+    return words
+
+
+def option_names(words: Sequence[str]) -> set[str]:
+    """Return the options among words: `--time` of `--time=5` and `--time 5`, `-t` of `-t5`."""
+    return {word.partition("=")[0] if word.startswith("--") else word[:2] for word in words}
+
+
 def _grid_problems(axes: Sequence[Axis]) -> list[str]:
     keys = [axis.key for axis in axes]
     problems = [f"--grid {line}" for key in keys if (line := key_problem(key, swept=True))]
@@ -196,24 +216,21 @@ def _grid_problems(axes: Sequence[Axis]) -> list[str]:
 
 def _clashes(given: argparse.Namespace) -> list[str]:
     """Return what is wrong with flags that do not go together."""
-    problems = []
-    if not (given.cfg or given.list_names):
-        problems.append("--cfg is missing: name an experiment; --list shows them")
-    if given.demo and given.data:
-        problems.append(
-            "--data has no effect with --demo, whose datasets have a place of their own"
-        )
-    if given.cache and given.no_cache:
-        problems.append(f"--cache {given.cache} and --no-cache: one or the other")
-    if given.launcher == "slurm":
-        if given.gpus:
-            problems.append("--gpus: SLURM gives the GPUs out; say what you need in --slurm-args")
-        if given.jobs_per_gpu:
-            problems.append("--jobs-per-gpu: SLURM gives every element a GPU of its own")
-        if given.job_timeout:
-            problems.append("--job-timeout: SLURM keeps the time; give --time in --slurm-args")
-    else:
-        alone = {"--slurm-args": given.slurm_args, "--max-jobs": given.max_jobs}
-        for flag in (flag for flag, value in alone.items() if value):
-            problems.append(f"{flag} has no effect without --launcher slurm")
-    return problems
+    slurm = given.launcher == "slurm"
+    wrong = {
+        "--cfg is missing: name an experiment; --list shows them": not (
+            given.cfg or given.list_names
+        ),
+        "--data has no effect with --demo, whose datasets have a place of their own": (
+            given.demo and given.data
+        ),
+        f"--cache {given.cache} and --no-cache: one or the other": given.cache and given.no_cache,
+        "--gpus: SLURM gives the GPUs out; say what you need in --slurm-args": slurm and given.gpus,
+        "--jobs-per-gpu: SLURM gives every element a GPU of its own": slurm and given.jobs_per_gpu,
+        "--job-timeout: SLURM keeps the time; give --time in --slurm-args": (
+            slurm and given.job_timeout
+        ),
+        "--slurm-args has no effect without --launcher slurm": given.slurm_args and not slurm,
+        "--max-jobs has no effect without --launcher slurm": given.max_jobs and not slurm,
+    }
+    return [line for line, holds in wrong.items() if holds]

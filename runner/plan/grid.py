@@ -41,8 +41,6 @@ NO_POINT = Point()
 
 def points(axes: Sequence[Axis]) -> list[Point]:
     """Return all combinations, the last axis fastest; without axes the one point that is none."""
-    if not axes:
-        return [NO_POINT]
     names, keys = _short_names(axes), [axis.key for axis in axes]
     found = []
     for words in itertools.product(*(axis.values for axis in axes)):

@@ -12,19 +12,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-IGNORED = frozenset(
-    {
-        "DATALOADER.NEW_DATA_PATH",
-        "DATALOADER.NUM_WORKERS",
-        "DATALOADER.OLD_DATA_PATH",
-        "DATASET.ROOT",
-        "OUTPUT_DIR",
-        "RESUME",
-        "TRAIN.CHECKPOINT_FREQ",
-        "TRAIN.PRINT_FREQ",
-        "VERBOSE",
-    }
-)
+IGNORED = {
+    "DATALOADER.NEW_DATA_PATH",
+    "DATALOADER.NUM_WORKERS",
+    "DATALOADER.OLD_DATA_PATH",
+    "DATASET.ROOT",
+    "OUTPUT_DIR",
+    "RESUME",
+    "TRAIN.CHECKPOINT_FREQ",
+    "TRAIN.PRINT_FREQ",
+    "VERBOSE",
+}
 
 
 def normalise(options: Sequence[str]) -> dict[str, str]:

@@ -44,7 +44,12 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Namespace)
                 f"{mode.name} looks for {looks}/<model>/model.pth.tar-<epoch>"
             )
         studies += made
-    return _share_jobs(studies)
+    by_folder: dict[Path, Job] = {}
+    names: set[str] = set()
+    return [
+        replace(study, jobs=tuple(_shared(job, study, by_folder, names) for job in study.jobs))
+        for study in studies
+    ]
 
 
 def _choose_modes(experiments: Sequence[Experiment], chosen: Namespace) -> list[Mode]:
@@ -52,7 +57,7 @@ def _choose_modes(experiments: Sequence[Experiment], chosen: Namespace) -> list[
     theirs differ.
 
     Raises:
-        UserError: an entry that is named does not run in such a mode, or none of `all` does.
+        UserError: an entry that is named does not run in such a mode.
     """
     own = {experiment.mode for experiment in experiments}
     modes = chosen.mode or (own.pop() if len(own) == 1 else DEFAULT_MODE,)
@@ -61,11 +66,6 @@ def _choose_modes(experiments: Sequence[Experiment], chosen: Namespace) -> list[
         for mode in modes
         for experiment in experiments
         if mode not in experiment.modes and experiment.name in chosen.cfg
-    ]
-    problems += [
-        f"--cfg all: no experiment has --mode {mode}"
-        for mode in modes
-        if not any(mode in experiment.modes for experiment in experiments)
     ]
     if problems:
         raise UserError(problems)
@@ -88,18 +88,9 @@ def _check_grids(experiments: Sequence[Experiment], chosen: Namespace) -> None:
         raise UserError(problems)
 
 
-def _share_jobs(studies: Sequence[Study]) -> list[Study]:
+def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str]) -> Job:
     """Give runs that lie in one folder one name, and those in two two names: modes share runs (the
     trainings of xd and dg), and may have different ones of one name (zero-shot of fs and xd)."""
-    by_folder: dict[Path, Job] = {}
-    names: set[str] = set()
-    return [
-        replace(study, jobs=tuple(_shared(job, study, by_folder, names) for job in study.jobs))
-        for study in studies
-    ]
-
-
-def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str]) -> Job:
     known = by_folder.get(job.folder)
     if known and known.key != job.key:
         raise UserError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.files.consoles import in_use
 from runner.files.records import mistake_in, tail
 from runner.files.writing import atomic_write
-from runner.launch.interface import DONE_ELSEWHERE, STARTED_ELSEWHERE, USER_MISTAKE, Change, refusal
+from runner.launch.interface import USER_MISTAKE, Change, Code, refusal
 from runner.launch.slurm import client
 from runner.launch.slurm.batch import JOB, Chain, read_batch
 from runner.launch.slurm.client import AT_WORK, LIVE
@@ -55,28 +55,23 @@ class Element:
 
     def change(self, job: Job) -> Change | None:
         """Return that a job runs or has ended; None while it waits."""
-        if refusal(job) == DONE_ELSEWHERE:
+        if refusal(job) == Code.DONE_ELSEWHERE:
             return Change(job, True, 0)
         if not self.gone:
             return Change(job) if self.state in AT_WORK else None
         with contextlib.suppress(OSError):
             os.listdir(job.folder)  # a network file system then sees its result.json
         if in_use(job.console):
-            return Change(job, True, STARTED_ELSEWHERE)
+            return Change(job, True, Code.STARTED_ELSEWHERE)
         mistake = mistake_in(job.console)
         if self.state != "COMPLETED":
-            self._explain(job.console)
+            said = tail(self.folder / f"element-{self.index}.txt", 5)
+            word = self.state or "nothing any more"
+            said.append(f"SLURM job {self.name} is gone; SLURM says of it: {word}\n")
+            job.console.parent.mkdir(parents=True, exist_ok=True)
+            with job.console.open("a") as file:
+                file.write("\n".join(said))
         return Change(job, True, USER_MISTAKE if mistake else None)
-
-    def _explain(self, console: Path) -> None:
-        """Write below the output of a lost job what SLURM says of its element."""
-        said = tail(self.folder / f"element-{self.index}.txt", 5)
-        word = self.state or "nothing any more"
-        said.append(f"SLURM job {self.name} is gone; SLURM says of it: {word}")
-        with contextlib.suppress(OSError):
-            console.parent.mkdir(parents=True, exist_ok=True)
-            with console.open("a") as file:
-                file.write("".join(f"{line}\n" for line in said))
 
 
 class Arrays:

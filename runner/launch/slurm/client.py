@@ -1,5 +1,4 @@
-"""SLURM's client commands: what they are asked, what --slurm-args may add, and what their answers
-mean."""
+"""SLURM's client commands: what they are asked and what their answers mean."""
 
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from runner.errors import UserError
 from runner.launch.slurm.batch import SCRIPT
+from runner.plan.arguments import option_names
 
 DEFAULT_MAX_ARRAY = 1001  # SLURM's own
 LIVE = {
@@ -22,12 +22,8 @@ LIVE = {
 }
 AT_WORK = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 _TIMEOUT = 120
-_GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket")
+_GPUS = {"--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket"}
 _GPU_VARIABLES = ("SBATCH_GRES", "SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK")
-_TAKEN = (
-    *("--array", "-a", "--chdir", "-D", "--clusters", "-M", "--parsable", "--test-only"),
-    *("--wait", "-W", "--wrap"),
-)
 
 # What the node runs. SBATCH_* variables and --slurm-args overrule its #SBATCH lines. A day, since
 # many sites refuse an array without a limit.
@@ -46,29 +42,10 @@ _START = (
 )
 
 
-def check_words(words: Sequence[str]) -> None:
-    """
-    Raises:
-        UserError: an option among --slurm-args that the runner gives itself.
-    """
-    problems = [
-        f"--slurm-args: {name} cannot be given: what it says is the runner's to say"
-        for name in _TAKEN
-        if name in _names(words)
-    ]
-    if problems:
-        raise UserError(problems)
-
-
 def _speak_of_gpus(words: Sequence[str]) -> bool:
     """Return whether words of --slurm-args, or SBATCH_ variables, say which GPUs an element gets:
     what they say adds to a --gres in the script, while other options take its place."""
-    return not _names(words).isdisjoint(_GPUS) or any(map(os.environ.get, _GPU_VARIABLES))
-
-
-def _names(words: Sequence[str]) -> set[str]:
-    """Return the options among words: `--time` of `--time=5` and `--time 5`, `-t` of `-t5`."""
-    return {word.partition("=")[0] if word.startswith("--") else word[:2] for word in words}
+    return bool(option_names(words) & _GPUS) or any(map(os.environ.get, _GPU_VARIABLES))
 
 
 def array_script(folder: Path, extra: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runner.errors import UserError
 from runner.launch.gpus import Slot
-from runner.launch.interface import DONE_ELSEWHERE, STARTED_ELSEWHERE, refusal
+from runner.launch.interface import Code, refusal
 from runner.launch.local import LocalLauncher
 from runner.launch.slurm.batch import read_batch
 from runner.plan.jobs import Job
@@ -78,15 +78,15 @@ class ElementRun:
         while not self._asked:
             for change in self._launcher.poll():
                 code = change.exit_code
-                if code == STARTED_ELSEWHERE and time.monotonic() < deadline:
+                if code == Code.STARTED_ELSEWHERE and time.monotonic() < deadline:
                     self._launcher.submit(job, 0)
                 elif code == -signal.SIGTERM or (code and self._asked):
                     return None  # SLURM may tell the process before it tells this one
                 elif change.ended:
-                    return 0 if code == DONE_ELSEWHERE else code
+                    return 0 if code == Code.DONE_ELSEWHERE else code
             time.sleep(TICK)
         self._launcher.cancel(lambda: False)
-        return 0 if refusal(job) == DONE_ELSEWHERE else None
+        return 0 if refusal(job) == Code.DONE_ELSEWHERE else None
 
     def _requeue(self) -> int:
         if self._restart >= MAX_RESTARTS:

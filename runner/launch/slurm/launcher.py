@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runner.errors import UserError
 from runner.files.writing import shown
-from runner.launch.interface import OTHER_SETTINGS, Change, refusal
+from runner.launch.interface import Change, Code, refusal
 from runner.launch.schedule import followers
 from runner.launch.slurm import client
 from runner.launch.slurm.arrays import BATCHES, Arrays, Element
@@ -115,7 +115,7 @@ class SlurmLauncher:
             if element and job.argv in [each.argv for each in element.chain]:
                 self._follow(job, element)
                 adopted += 1
-            elif code := OTHER_SETTINGS if element else refusal(job):
+            elif code := Code.OTHER_SETTINGS if element else refusal(job):
                 refused.append(Change(job, True, code))
                 del self._waiting[job.name]
         if adopted:

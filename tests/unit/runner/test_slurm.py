@@ -173,7 +173,7 @@ def test_an_interval_that_is_none_is_named(lab, cluster):
         ((*SLURM, "--slurm-args", "-a 1"), "--slurm-args: -a cannot be given: what it says"),
         ((*SLURM, "--slurm-args", "--clusters far"), "--clusters cannot be given: what it says"),
         ((*SLURM, "--jobs-per-gpu", "2"), "--jobs-per-gpu: SLURM gives every element a GPU of its"),
-        ((*SLURM, "--slurm-args", "--wrap='x"), "invalid split value"),
+        ((*SLURM, "--slurm-args", "--wrap='x"), "--slurm-args: --wrap='x: No closing quotation"),
         ((*SLURM, "--slurm-args"), "--slurm-args: expected one argument"),
         (SLURM, "--launcher slurm: sbatch, squeue, scancel not found; run on a login node"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.launch.interface import NOT_STARTED
+from runner.launch.interface import Code
 from runner.launch.warm_worker import Warm
 from tests.unit.runner.lab import alive, wait_until
 
@@ -66,7 +66,7 @@ class Jobs:
         """Exit code and output of a job, which is started again where it was not."""
         process, path = self.start(code, **environment)
         wait_until(process.ended)
-        if process.exit_code == NOT_STARTED:
+        if process.exit_code == Code.NOT_STARTED:
             return self.run(code, **environment)
         return process.exit_code, path.read_text()
 
@@ -144,7 +144,7 @@ def test_a_lost_server_takes_its_job_with_it_and_the_others_go_on_without(server
     assert job.exit_code is None  # nobody is left who could tell
     wait_until(lambda: not alive(job.pid))
     wait_until(follower.ended)
-    assert (follower.exit_code, said.read_text()) in ((NOT_STARTED, ""), (0, "own process\n"))
+    assert (follower.exit_code, said.read_text()) in ((Code.NOT_STARTED, ""), (0, "own process\n"))
     assert server.run("print(where)") == (0, "own process\n")
 
 
