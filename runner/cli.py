@@ -84,10 +84,8 @@ def _run(
     arguments: Namespace, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
 ) -> int:
     mailbox = take_mailbox(os.environ)
-    outputs, results = (
-        Path(name, *(("demo",) if arguments.demo else ())).absolute()
-        for name in ("outputs", "results")
-    )
+    below = ["demo"] if arguments.demo else []
+    outputs, results = (Path(name, *below).absolute() for name in ("outputs", "results"))
     root = _data_root(arguments, next((entry.root for entry in experiments if entry.root), ""))
     place = Workspace(repo, root, outputs, results, command)
     studies = plan(experiments, place, arguments)

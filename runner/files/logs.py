@@ -56,10 +56,8 @@ def read_ended_log(folder: Path) -> Log | None:
 def older_result(folder: Path) -> RunResult | None:
     """Return what the newest log of an older run says, None if the run did not end."""
     logs = logs_of(folder)
-    log = read_log(logs[0]) if logs else None
-    if log is None or log.accuracy is None:
-        return None
-    return RunResult(log.accuracy, None, True, tuple(log.tasks))
+    log = read_log(logs[0]) if logs else Log(folder)
+    return None if log.accuracy is None else RunResult(log.accuracy, None, True, tuple(log.tasks))
 
 
 def read_log(path: Path) -> Log:

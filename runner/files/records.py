@@ -1,6 +1,7 @@
 """Read what a run left in its output folder."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,11 +90,7 @@ def number(value: object) -> float | None:
     """Return a finite number from 0 on, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if 0 <= found < float("inf") else None  # nor is NaN
+    return float(value) if 0 <= value <= sys.float_info.max else None  # nor is NaN
 
 
 def _tasks(value: object) -> tuple[TaskResult, ...] | None:

@@ -120,17 +120,13 @@ class Builder:
         return [self._study(each) for each in ([shots] if by_shots else zip(shots))]
 
     def _require_datasets(self) -> None:
-        repo, names = self.place.repo, [*filter(None, [self.source]), *self.datasets]
+        repo, owner = self.place.repo, self.experiment.name
+        names = [self.source, *self.datasets] if self.source else self.datasets
         missing = [name for name in names if not dataset_yaml(repo, name).is_file()]
         if missing:
             known = [path.stem for path in dataset_yaml(repo, "").parent.glob("*.yaml")]
-            owner = self.experiment.name
-            raise UserError(
-                [
-                    f"{owner}: no file configs/datasets/{name}.yaml{did_you_mean(name, known)}"
-                    for name in missing
-                ]
-            )
+            near = {f"{name}.yaml": did_you_mean(name, known) for name in missing}
+            raise UserError([f"{owner}: no file configs/datasets/{n}{near[n]}" for n in near])
 
     def _study(self, shots: Sequence[int]) -> Study:
         """Return the study at one number of shots, or with a column for each of several."""

@@ -37,9 +37,7 @@ def _value(word: str) -> str:
         value = ast.literal_eval(word)
     except (ValueError, SyntaxError):
         value = word
-    if isinstance(value, list | tuple):
-        value = list(value)
-    return repr(value)
+    return repr(list(value) if isinstance(value, tuple) else value)
 
 
 def job_key(yamls: Sequence[Path], options: Sequence[str], **others: str | int) -> str:

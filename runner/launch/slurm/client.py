@@ -77,10 +77,9 @@ def sbatch(words: Sequence[str]) -> str:
     Raises:
         UserError: with what sbatch said.
     """
-    try:
-        done = _run(words)
-    except subprocess.TimeoutExpired as error:
-        raise UserError(f"sbatch has not answered for {_TIMEOUT} s; try again later") from error
+    done = _ask(*words)
+    if done is None:
+        raise UserError(f"sbatch has not answered for {_TIMEOUT} s; try again later")
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
         said = "; ".join(line.removeprefix("sbatch: error: ") for line in lines if line)
@@ -124,15 +123,12 @@ def require_client() -> None:
         )
 
 
-def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    # In a session of its own: Ctrl-C in the terminal must not end sbatch half-way.
-    return subprocess.run(
-        words, capture_output=True, text=True, timeout=_TIMEOUT, start_new_session=True
-    )
-
-
 def _ask(*words: str) -> "subprocess.CompletedProcess[str] | None":
+    """Run a command; None if it cannot be run or does not answer."""
     try:
-        return _run(words)
+        # In a session of its own: Ctrl-C in the terminal must not end sbatch half-way.
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=_TIMEOUT, start_new_session=True
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -104,8 +104,6 @@ class SlurmLauncher:
                 f"SLURM goes on with array {', '.join(numbers)}; the same command watches again, "
                 f"`scancel {' '.join(numbers)}` ends it"
             )
-        self._following.clear()
-        self._waiting.clear()
 
     def _adopt(self) -> list[Change]:
         """Find waiting jobs in what is queued, and return those that may not run."""
@@ -128,12 +126,10 @@ class SlurmLauncher:
         Raises:
             UserError: sbatch has refused; what it took before stays queued.
         """
-        jobs = [job for _, job in sorted(self._waiting.values(), key=lambda each: each[0])]
-        chains = [self._chains[job.name] for job in jobs]
-        for part in _arrays(chains):
-            for job, element in zip(jobs, self._submit(part), strict=False):
-                self._follow(job, element)
-            del jobs[: len(part)]
+        ordered = sorted(self._waiting.values(), key=lambda each: each[0])
+        for part in _arrays([self._chains[job.name] for _, job in ordered]):
+            for element in self._submit(part):
+                self._follow(element.chain[0], element)
 
     def _follow(self, job: Job, element: Element) -> None:
         del self._waiting[job.name]
