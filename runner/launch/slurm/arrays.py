@@ -68,9 +68,10 @@ class Element:
             said = tail(self.folder / f"element-{self.index}.txt", 5)
             word = self.state or "nothing any more"
             said.append(f"SLURM job {self.name} is gone; SLURM says of it: {word}\n")
-            job.console.parent.mkdir(parents=True, exist_ok=True)
-            with job.console.open("a") as file:
-                file.write("\n".join(said))
+            with contextlib.suppress(OSError):
+                job.console.parent.mkdir(parents=True, exist_ok=True)
+                with job.console.open("a") as file:
+                    file.write("\n".join(said))
         return Change(job, True, USER_MISTAKE if mistake else None)
 
 
