@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.files.records import RunResult
-from runner.launch import times
 from runner.launch.gpus import find_slots
 from runner.launch.interface import USER_MISTAKE, Launcher
 from runner.launch.local import LocalLauncher
@@ -16,7 +15,7 @@ from runner.launch.processes import Isolated
 from runner.launch.schedule import Outcome, Scheduler
 from runner.launch.slurm.launcher import SlurmLauncher, scripts
 from runner.launch.stop_signals import stop_signals
-from runner.launch.times import Times
+from runner.launch.times import FILE, Times
 from runner.launch.warm_worker import Warm
 from runner.plan.arguments import ALL
 from runner.plan.build import Workspace
@@ -100,7 +99,7 @@ def _launch(
     to_run = [job for job in jobs if job.name not in done]
     launcher, where = _launcher(arguments, to_run, place)
     print(f"{_jobs(len(jobs))}: {len(done)} done, {len(to_run)} to run {where}", flush=True)
-    known = Times(place.outputs / times.FILE)
+    known = Times(place.outputs / FILE)
     progress = Progress(
         to_run,
         width=launcher.width,

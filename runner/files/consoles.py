@@ -7,10 +7,9 @@ import re
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from runner.files.records import STARTED
 
@@ -46,8 +45,7 @@ def in_use(console: Path) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """When a run has started, in seconds of the clock, and where: `GPU 0`."""
 
     time: float

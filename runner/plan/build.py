@@ -23,8 +23,7 @@ from runner.plan.modes import Mode
 ACCURACY = "accuracy"
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(NamedTuple):
     """Where things lie.
 
     Attributes:

@@ -48,11 +48,6 @@ class Element:
         """Whether it has ended."""
         return self.missing >= CONFIRM
 
-    def look(self, state: str) -> None:
-        """Take in what squeue says."""
-        self.state = state
-        self.missing = 0 if state in LIVE else self.missing + 1
-
     def change(self, job: Job) -> Change | None:
         """Return that a job runs or has ended; None while it waits."""
         if refusal(job) == Code.DONE_ELSEWHERE:
@@ -99,8 +94,9 @@ class Arrays:
         if answer is None:
             return False
         for folder, elements in self._arrays.items():
-            for element in elements:
-                element.look(answer.get(element.array, {}).get(element.index, ""))
+            for each in elements:
+                each.state = answer[each.array].get(each.index, "")
+                each.missing = 0 if each.state in LIVE else each.missing + 1
             if all(element.gone for element in elements):
                 (folder / JOB).unlink(missing_ok=True)
         return True
