@@ -97,7 +97,7 @@ def _add_where_to_run(add: Callable[..., Any]) -> None:
     add("--launcher", choices=["local", "slurm"], default="local", help=who)
     words = 'for sbatch, as "--partition=gpu --time=60"'
     add("--slurm-args", default=(), metavar="WORDS", type=_sbatch_words, help=words)
-    most = "elements that SLURM may run at once"
+    most = "elements of an array that SLURM may run at once"
     add("--max-jobs", metavar="N", type=_number(1), help=most)
     add("--gpus", **MANY, metavar="I", type=_numbers(0), help="default: all visible")
     share = "default: 1; without a GPU: number of CPU workers, default the cores"
