@@ -22,8 +22,8 @@ Keys of `train`:
     multi_task   True: trains on the tasks of a joint dataset
 Beside it: `data`, lists of datasets in place of those of `base`; `mode`, where --mode is not given
 (b2n); `modes`, the only ones that it has; `in_all` False: not in --cfg all; `dept` False: no
-`x_dept`; `grid`, a sweep, {KEY: [values]} or {KEY: {"alias": name in folders, "values": [...]}}:
-every combination is run, its values win over `opts` (docs/sweeps.md).
+`x_dept`; `grid`, a sweep, {KEY: [values]}: every combination is run, its values win over
+`opts` (docs/sweeps.md).
 """
 
 import copy

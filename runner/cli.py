@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,8 @@ from runner.execute import dry_run, launch_and_report
 from runner.files.consoles import in_use
 from runner.files.writing import shown
 from runner.launch.slurm.arrays import Arrays
-from runner.launch.slurm.options import check_words
 from runner.output import lasting_output
-from runner.plan.arguments import ALL, Arguments, parse
+from runner.plan.arguments import ALL, parse
 from runner.plan.build import Workspace
 from runner.plan.experiment import Experiment, read_experiment
 from runner.plan.job_folders import survey
@@ -51,7 +51,6 @@ def main(
         if arguments.list_names:
             _print_names(names(), get_config)
             return 0
-        check_words(arguments.slurm_args)
         command = tuple(train_command or (sys.executable, shown(repo / "train.py")))
         return _run(arguments, repo, _experiments(arguments, names(), get_config), command)
 
@@ -66,7 +65,7 @@ def _print_names(names: Sequence[str], get_config: GetConfig) -> None:
 
 
 def _experiments(
-    arguments: Arguments, names: Sequence[str], get_config: GetConfig
+    arguments: Namespace, names: Sequence[str], get_config: GetConfig
 ) -> list[Experiment]:
     """Read the experiments that are named, with those that `all` stands for in its place."""
     problems, found = [], []
@@ -82,16 +81,18 @@ def _experiments(
 
 
 def _run(
-    arguments: Arguments, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
+    arguments: Namespace, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
 ) -> int:
     mailbox = take_mailbox(os.environ)
-    outputs, results = _place("outputs", arguments), _place("results", arguments)
+    below = ["demo"] if arguments.demo else []
+    outputs, results = (Path(name, *below).absolute() for name in ("outputs", "results"))
     root = _data_root(arguments, next((entry.root for entry in experiments if entry.root), ""))
-    studies = plan(experiments, Workspace(repo, root, outputs, results, command), arguments)
+    place = Workspace(repo, root, outputs, results, command)
+    studies = plan(experiments, place, arguments)
     jobs = jobs_of(studies)
     _say_absent(arguments, experiments, studies)
     if arguments.dry_run:
-        dry_run(arguments, studies, survey(jobs)[0], outputs)
+        dry_run(arguments, jobs, survey(jobs)[0], results)
         return 0
     if arguments.fresh:
         _delete_folders(jobs, results)
@@ -99,27 +100,22 @@ def _run(
     _refuse_other_settings(studies, other)
     wanted = None if len(done) == len(jobs) else mailbox
     with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
-        letter.code = launch_and_report(arguments, studies, done, command, outputs, letter)
+        letter.code = launch_and_report(arguments, studies, done, place, letter)
     return letter.code
 
 
-def _place(name: str, arguments: Arguments) -> Path:
-    return Path(name, *(("demo",) if arguments.demo else ())).absolute()
-
-
-def _data_root(arguments: Arguments, from_configs: str) -> str:
+def _data_root(arguments: Namespace, from_configs: str) -> str:
     if arguments.demo:
         return str(default_folder())
     root = arguments.data or os.environ.get("DATA", "") or from_configs
-    if not root and not arguments.dry_run:
-        raise UserError("no data root: give --data PATH or set DATA (--demo needs neither)")
     path = Path(root or "DATA").expanduser()
-    if not path.is_dir() and not arguments.dry_run:
-        raise UserError(f"data root {root}: no such folder; give --data PATH or set DATA")
+    if not arguments.dry_run and not (root and path.is_dir()):
+        what = f"data root {root}: no such folder;" if root else "no data root:"
+        raise UserError(f"{what} give --data PATH or set DATA (--demo needs neither)")
     return str(path)
 
 
-def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
+def _title(arguments: Namespace, studies: Sequence[Study]) -> str:
     """Return what was run, in a few words: `coop maple, b2n`."""
     names = ALL if ALL in arguments.cfg else " ".join(arguments.cfg)
     modes = " ".join(dict.fromkeys(study.mode.name for study in studies))
@@ -127,7 +123,7 @@ def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
 
 
 def _say_absent(
-    arguments: Arguments, experiments: Sequence[Experiment], studies: Sequence[Study]
+    arguments: Namespace, experiments: Sequence[Experiment], studies: Sequence[Study]
 ) -> None:
     for mode in dict.fromkeys(study.mode.name for study in studies):
         without = [entry.name for entry in experiments if mode not in entry.modes]
@@ -138,14 +134,14 @@ def _say_absent(
 
 
 def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
-    arrays, busy = Arrays(results), []
+    arrays = Arrays(results)
     arrays.look()
-    for job in jobs:
-        if in_use(job.console):
-            busy.append(f"{job.name} is running; stop it before --fresh")
-        if array := arrays.find(job):
-            stop = f"`scancel {array.element(job)}` before --fresh"
-            busy.append(f"{job.name} is with SLURM; {stop}")
+    busy = [f"{job.name} is running; stop it before --fresh" for job in jobs if in_use(job.console)]
+    busy += [
+        f"{job.name} is with SLURM; `scancel {element.name}` before --fresh"
+        for job in jobs
+        if (element := arrays.find(job))
+    ]
     if busy:
         raise UserError(busy)
     there = [job for job in jobs if job.folder.exists()]
@@ -164,16 +160,14 @@ def _delete_folders(jobs: Sequence[Job], results: Path) -> None:
 def _refuse_other_settings(studies: Sequence[Study], other: Sequence[Job]) -> None:
     names, problems = {job.name for job in other}, []
     for study in studies:
-        wrong = [job for job in study.jobs if job.name in names]
+        wrong = [shown(job.folder) for job in study.jobs if job.name in names]
         if wrong:
-            first = ", ".join(shown(job.folder) for job in wrong[:_SHOWN])
-            more = ", ..." if len(wrong) > _SHOWN else ""
-            it = "it" if len(wrong) == 1 else "them"
+            first = ", ".join([*wrong[:_SHOWN], *(["..."] if len(wrong) > _SHOWN else [])])
             problems.append(
                 f"{study.label}: {len(wrong)} of {len(study.jobs)} runs were made with other "
-                f"options, YAML or weights, or not by this runner: {first}{more}; move or delete "
-                f"{it}, or --fresh to delete all planned runs; --grid KEY=VALUE gives other "
-                "options folders of their own"
+                f"options, YAML or weights, or not by this runner: {first}; move or delete "
+                f"{'it' if len(wrong) == 1 else 'them'}, or --fresh to delete all planned runs; "
+                "--grid KEY=VALUE gives other options folders of their own"
             )
     if problems:
         raise UserError(problems)

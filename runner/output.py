@@ -4,7 +4,7 @@ reader has gone, a log on a full disk. None of them is to end, or to leave alone
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 
@@ -15,18 +15,15 @@ class _Lasting:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        with self._lasting():
-            self._stream.write(text)
+        self._last(self._stream.write, text)
         return len(text)
 
     def flush(self) -> None:
-        with self._lasting():
-            self._stream.flush()
+        self._last(self._stream.flush)
 
-    @contextlib.contextmanager
-    def _lasting(self) -> Iterator[None]:
+    def _last(self, call: Callable[..., object], *words: str) -> None:
         try:
-            yield
+            call(*words)
         except (OSError, ValueError):
             # Let the file itself lead nowhere: what is still in the buffers fails no second time.
             with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:

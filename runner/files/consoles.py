@@ -7,10 +7,9 @@ import re
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from runner.files.records import STARTED
 
@@ -46,8 +45,7 @@ def in_use(console: Path) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """When a run has started, in seconds of the clock, and where: `GPU 0`."""
 
     time: float
@@ -57,12 +55,10 @@ class Start:
 def last_start(console: Path) -> Start | None:
     """Return the start of the last run in a console file, None if there is none."""
     found = None
-    with contextlib.suppress(OSError), console.open(encoding="utf-8", errors="replace") as file:
+    with contextlib.suppress(OSError, ValueError), console.open(errors="replace") as file:
         for line in file:
-            if line.startswith(STARTED):
-                found = _HEAD.match(line) or found
-    if found:
-        with contextlib.suppress(ValueError):
+            found = _HEAD.match(line) or found
+        if found:
             began = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").timestamp()
             return Start(began, (found[2] or "").strip())
     return None

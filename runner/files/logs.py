@@ -2,11 +2,11 @@
 
 import contextlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.files.records import END_OF_TEST, END_OF_TRAINING, RunResult, TaskResult
+from runner.files.records import END_OF_TRAINING, RunResult, TaskResult
 
 _ACCURACY = re.compile(r"(?:accuracy|overall_metric): (\d+(?:\.\d+)?)%")
 _TASK = re.compile(r"\* task: \d+ \((.*)\)\s+total: .*\s+metric: (\d+(?:\.\d+)?)%")
@@ -53,38 +53,33 @@ def read_ended_log(folder: Path) -> Log | None:
     return next((log for log in logs if log.accuracy is not None), logs[0] if logs else None)
 
 
-def older_result(folder: Path, *, kind: str) -> RunResult | None:
-    """Return what the newest log of an older run says, None if the run did not end: a `train` has
-    said that training is over, a `test` has begun to print its result."""
+def older_result(folder: Path) -> RunResult | None:
+    """Return what the newest log of an older run says, None if the run did not end."""
     logs = logs_of(folder)
-    ends = END_OF_TEST if kind == "test" else END_OF_TRAINING
-    log = read_log(logs[0], ends) if logs else None
-    if log is None or log.accuracy is None:
-        return None
-    return RunResult(log.accuracy, None, True, tuple(log.tasks))
+    log = read_log(logs[0]) if logs else Log(folder)
+    return None if log.accuracy is None else RunResult(log.accuracy, None, True, tuple(log.tasks))
 
 
-def read_log(path: Path, ends: Collection[str] = ()) -> Log:
+def read_log(path: Path) -> Log:
     """Read a log: an evaluation's, or a training's, of which only what stands behind the end of
-    training counts, and not the validation; with `ends` only what stands behind one of them."""
+    training counts, and not the validation."""
     log = Log(path)
     with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
-        _read(log, file, ends)
+        _read(log, file)
     return log
 
 
-def _read(log: Log, lines: Iterable[str], ends: Collection[str]) -> None:
-    training, ended, split = False, not ends, "test"
+def _read(log: Log, lines: Iterable[str]) -> None:
+    training, split = False, "test"
     for line in lines:
         text = line.strip()
-        ended = ended or text in ends
         if text in END_OF_TRAINING:
             log.trained, training = True, False
         elif _EPOCH.match(text):
             training = True
         elif found := _SPLIT.search(text):
             split = found[1]
-        elif training or not ended or split not in ("test", "final"):
+        elif training or split not in ("test", "final"):
             continue
         elif found := _ACCURACY.search(text):
             log.accuracy, log.tasks = float(found[1]), []

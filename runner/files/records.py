@@ -1,7 +1,7 @@
 """Read what a run left in its output folder."""
 
 import json
-import time
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +90,7 @@ def number(value: object) -> float | None:
     """Return a finite number from 0 on, None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if 0 <= found < float("inf") else None  # nor is NaN
+    return float(value) if 0 <= value <= sys.float_info.max else None  # nor is NaN
 
 
 def _tasks(value: object) -> tuple[TaskResult, ...] | None:
@@ -108,15 +104,6 @@ def _tasks(value: object) -> tuple[TaskResult, ...] | None:
         name, dataset = str(entry.get("name")), str(entry.get("dataset") or "")
         tasks.append(TaskResult(name, dataset, metric, str(entry.get("split_note") or "")))
     return tuple(tasks)
-
-
-def set_aside(folder: Path, *, logs: bool = True) -> None:
-    """Rename a result that no longer holds, so that nothing counts it and nothing is lost; `logs`:
-    those beside it as well."""
-    stamp = time.strftime("%Y-%m-%d-%H-%M-%S")
-    for path in [folder / "result.json", *(folder.glob("log.txt*") if logs else ())]:
-        if path.is_file():
-            path.rename(path.with_name(f"old-{path.name}-{stamp}"))
 
 
 def mistake_in(console: Path) -> tuple[str, ...]:

@@ -6,19 +6,24 @@ Whether a run is done is read from its files; retries and dependencies are decid
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from runner.files.records import read_result
 from runner.plan.jobs import Job
 
 USER_MISTAKE = 2  # exit code of train.py: another try would end the same way
-# Exit codes that no process has.
-STARTED_ELSEWHERE = -1000  # another process still holds the console file
-CANNOT_START = -1001
-DONE_ELSEWHERE = -1002
-OTHER_SETTINGS = -1003
-TIMED_OUT = -1004
-NOT_STARTED = -1005  # through no fault of its own: to be submitted again
+
+
+class Code(IntEnum):
+    """How a job ends, or is not to start, as exit codes that no process has."""
+
+    STARTED_ELSEWHERE = -1000  # another process still holds the console file
+    CANNOT_START = -1001
+    DONE_ELSEWHERE = -1002
+    OTHER_SETTINGS = -1003
+    TIMED_OUT = -1004
+    NOT_STARTED = -1005  # through no fault of its own: to be submitted again
 
 
 @dataclass(frozen=True)
@@ -61,4 +66,4 @@ def refusal(job: Job) -> int:
     result = read_result(job.folder)
     if result is None:
         return 0
-    return DONE_ELSEWHERE if result.key == job.key else OTHER_SETTINGS
+    return Code.DONE_ELSEWHERE if result.key == job.key else Code.OTHER_SETTINGS

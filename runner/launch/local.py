@@ -6,13 +6,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import BinaryIO
 
 from runner.errors import UserError
 from runner.files.consoles import heading, lock
 from runner.launch.gpus import Slot
-from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE, TIMED_OUT, Change, refusal
+from runner.launch.interface import Change, Code, refusal
 from runner.launch.processes import Isolated, Process
 from runner.plan.jobs import Job
 
@@ -27,34 +27,29 @@ class _Running:
     told_at: float = math.inf  # that its time is over
 
 
+@dataclass
 class LocalLauncher:
     """A pool of processes (see runner.launch.interface).
 
     Each job leads a process group of its own, which Ctrl-C in the terminal does not reach and which
     can be ended as a whole.
+
+    Attributes:
+        starter: makes the processes.
+        limit: seconds after which a job is ended.
+        grace: seconds between SIGTERM and SIGKILL.
     """
 
+    slots: Sequence[Slot]
+    starter: Isolated = field(default_factory=Isolated)
+    _: KW_ONLY
+    limit: float = math.inf
+    grace: float = 10.0
     leaves_running = False
 
-    def __init__(
-        self,
-        slots: Sequence[Slot],
-        starter: Isolated | None = None,
-        *,
-        limit: float = math.inf,
-        grace: float = 10.0,
-    ):
-        """
-        Args:
-            starter: makes the processes, by default isolated ones.
-            limit: seconds after which a job is ended.
-            grace: seconds between SIGTERM and SIGKILL.
-        """
-        self.width = len(slots)
-        self._starter = starter or Isolated()
-        self._free = list(slots)
-        self._limit = limit
-        self._grace = grace
+    def __post_init__(self) -> None:
+        self.width = len(self.slots)
+        self._free = list(self.slots)
         self._line: list[tuple[int, str, Job]] = []
         self._running: list[_Running] = []
 
@@ -78,32 +73,28 @@ class LocalLauncher:
 
     def cancel(self, hurry: Callable[[], bool]) -> None:
         self._line.clear()
+        deadline = time.monotonic() + self.grace
         try:
-            self._end(signal.SIGTERM, time.monotonic() + self._grace, hurry)
-            self._end(signal.SIGKILL)
+            self._end_all(signal.SIGTERM, lambda: hurry() or time.monotonic() > deadline)
+            self._end_all(signal.SIGKILL, lambda: False)
         finally:
-            self._starter.close()
+            self.starter.close()
 
-    def _end(
-        self,
-        number: signal.Signals,
-        deadline: float = math.inf,
-        hurry: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Send everything a signal and wait until it has ended, at most up to the deadline."""
+    def _end_all(self, number: signal.Signals, late: Callable[[], bool]) -> None:
+        """Send everything a signal and wait until it has ended, or it is too late for that."""
         for run in self._running:
             run.process.end(number)
-        while self._running and time.monotonic() < deadline and not hurry():
+        while self._running and not late():
             self._reap()
             time.sleep(0.02)
 
     def _end_overdue(self) -> None:
         now = time.monotonic()
         for run in self._running:
-            if now - run.since > self._limit and run.told_at == math.inf:
+            if now - run.since > self.limit and run.told_at == math.inf:
                 run.process.end(signal.SIGTERM)
                 run.told_at = now
-            elif now - run.told_at > self._grace:
+            elif now - run.told_at > self.grace:
                 run.process.end(signal.SIGKILL)
 
     def _start(self, job: Job) -> int:
@@ -115,18 +106,18 @@ class LocalLauncher:
         console = job.console.open("ab")
         # The lock belongs to the open file, which the job inherits as its output: it holds until
         # the last process of the run has ended, even if this runner is killed.
-        refused = refusal(job) if lock(console) else STARTED_ELSEWHERE
+        refused = refusal(job) if lock(console) else Code.STARTED_ELSEWHERE
         if refused:
             console.close()
             return refused
         console.write(heading(job.argv, slot.name))
         console.flush()
         try:
-            process = self._starter.start(job.argv, slot.environment, console)
+            process = self.starter.start(job.argv, slot.environment, console)
         except OSError as error:
             console.write(f"{error}\n".encode())
             console.close()
-            return CANNOT_START
+            return Code.CANNOT_START
         self._free.remove(slot)
         self._running.append(_Running(job, process, slot, console, time.monotonic()))
         return 0
@@ -136,7 +127,7 @@ class LocalLauncher:
         self._running = [run for run in self._running if run not in ended]
         changes = []
         for run in ended:
-            code = run.process.exit_code if run.told_at == math.inf else TIMED_OUT
+            code = run.process.exit_code if run.told_at == math.inf else Code.TIMED_OUT
             changes.append(Change(run.job, True, code))
             run.console.close()
             self._free.append(run.slot)

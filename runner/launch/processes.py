@@ -26,12 +26,43 @@ class Process:
     def end(self, number: signal.Signals) -> None:
         """Send a signal to it and all that it has started; what is still to start never will."""
         if self.pid is not None:
-            signal_group(self.pid, number)
+            # It may have gone.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+
+class Spawned(Process):
+    """A program as the leader of a session: Ctrl-C in the terminal reaches the runner alone."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        output: BinaryIO | int,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.popen = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+        self.pid = self.popen.pid
+
+    def ended(self) -> bool:
+        self.exit_code = self.popen.poll()
+        if self.exit_code is None:
+            return False
+        # End what the leader has left behind: data loader workers hold memory of the GPU.
+        self.end(signal.SIGKILL)
+        return True
 
 
 class Isolated:
-    """Each command a new process, in a session of its own: Ctrl-C in the terminal reaches the
-    runner alone."""
+    """Each command a new process."""
 
     def start(
         self, argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO
@@ -45,45 +76,7 @@ class Isolated:
         Raises:
             OSError: the program cannot be started.
         """
-        return _Spawned(spawn(argv, environment, output))
+        return Spawned(argv, environment, output)
 
     def close(self) -> None:
         """Give back what was taken; everything has ended."""
-
-
-def spawn(
-    argv: Sequence[str],
-    environment: Mapping[str, str],
-    output: BinaryIO | int,
-    pass_fds: Sequence[int] = (),
-) -> "subprocess.Popen[bytes]":
-    """Start a program as the leader of a session."""
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
-
-
-class _Spawned(Process):
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
-        self.pid = process.pid
-
-    def ended(self) -> bool:
-        if self._process.poll() is None:
-            return False
-        # End what the leader has left behind: data loader workers hold memory of the GPU.
-        signal_group(self._process.pid, signal.SIGKILL)
-        self.exit_code = self._process.returncode
-        return True
-
-
-def signal_group(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process and all that it has started; it may have gone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)

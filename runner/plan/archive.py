@@ -5,14 +5,11 @@ on all classes of ImageNet) and `<dataset>/<K>shot/seed<N>` (few-shot), each wit
 that train.py loads, such as `VLPromptLearner/model.pth.tar-20`.
 """
 
-import hashlib
 from pathlib import Path
 
 from runner.errors import UserError
-from runner.files.writing import shown
 from runner.plan.modes import Mode
 
-_END = 2**20
 _LAYOUT = {  # by the mode whose settings hold
     "b2n": "{dataset}/base/seed{seed}",
     "xd": "{dataset}/seed{seed}",
@@ -42,29 +39,8 @@ def open_archive(path: str, mode: Mode) -> Path:
 
 
 def checkpoint_id(folder: Path) -> str:
-    """Return what tells the checkpoint files below the folder of a seed from others: a digest over
-    their names, sizes and ends (a zip file's end holds a checksum of every entry); nothing if there
-    is no file.
-
-    Raises:
-        UserError: a file cannot be read.
-    """
-    digest = hashlib.sha256()
+    """Return what tells the checkpoint files below the folder of a seed from others: their names,
+    sizes and times, which unpacking keeps; nothing if there is no file."""
     files = sorted(path for path in folder.glob("*/model*.pth.tar*") if path.is_file())
-    for path in files:
-        digest.update(f"{path.relative_to(folder)}\n".encode())
-        digest.update(_ends(path))
-    return digest.hexdigest() if files else ""
-
-
-def _ends(path: Path) -> bytes:
-    size = path.stat().st_size
-    digest = hashlib.sha256(f"{size}\n".encode())
-    try:
-        with path.open("rb") as file:
-            digest.update(file.read(_END))
-            file.seek(max(0, size - _END))
-            digest.update(file.read(_END))
-    except OSError as error:
-        raise UserError(f"cannot read {shown(path)}: {error.strerror}") from error
-    return digest.digest()
+    facts = [(str(file.relative_to(folder)), file.stat()) for file in files]
+    return ", ".join(f"{name} {stat.st_size} {int(stat.st_mtime)}" for name, stat in facts)

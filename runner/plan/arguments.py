@@ -4,7 +4,6 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -37,40 +36,12 @@ examples:
 """
 ALL = "all"  # --cfg all: every experiment that does not keep out of it
 WITH_DOTS = ("--cache", "--data", "--weights", "--slurm-args")  # flags whose value may have one
+TAKEN = {  # options of sbatch that the runner gives itself
+    *("--array", "-a", "--chdir", "-D", "--clusters", "-M", "--parsable", "--test-only"),
+    *("--wait", "-W", "--wrap"),
+}
 GRID = re.compile(r"[A-Za-z_][\w.]*=")
 MANY: dict[str, Any] = {"nargs": "+", "default": []}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """The command line, checked. What is empty is as the entry, else the mode says."""
-
-    cfg: tuple[str, ...] = ()
-    mode: tuple[str, ...] = ()
-    grid: tuple[Axis, ...] = ()
-    rank_by: str = VALIDATION
-    datasets: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
-    shots: tuple[int, ...] = ()
-    weights: str = ""
-    data: str = ""
-    cache: str = ""
-    no_cache: bool = False
-    demo: bool = False
-    fresh: bool = False
-    save_predictions: bool = False
-    launcher: str = "local"
-    slurm_args: tuple[str, ...] = ()
-    max_jobs: int | None = None
-    gpus: tuple[int, ...] = ()
-    jobs_per_gpu: int | None = None
-    job_timeout: int | None = None  # minutes
-    isolated: bool = False
-    retries: int = 0
-    list_names: bool = False
-    dry_run: bool = False
-    debug: bool = False
-    options: tuple[str, ...] = ()  # KEY VALUE words
 
 
 class _Parser(argparse.ArgumentParser):
@@ -125,8 +96,8 @@ def _add_where_to_run(add: Callable[..., Any]) -> None:
     who = "this machine (default), or arrays in the queue of SLURM (docs/clusters.md)"
     add("--launcher", choices=["local", "slurm"], default="local", help=who)
     words = 'for sbatch, as "--partition=gpu --time=60"'
-    add("--slurm-args", default=(), metavar="WORDS", type=shlex.split, help=words)
-    most = "elements that SLURM may run at once"
+    add("--slurm-args", default=(), metavar="WORDS", type=_sbatch_words, help=words)
+    most = "elements of an array that SLURM may run at once"
     add("--max-jobs", metavar="N", type=_number(1), help=most)
     add("--gpus", **MANY, metavar="I", type=_numbers(0), help="default: all visible")
     share = "default: 1; without a GPU: number of CPU workers, default the cores"
@@ -142,8 +113,9 @@ def _add_where_to_run(add: Callable[..., Any]) -> None:
     add("--retries", default=0, metavar="N", type=_number(0), help=again)
 
 
-def parse(argv: Sequence[str]) -> Arguments:
-    """Return the checked command line.
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the checked command line, its KEY VALUE words as `options`. What is empty is as the
+    entry, else the mode says.
 
     Raises:
         UserError: a line for the first mistake that makes the rest meaningless, else one per
@@ -167,13 +139,11 @@ def parse(argv: Sequence[str]) -> Arguments:
         raise UserError(f"{word}: stands alone; options are KEY VALUE, keys have a dot")
     for name in ("cfg", "mode", "datasets", "seeds", "shots"):
         setattr(known, name, tuple(dict.fromkeys(chain(*getattr(known, name)))))
-    known.gpus = tuple(chain(*known.gpus))
-    known.grid, known.slurm_args = tuple(known.grid), tuple(known.slurm_args)
-    arguments = Arguments(**vars(known), options=options)
-    problems = option_problems(options) or _grid_problems(arguments.grid) or _clashes(arguments)
+    known.gpus, known.options = tuple(chain(*known.gpus)), options
+    problems = option_problems(options) or _grid_problems(known.grid) or _clashes(known)
     if problems:
         raise UserError(problems)
-    return arguments
+    return known
 
 
 def _split(argv: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -221,6 +191,22 @@ def _numbers(least: int) -> Callable[[str], list[int]]:
     return lambda text: [read(word) for word in _words(text)]
 
 
+def _sbatch_words(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+    if taken := ", ".join(sorted(option_names(words) & TAKEN)):
+        why = "cannot be given: what it says is the runner's to say"
+        raise argparse.ArgumentTypeError(f"{taken} {why}")
+    return words
+
+
+def option_names(words: Sequence[str]) -> set[str]:
+    """Return the options among words: `--time` of `--time=5` and `--time 5`, `-t` of `-t5`."""
+    return {word.partition("=")[0] if word.startswith("--") else word[:2] for word in words}
+
+
 def _grid_problems(axes: Sequence[Axis]) -> list[str]:
     keys = [axis.key for axis in axes]
     problems = [f"--grid {line}" for key in keys if (line := key_problem(key, swept=True))]
@@ -228,26 +214,23 @@ def _grid_problems(axes: Sequence[Axis]) -> list[str]:
     return [*problems, *(f"--grid {key}: given twice" for key in repeated)]
 
 
-def _clashes(given: Arguments) -> list[str]:
+def _clashes(given: argparse.Namespace) -> list[str]:
     """Return what is wrong with flags that do not go together."""
-    problems = []
-    if not (given.cfg or given.list_names):
-        problems.append("--cfg is missing: name an experiment; --list shows them")
-    if given.demo and given.data:
-        problems.append(
-            "--data has no effect with --demo, whose datasets have a place of their own"
-        )
-    if given.cache and given.no_cache:
-        problems.append(f"--cache {given.cache} and --no-cache: one or the other")
-    if given.launcher == "slurm":
-        if given.gpus:
-            problems.append("--gpus: SLURM gives the GPUs out; say what you need in --slurm-args")
-        if given.jobs_per_gpu:
-            problems.append("--jobs-per-gpu: SLURM gives every element a GPU of its own")
-        if given.job_timeout:
-            problems.append("--job-timeout: SLURM keeps the time; give --time in --slurm-args")
-    else:
-        alone = {"--slurm-args": given.slurm_args, "--max-jobs": given.max_jobs}
-        for flag in (flag for flag, value in alone.items() if value):
-            problems.append(f"{flag} has no effect without --launcher slurm")
-    return problems
+    slurm = given.launcher == "slurm"
+    wrong = {
+        "--cfg is missing: name an experiment; --list shows them": not (
+            given.cfg or given.list_names
+        ),
+        "--data has no effect with --demo, whose datasets have a place of their own": (
+            given.demo and given.data
+        ),
+        f"--cache {given.cache} and --no-cache: one or the other": given.cache and given.no_cache,
+        "--gpus: SLURM gives the GPUs out; say what you need in --slurm-args": slurm and given.gpus,
+        "--jobs-per-gpu: SLURM gives every element a GPU of its own": slurm and given.jobs_per_gpu,
+        "--job-timeout: SLURM keeps the time; give --time in --slurm-args": (
+            slurm and given.job_timeout
+        ),
+        "--slurm-args has no effect without --launcher slurm": given.slurm_args and not slurm,
+        "--max-jobs has no effect without --launcher slurm": given.max_jobs and not slurm,
+    }
+    return [line for line, holds in wrong.items() if holds]

@@ -1,27 +1,29 @@
 """From one experiment in one mode to its calls of train.py, and the tables that they fill."""
 
 import re
+from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
+from runner.errors import UserError, did_you_mean
 from runner.files.consoles import console_file
 from runner.files.writing import shown
 from runner.plan import demo
-from runner.plan.archive import checkpoint_id, seed_folder
-from runner.plan.arguments import Arguments
+from runner.plan.archive import checkpoint_id, open_archive, seed_folder
 from runner.plan.experiment import Experiment, trainer_yaml
 from runner.plan.grid import Point
-from runner.plan.jobkey import Identity, weights_id
+from runner.plan.jobkey import job_key, weights_id
 from runner.plan.jobs import ANY, BOTH, Job, Study
 from runner.plan.modes import Mode
 
 ACCURACY = "accuracy"
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(NamedTuple):
     """Where things lie.
 
     Attributes:
@@ -38,17 +40,14 @@ class Workspace:
     train_command: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run's data: the dataset and classes tested, and `trained_on`, the dataset whose settings
-    hold."""
+class Run(NamedTuple):
+    """What one run trains or tests on."""
 
     kind: str
     subset: str
     dataset: str
-    seed: int
     shots: int
-    trained_on: str
+    seed: int
 
 
 @lru_cache(maxsize=1024)
@@ -64,46 +63,88 @@ def shots_column(shots: int) -> str:
 
 @dataclass(frozen=True)
 class Builder:
-    """Makes the studies of one experiment in one mode.
-
-    Attributes:
-        point: of a grid, whose options win over the command line's, and those over the entry's.
-        archive: folder of checkpoints to evaluate in place of training.
-        source: the dataset that xd and dg train on.
-        datasets: those that are tested, beside the source.
-        absent: takes the names of runs whose checkpoint is not in the archive.
-    """
+    """Makes the studies of one experiment in one mode, at one point of a grid, whose options win
+    over the command line's, and those over the entry's."""
 
     experiment: Experiment
     mode: Mode
     place: Workspace
-    chosen: Arguments
+    chosen: Namespace
     point: Point
-    archive: Path | None
-    source: str
-    datasets: tuple[str, ...]
-    seeds: tuple[int, ...]
-    absent: list[str] = field(default_factory=list)
 
-    def study(self, *shots: int) -> Study:
+    @cached_property
+    def archive(self) -> Path | None:
+        """Folder of checkpoints to evaluate in place of training."""
+        if not self.chosen.weights:
+            return None
+        folder = open_archive(self.chosen.weights, self.mode)
+        if self.experiment.zero_shot:
+            name = self.experiment.name
+            raise UserError(f"--weights has no effect with {name}, which trains nothing")
+        return folder
+
+    @cached_property
+    def source(self) -> str:
+        """The dataset that xd and dg train on."""
+        if not self.mode.transfer:
+            return ""
+        return demo.DATASETS[0] if self.chosen.demo else self.experiment.source
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        """Those that are tested, beside the source."""
+        names = self.chosen.datasets or self.experiment.datasets[self.mode.datasets]
+        if self.chosen.demo and not self.chosen.datasets:
+            names = demo.datasets(self.mode, multi_task=self.experiment.multi_task)
+        return tuple(name for name in names if name != self.source)
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """Zero-shot sees no training image: one seed says it all."""
+        seeds = self.chosen.seeds or self.experiment.seeds
+        return seeds[:1] if self.experiment.zero_shot else seeds
+
+    def studies(self) -> list[Study]:
+        """Return a study for each number of shots; in mode fs one, whose table has a column for
+        each.
+
+        Raises:
+            UserError: a dataset or method without a YAML, an archive that cannot be used.
+        """
+        entry, by_shots = self.experiment, self.mode.table == "shots"
+        self._require_datasets()
+        shots = self.chosen.shots or self.mode.shots or (entry.shots,)
+        if entry.zero_shot and not by_shots:
+            shots = (entry.shots,)
+        return [self._study(each) for each in ([shots] if by_shots else zip(shots))]
+
+    def _require_datasets(self) -> None:
+        repo, owner = self.place.repo, self.experiment.name
+        names = [self.source, *self.datasets] if self.source else self.datasets
+        missing = [name for name in names if not dataset_yaml(repo, name).is_file()]
+        if missing:
+            known = [path.stem for path in dataset_yaml(repo, "").parent.glob("*.yaml")]
+            near = {f"{name}.yaml": did_you_mean(name, known) for name in missing}
+            raise UserError([f"{owner}: no file configs/datasets/{n}{near[n]}" for n in near])
+
+    def _study(self, shots: Sequence[int]) -> Study:
         """Return the study at one number of shots, or with a column for each of several."""
         entry, mode = self.experiment, self.mode
         # Zero-shot is one run per dataset, whose accuracy stands in every column.
-        jobs = self._jobs((entry.shots,) if entry.zero_shot else shots)
-        label, plain = self._owner, entry.zero_shot or self._plain(shots[0])
+        made = self._jobs((entry.shots,) if entry.zero_shot else shots)
+        label, tables = self._owner, {}
         columns: tuple[str, ...] = (ACCURACY,)
-        tables: dict[str, Path] = {}
         if mode.table == "shots":
-            columns = tuple(map(shots_column, shots))
-            stem = f"fs-{entry.trainer}"
-            if not entry.zero_shot:
-                tables = {
-                    shots_column(each): self._csv(self._stem(each, f"-shots{each}"))
-                    for each in shots
-                }
+            columns, stem = tuple(map(shots_column, shots)), f"fs-{entry.trainer}"
+            for each in () if entry.zero_shot else shots:
+                tables[shots_column(each)] = self._csv(
+                    f"{self._stem(each)}-shots{each}", self.point.folder
+                )
+        elif entry.zero_shot or self._plain(shots[0]):
+            stem = self._stem(shots[0])
         else:
-            stem = self._stem(shots[0], "" if plain else f"-shots{shots[0]}")
-            label = label if plain else f"{label}, {shots_column(shots[0])}"
+            stem = f"{self._stem(shots[0])}-shots{shots[0]}"
+            label = f"{label}, {shots_column(shots[0])}"
         if mode.base_to_new:
             columns = ("base",) if entry.base_only else ("base", "new")
         return Study(
@@ -114,13 +155,13 @@ class Builder:
             columns=columns,
             datasets=self.datasets,
             seeds=self.seeds,
-            jobs=tuple(jobs),
-            csv=self._csv(stem),
+            jobs=tuple(each for each in made if isinstance(each, Job)),
+            csv=self._csv(stem, self.point.folder),
             source=self.source,
             csv_by_column=tables,
-            absent=tuple(self.absent),
+            absent=tuple(each for each in made if isinstance(each, str)),
             point=self.point,
-            ranking=self._csv(f"grid-{stem}", "") if self.point.folder else None,
+            ranking=self._csv(f"grid-{stem}") if self.point.folder else None,
         )
 
     @property
@@ -128,7 +169,7 @@ class Builder:
         """The experiment's name, and the folder of the grid's point."""
         return "/".join(filter(None, [self.experiment.name, self.point.folder]))
 
-    @property
+    @cached_property
     def _archive_name(self) -> str:
         """`weights-` and the archive's folder, fit for a file name; nothing without."""
         if not self.archive:
@@ -140,67 +181,64 @@ class Builder:
         """Shots are named where they are not the entry's, or part of what is compared."""
         return shots == self.experiment.shots and not self.mode.shots
 
-    def _stem(self, shots: int, suffix: str) -> str:
+    def _stem(self, shots: int) -> str:
         """`<mode>-<trainer>-<yaml>`, the published name of a table without its ending."""
         cfg, _ = self._settings(shots, self.source)
-        return f"{self.mode.name}-{self.experiment.trainer}-{cfg}{suffix}"
+        return f"{self.mode.name}-{self.experiment.trainer}-{cfg}"
 
-    def _csv(self, stem: str, point: str | None = None) -> Path:
+    def _csv(self, stem: str, point: str = "") -> Path:
         """Return the place of a table, named with what else tells it from others."""
-        parts = (stem, self._archive_name, self.point.folder if point is None else point)
-        name = "-".join(filter(None, parts))
+        name = "-".join(filter(None, (stem, self._archive_name, point)))
         return self.place.results / self.experiment.name / f"{name}.csv"
 
-    def _jobs(self, all_shots: Sequence[int]) -> list[Job]:
+    def _jobs(self, all_shots: Sequence[int]) -> list[Job | str]:
         """Return the trainings, in b2n each with its test on new classes, in gb2n on all, and in xd
         and dg with tests on every other dataset behind; where nothing is trained, tests alone."""
-        kind = "test" if self.experiment.zero_shot or self.archive else "train"
+        kind = "test" if self.archive or self.experiment.zero_shot else "train"
         subset = "base" if self.mode.base_to_new else "all"
-        made: list[Job | None] = []
+        made: list[Job | str] = []
         trained: dict[int, Job | None] = {}
-        for dataset in [self.source] if self.mode.transfer else self.datasets:
-            for shots in all_shots:
-                for seed in self.seeds:
-                    run = Run(kind, subset, dataset, seed, shots, dataset)
-                    job = self._job(run) if kind == "train" or not self.mode.together else None
-                    trained[seed] = job if kind == "train" else None
-                    made.append(job)
-                    if self.mode.base_to_new and not self.experiment.base_only:
-                        other = BOTH if self.mode.together else "new"
-                        other_test = replace(run, kind="test", subset=other)
-                        made.append(self._job(other_test, trained[seed]))
-        for dataset in self.datasets if self.mode.transfer else ():
-            for seed in self.seeds:
-                run = Run("test", "all", dataset, seed, all_shots[0], self.source)
-                made.append(self._job(run, trained[seed]))
-        return [job for job in made if job]
+        first = [self.source] if self.mode.transfer else self.datasets
+        for dataset, shots, seed in product(first, all_shots, self.seeds):
+            run, trained[seed] = Run(kind, subset, dataset, shots, seed), None
+            if kind == "train" or not self.mode.together:
+                made.append(job := self._job(run))
+                trained[seed] = job if isinstance(job, Job) and kind == "train" else None
+            if self.mode.base_to_new and not self.experiment.base_only:
+                other = BOTH if self.mode.together else "new"
+                made.append(self._job(run._replace(kind="test", subset=other), trained[seed]))
+        for dataset, seed in product(self.datasets if self.mode.transfer else (), self.seeds):
+            run = Run("test", "all", dataset, all_shots[0], seed)
+            made.append(self._job(run, trained[seed]))
+        return made
 
-    def _job(self, run: Run, needs: Job | None = None) -> Job | None:
-        """Return the job, or none if its checkpoint is not in the archive."""
+    def _job(self, run: Run, needs: Job | None = None) -> Job | str:
+        """Return the job, or what is said of one whose checkpoint is not in the archive."""
         entry, place = self.experiment, self.place
-        cfg, opts = self._settings(run.shots, run.trained_on)
+        trained_on = self.source or run.dataset
+        cfg, opts = self._settings(run.shots, trained_on)
         yamls = (dataset_yaml(place.repo, run.dataset), trainer_yaml(place.repo, entry, cfg))
         shots = "" if self._plain(run.shots) or entry.zero_shot else f" shots{run.shots}"
         name = f"{self._owner} {run.dataset}{shots} seed{run.seed} {run.kind} {run.subset}"
         model, training = (needs.folder, needs.key) if needs else (None, "")
         if self.archive:
-            model, training = self._checkpoint(self.archive, run)
+            model = self.archive / seed_folder(self.mode, trained_on, run.shots, run.seed)
+            training = checkpoint_id(model)
             if not training:
-                self.absent.append(f"{name} (no checkpoint in {shown(model)})")
-                return None
+                return f"{name} (no checkpoint in {shown(model)})"
         classes = "all" if run.subset == BOTH else run.subset
         options = ["DATASET.NUM_SHOTS", str(run.shots), "DATASET.SUBSAMPLE_CLASSES", classes]
         options += [*opts, *self.chosen.options, *self.point.options]  # the last of a key holds
-        key = Identity(
+        key = job_key(
+            yamls,
+            options,
             trainer=entry.trainer,
             dataset=run.dataset,
             seed=run.seed,
-            yamls=yamls,
-            options=options,
             weights=weights_id(yamls, options, (Path.cwd(), place.repo)),
             evaluates="" if run.kind == "train" else "model" if model else "zero-shot",
             training=training,
-        ).key
+        )
         root = place.outputs / self._owner / self._archive_name
         step = "" if self.mode.transfer else f"{run.kind}_{run.subset}"
         path = Path(step, entry.trainer, run.dataset, f"shots{run.shots}", cfg, f"seed{run.seed}")
@@ -247,9 +285,3 @@ class Builder:
             words += ["--cache", shown(Path(self.chosen.cache).expanduser())]
         words += ["--no-cache"] if self.chosen.no_cache else []
         return [*words, "--eval-only"] if run.kind == "test" else words
-
-    def _checkpoint(self, archive: Path, run: Run) -> tuple[Path, str]:
-        """Return the folder that holds the model's, and what identifies the checkpoint: nothing if
-        there is none."""
-        folder = archive / seed_folder(self.mode, run.trained_on, run.shots, run.seed)
-        return folder, checkpoint_id(folder)

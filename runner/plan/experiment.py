@@ -22,7 +22,7 @@ CASE_KEYS = {"when", "cfg", "opts"}
 WHEN_KEYS = {"mode", "shots", "dataset"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Experiment:
     """One entry of configs.py; the meaning of the fields stands in its docstring."""
 
@@ -35,17 +35,17 @@ class Experiment:
     loadep: int
     opts: tuple[str, ...]
     demo_opts: tuple[str, ...]
-    zero_shot: bool
-    base_only: bool
-    multi_task: bool
+    cases: Sequence[Mapping[str, Any]] = ()
+    zero_shot: bool = False
+    base_only: bool = False
+    multi_task: bool = False
     mode: str
     modes: tuple[str, ...]
     in_all: bool
     root: str
     source: str
     datasets: Mapping[str, tuple[str, ...]]
-    cases: tuple[Mapping[str, Any], ...] = ()
-    grid: tuple[Axis, ...] = ()
+    grid: tuple[Axis, ...]
 
     def settings(self, mode: str, shots: int, dataset: str) -> tuple[str, tuple[str, ...]]:
         """Return YAML name and options of one run: of the entry, then of the cases that hold."""
@@ -68,33 +68,24 @@ def read_experiment(name: str, config: Mapping[str, Any]) -> Experiment:
     problems = _problems(config)
     if problems:
         raise UserError([f"configs.py, {name}: {line}" for line in problems])
-    data, train = config.get("data", {}), config["train"]
-    flags = {key: bool(train.get(key)) for key in ("zero_shot", "base_only", "multi_task")}
+    data, train = config.get("data", {}), {"demo_opts": (), **config["train"]}
     # What several tasks or a head of the trained classes have learned says nothing of other data.
-    alone = flags["base_only"] or flags["multi_task"]
-    modes = tuple(
+    alone = train.get("base_only") or train.get("multi_task")
+    modes = tuple(config.get("modes") or ()) or tuple(
         name for name, mode in MODES.items() if not (alone and (mode.transfer or mode.together))
     )
-    modes = tuple(config.get("modes") or modes)
+    train |= {key: tuple(map(str, train[key])) for key in ("opts", "demo_opts")}
+    train |= {"seeds": tuple(train["seeds"])}
     return Experiment(
         name=name,
-        trainer=train["trainer"],
-        cfg=train["cfg"],
-        cfg_trainer=train.get("cfg_trainer", train["trainer"]),
-        shots=train["shots"],
-        seeds=tuple(train["seeds"]),
-        loadep=train["loadep"],
-        opts=tuple(map(str, train["opts"])),
-        demo_opts=tuple(map(str, train.get("demo_opts", ()))),
         mode=config.get("mode", DEFAULT_MODE if DEFAULT_MODE in modes else modes[0]),
         modes=modes,
         in_all=bool(config.get("in_all", True)),
         root=str(data.get("root", "")),
         source=data.get("source_dataset", ""),
         datasets={key: tuple(data.get(key, ())) for key in DATASET_LISTS},
-        cases=tuple(train.get("cases", ())),
         grid=tuple(read_axes(config.get("grid", {}))[0]),
-        **flags,
+        **{"cfg_trainer": train["trainer"], **train},
     )
 
 

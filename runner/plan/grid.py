@@ -2,10 +2,9 @@
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.errors import UserError
 from runner.plan.option_keys import VALIDATE
@@ -14,13 +13,11 @@ VALIDATION, TEST = "val", "test"  # images that may rank the points
 _UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A key and the words that it takes in turn; `alias` stands for it in the names of folders."""
+class Axis(NamedTuple):
+    """A key and the words that it takes in turn."""
 
     key: str
     values: tuple[str, ...]
-    alias: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,6 @@ NO_POINT = Point()
 
 def points(axes: Sequence[Axis]) -> list[Point]:
     """Return all combinations, the last axis fastest; without axes the one point that is none."""
-    if not axes:
-        return [NO_POINT]
     names, keys = _short_names(axes), [axis.key for axis in axes]
     found = []
     for words in itertools.product(*(axis.values for axis in axes)):
@@ -77,22 +72,16 @@ def parse_axis(word: str) -> Axis:
 
 
 def read_axes(entry: Any) -> tuple[list[Axis], list[str]]:
-    """Return the axes of section `grid` of an entry in configs.py, and what is wrong with it: a
-    list of values by key, or {"alias": ..., "values": [...]}."""
+    """Return the axes of section `grid` of an entry in configs.py, a list of values by key, and
+    what is wrong with it."""
     if not isinstance(entry, Mapping):
         return [], ['grid: must be {"KEY": [values], ...}']
     axes, problems = [], []
-    for key, given in entry.items():
-        alias, values = "", given
-        if isinstance(given, Mapping) and given.keys() <= {"alias", "values"}:
-            alias, values = str(given.get("alias", "")), given.get("values")
-        if not isinstance(values, list | tuple) or not values:
-            problems.append(f'grid.{key}: must be a list, or {{"alias": name, "values": list}}')
-            continue
-        if alias and not alias.isidentifier():
-            problems.append(f"grid.{key}.alias {alias}: letters and digits, a letter first")
-        words = tuple(dict.fromkeys(map(str, values)))
-        axes.append(Axis(str(key), words, alias))
+    for key, values in entry.items():
+        if isinstance(values, list | tuple) and values:
+            axes.append(Axis(str(key), tuple(dict.fromkeys(map(str, values)))))
+        else:
+            problems.append(f"grid.{key}: must be a list of values")
     return axes, problems
 
 
@@ -103,12 +92,10 @@ def _closed(text: str) -> bool:
 
 
 def _short_names(axes: Sequence[Axis]) -> list[str]:
-    """Return the alias or the last part of each key, more parts where those are the same."""
-    names = [axis.alias or axis.key.rpartition(".")[2] for axis in axes]
-    count = Counter(names)
+    """Return the last part of each key, the whole key where those are the same."""
+    last = [axis.key.rpartition(".")[2] for axis in axes]
     return [
-        axis.key if count[name] > 1 and not axis.alias else name
-        for axis, name in zip(axes, names, strict=True)
+        axis.key if last.count(name) > 1 else name for axis, name in zip(axes, last, strict=True)
     ]
 
 

@@ -38,11 +38,11 @@ def survey(jobs: Sequence[Job]) -> tuple[dict[str, RunResult], list[Job]]:
 
 def _look(job: Job) -> RunResult | None:
     result = read_result(job.folder)
-    if result is None and not (job.folder / "result.json").exists() and not job.console.exists():
-        # Only a run that this runner never started may count by its log alone: ours leave
-        # result.json, and without it they did not end.
-        result = older_result(job.folder, kind=job.kind)
-    return result
+    if result or (job.folder / "result.json").exists() or job.console.exists():
+        return result
+    # Only a run that this runner never started may count by its log alone: ours leave result.json,
+    # and without it they did not end.
+    return older_result(job.folder)
 
 
 def note_plan(jobs: Iterable[Job]) -> None:

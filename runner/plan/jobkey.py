@@ -8,24 +8,21 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-IGNORED = frozenset(
-    {
-        "DATALOADER.NEW_DATA_PATH",
-        "DATALOADER.NUM_WORKERS",
-        "DATALOADER.OLD_DATA_PATH",
-        "DATASET.ROOT",
-        "OUTPUT_DIR",
-        "RESUME",
-        "TRAIN.CHECKPOINT_FREQ",
-        "TRAIN.PRINT_FREQ",
-        "VERBOSE",
-    }
-)
+IGNORED = {
+    "DATALOADER.NEW_DATA_PATH",
+    "DATALOADER.NUM_WORKERS",
+    "DATALOADER.OLD_DATA_PATH",
+    "DATASET.ROOT",
+    "OUTPUT_DIR",
+    "RESUME",
+    "TRAIN.CHECKPOINT_FREQ",
+    "TRAIN.PRINT_FREQ",
+    "VERBOSE",
+}
 
 
 def normalise(options: Sequence[str]) -> dict[str, str]:
@@ -40,42 +37,25 @@ def _value(word: str) -> str:
         value = ast.literal_eval(word)
     except (ValueError, SyntaxError):
         value = word
-    if isinstance(value, list | tuple):
-        value = list(value)
-    return repr(value)
+    return repr(list(value) if isinstance(value, tuple) else value)
 
 
-@dataclass(frozen=True)
-class Identity:
-    """What decides which run a run is.
+def job_key(yamls: Sequence[Path], options: Sequence[str], **others: str | int) -> str:
+    """Return the job key.
 
-    Attributes:
+    Args:
         yamls: dataset file, then trainer file.
         options: KEY VALUE words of the command line, shots and class subset included.
-        weights: what `weights_id` returned.
-        evaluates: `zero-shot` or `model` for a run that does not train.
-        training: key of the training whose model is tested.
+        others: `trainer`, `dataset`, `seed`; `weights` as of `weights_id`; `evaluates`: `zero-shot`
+            or `model`, empty for a run that trains; `training`: the key of what made its model.
     """
-
-    trainer: str
-    dataset: str
-    seed: int
-    yamls: Sequence[Path]
-    options: Sequence[str]
-    weights: str
-    evaluates: str = ""
-    training: str = ""
-
-    @property
-    def key(self) -> str:
-        """The job key."""
-        content: dict[str, Any] = {
-            **vars(self),
-            "format": 1,
-            "yamls": [_file_sha256(path) for path in self.yamls],
-            "options": normalise(self.options),
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    content: dict[str, Any] = {
+        **others,
+        "format": 1,
+        "yamls": [_file_sha256(path) for path in yamls],
+        "options": normalise(options),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def weights_id(yamls: Sequence[Path], options: Sequence[str], roots: Iterable[Path]) -> str:

@@ -1,23 +1,22 @@
 """Turn experiments into studies: which datasets, seeds and shots, and which tables."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from runner.errors import UserError, did_you_mean
+from runner.errors import UserError
 from runner.files.writing import shown
-from runner.plan import demo
-from runner.plan.archive import open_archive, seed_folder
-from runner.plan.arguments import Arguments
-from runner.plan.build import Builder, Workspace, dataset_yaml
+from runner.plan.archive import seed_folder
+from runner.plan.build import Builder, Workspace
 from runner.plan.experiment import Experiment
-from runner.plan.grid import Point, points
+from runner.plan.grid import points
 from runner.plan.jobs import Job, Study
 from runner.plan.modes import DEFAULT_MODE, MODES, Mode
 from runner.plan.option_keys import VALIDATE
 
 
-def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments) -> list[Study]:
+def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Namespace) -> list[Study]:
     """Return a study per experiment and number of shots (per experiment in mode fs, whose table has
     a column for each), jobs in the order of running.
 
@@ -34,7 +33,7 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments)
             for experiment in experiments
             if mode.name in experiment.modes
             for point in points(chosen.grid or experiment.grid)
-            for study in _plan_experiment(experiment, mode, place, chosen, point)
+            for study in Builder(experiment, mode, place, chosen, point).studies()
         ]
         absent = sum(len(study.absent) for study in made)
         if absent and not any(study.jobs for study in made):
@@ -45,15 +44,20 @@ def plan(experiments: Sequence[Experiment], place: Workspace, chosen: Arguments)
                 f"{mode.name} looks for {looks}/<model>/model.pth.tar-<epoch>"
             )
         studies += made
-    return _share_jobs(studies)
+    by_folder: dict[Path, Job] = {}
+    names: set[str] = set()
+    return [
+        replace(study, jobs=tuple(_shared(job, study, by_folder, names) for job in study.jobs))
+        for study in studies
+    ]
 
 
-def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[Mode]:
+def _choose_modes(experiments: Sequence[Experiment], chosen: Namespace) -> list[Mode]:
     """Return the modes of a call: the named ones, else that of the entries, base-to-new where
     theirs differ.
 
     Raises:
-        UserError: an entry that is named does not run in such a mode, or none of `all` does.
+        UserError: an entry that is named does not run in such a mode.
     """
     own = {experiment.mode for experiment in experiments}
     modes = chosen.mode or (own.pop() if len(own) == 1 else DEFAULT_MODE,)
@@ -63,17 +67,12 @@ def _choose_modes(experiments: Sequence[Experiment], chosen: Arguments) -> list[
         for experiment in experiments
         if mode not in experiment.modes and experiment.name in chosen.cfg
     ]
-    problems += [
-        f"--cfg all: no experiment has --mode {mode}"
-        for mode in modes
-        if not any(mode in experiment.modes for experiment in experiments)
-    ]
     if problems:
         raise UserError(problems)
     return [MODES[mode] for mode in modes]
 
 
-def _check_grids(experiments: Sequence[Experiment], chosen: Arguments) -> None:
+def _check_grids(experiments: Sequence[Experiment], chosen: Namespace) -> None:
     """Refuse keys that the command line both sweeps over and fixes."""
     fixed = chosen.options[::2]
     problems = [
@@ -89,18 +88,9 @@ def _check_grids(experiments: Sequence[Experiment], chosen: Arguments) -> None:
         raise UserError(problems)
 
 
-def _share_jobs(studies: Sequence[Study]) -> list[Study]:
+def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str]) -> Job:
     """Give runs that lie in one folder one name, and those in two two names: modes share runs (the
     trainings of xd and dg), and may have different ones of one name (zero-shot of fs and xd)."""
-    by_folder: dict[Path, Job] = {}
-    names: set[str] = set()
-    return [
-        replace(study, jobs=tuple(_shared(job, study, by_folder, names) for job in study.jobs))
-        for study in studies
-    ]
-
-
-def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str]) -> Job:
     known = by_folder.get(job.folder)
     if known and known.key != job.key:
         raise UserError(
@@ -114,42 +104,3 @@ def _shared(job: Job, study: Study, by_folder: dict[Path, Job], names: set[str])
     by_folder[job.folder] = made = replace(job, name=free, needs=needs)
     names.add(free)
     return made
-
-
-def _plan_experiment(
-    experiment: Experiment, mode: Mode, place: Workspace, chosen: Arguments, point: Point
-) -> list[Study]:
-    archive = open_archive(chosen.weights, mode) if chosen.weights else None
-    if archive and experiment.zero_shot:
-        raise UserError(f"--weights has no effect with {experiment.name}, which trains nothing")
-    source = ""
-    if mode.transfer:
-        source = demo.DATASETS[0] if chosen.demo else experiment.source
-    datasets = chosen.datasets or experiment.datasets[mode.datasets]
-    if chosen.demo and not chosen.datasets:
-        datasets = demo.datasets(mode, multi_task=experiment.multi_task)
-    datasets = tuple(name for name in datasets if name != source)
-    _require_files(place.repo, experiment.name, [source, *datasets] if source else datasets)
-    shots = chosen.shots or mode.shots or (experiment.shots,)
-    seeds = chosen.seeds or experiment.seeds
-    if experiment.zero_shot:  # it sees no training image: one seed says it all
-        seeds = seeds[:1]
-        if mode.table != "shots":  # and so does one number of shots
-            shots = (experiment.shots,)
-    return [
-        Builder(experiment, mode, place, chosen, point, archive, source, datasets, seeds).study(
-            *each
-        )
-        for each in ([shots] if mode.table == "shots" else [(number,) for number in shots])
-    ]
-
-
-def _require_files(repo: Path, name: str, datasets: Sequence[str]) -> None:
-    missing = [dataset for dataset in datasets if not dataset_yaml(repo, dataset).is_file()]
-    if missing:
-        known = [path.stem for path in dataset_yaml(repo, "").parent.glob("*.yaml")]
-        lines = [
-            f"{name}: no file configs/datasets/{each}.yaml{did_you_mean(each, known)}"
-            for each in missing
-        ]
-        raise UserError(lines)

@@ -6,11 +6,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runner.errors import UserError
 from runner.launch.slurm.batch import SCRIPT
+from runner.plan.arguments import option_names
 
 DEFAULT_MAX_ARRAY = 1001  # SLURM's own
 LIVE = {
@@ -20,15 +22,18 @@ LIVE = {
 }
 AT_WORK = {"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
 _TIMEOUT = 120
+_GPUS = {"--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--gpus-per-socket"}
+_GPU_VARIABLES = ("SBATCH_GRES", "SBATCH_GPUS", "SBATCH_GPUS_PER_NODE", "SBATCH_GPUS_PER_TASK")
 
-# What the node runs. Only #SBATCH lines may be overruled by SBATCH_* variables and --slurm-args.
+# What the node runs. SBATCH_* variables and --slurm-args overrule its #SBATCH lines. A day, since
+# many sites refuse an array without a limit.
 _SCRIPT = """\
 #!/bin/sh
 #SBATCH --job-name=promptlab
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=B:USR1@120
-{resources}
+{gpu}#SBATCH --time=1440
 exec {python} -c {start} {repo} {folder}
 """
 _START = (
@@ -37,11 +42,18 @@ _START = (
 )
 
 
-def array_script(folder: Path, resources: Mapping[str, str]) -> str:
-    """Return the script of an array; `resources` are options and values for sbatch."""
+def _speak_of_gpus(words: Sequence[str]) -> bool:
+    """Return whether words of --slurm-args, or SBATCH_ variables, say which GPUs an element gets:
+    what they say adds to a --gres in the script, while other options take its place."""
+    return bool(option_names(words) & _GPUS) or any(map(os.environ.get, _GPU_VARIABLES))
+
+
+def array_script(folder: Path, extra: Sequence[str]) -> str:
+    """Return the script of an array, whose elements get a GPU each where `extra`, the words of
+    --slurm-args, say nothing of GPUs."""
     repo = Path(__file__).resolve().parents[3]
     return _SCRIPT.format(
-        resources="\n".join(f"#SBATCH --{name}={value}" for name, value in resources.items()),
+        gpu="" if _speak_of_gpus(extra) else "#SBATCH --gres=gpu:1\n",
         python=shlex.quote(sys.executable),
         start=shlex.quote(_START),
         repo=shlex.quote(str(repo)),
@@ -49,35 +61,28 @@ def array_script(folder: Path, resources: Mapping[str, str]) -> str:
     )
 
 
-def sbatch_words(folder: Path, size: int, limit: int | None, extra: Sequence[str]) -> list[str]:
-    """Return the command that submits the script in the folder of a batch.
-
-    Args:
-        size: number of elements.
-        limit: how many of them may run at once.
-        extra: words of --slurm-args.
-    """
-    most = f"%{limit}" if limit else ""
+def sbatch_words(folder: Path, size: int, chosen: Namespace) -> list[str]:
+    """Return the command that submits the script in the folder of a batch of `size` elements, by
+    --max-jobs and --slurm-args of the command line."""
+    most = f"%{chosen.max_jobs}" if chosen.max_jobs else ""
     output = str(folder).replace("%", "%%") + "/element-%a.txt"
     words = ["sbatch", "--parsable", f"--array=0-{size - 1}{most}"]
-    return [*words, f"--chdir={os.getcwd()}", f"--output={output}", *extra, str(folder / SCRIPT)]
+    words += [f"--chdir={os.getcwd()}", f"--output={output}", *chosen.slurm_args]
+    return [*words, str(folder / SCRIPT)]
 
 
-def sbatch(words: Sequence[str], resources: Mapping[str, str]) -> str:
+def sbatch(words: Sequence[str]) -> str:
     """Submit an array and return its job id.
 
     Raises:
         UserError: with what sbatch said.
     """
-    try:
-        done = _run(words)
-    except subprocess.TimeoutExpired as error:
-        raise UserError(f"sbatch has not answered for {_TIMEOUT} s; try again later") from error
+    done = _ask(*words)
+    if done is None:
+        raise UserError(f"sbatch has not answered for {_TIMEOUT} s; try again later")
     if done.returncode:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
         said = "; ".join(line.removeprefix("sbatch: error: ") for line in lines if line)
-        if "Invalid generic resource" in said and "gres" in resources:
-            said += '; each element asks for a GPU: where there is none, --slurm-args "--gpus=0"'
         raise UserError(f"sbatch refused: {said or 'without a word'}")
     return done.stdout.strip().splitlines()[-1].partition(";")[0].strip()
 
@@ -118,15 +123,12 @@ def require_client() -> None:
         )
 
 
-def _run(words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    # In a session of its own: Ctrl-C in the terminal must not end sbatch half-way.
-    return subprocess.run(
-        words, capture_output=True, text=True, timeout=_TIMEOUT, start_new_session=True
-    )
-
-
 def _ask(*words: str) -> "subprocess.CompletedProcess[str] | None":
+    """Run a command; None if it cannot be run or does not answer."""
     try:
-        return _run(words)
+        # In a session of its own: Ctrl-C in the terminal must not end sbatch half-way.
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=_TIMEOUT, start_new_session=True
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -1,23 +1,22 @@
-"""What an element of an array runs on its node: the tasks of its chain, one after the other.
+"""What an element of an array runs on its node: the jobs of its chain, one after the other.
 
 An element that starts again (after its time limit, pre-emption or the loss of its node) goes on
 with what has no result yet.
 """
 
-import math
 import os
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 from runner.errors import UserError
-from runner.files.consoles import heading, lock
-from runner.launch.interface import CANNOT_START, STARTED_ELSEWHERE
-from runner.launch.processes import Isolated, Process
-from runner.launch.slurm.batch import Task, read_batch
+from runner.launch.gpus import Slot
+from runner.launch.interface import Code, refusal
+from runner.launch.local import LocalLauncher
+from runner.launch.slurm.batch import read_batch
+from runner.plan.jobs import Job
 
 TICK = 0.2
 LEASE = 120.0  # seconds for which a file system may keep the lock of a node that was lost
@@ -50,6 +49,12 @@ class ElementRun:
         self._restart = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
         self._name = f"{os.environ.get('SLURM_ARRAY_JOB_ID', '0')}_{index}"
         self._asked = 0
+        node = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+        # What the user says of threads comes before the job's cores.
+        threads = os.environ.get("OMP_NUM_THREADS") or os.environ.get("SLURM_CPUS_ON_NODE")
+        environment = {"OMP_NUM_THREADS": threads} if threads else {}
+        place = Slot(f"SLURM job {self._name} on {node}", environment)
+        self._launcher = LocalLauncher([place], grace=GRACE)
 
     def ask(self, number: int) -> None:
         """Take a signal in: to be requeued, or to end."""
@@ -57,57 +62,31 @@ class ElementRun:
 
     def run(self) -> int:
         """Run everything that is left and return the exit code of the element."""
-        for task in self._chain:
-            code = None if self._asked else self._run(task)
+        for job in self._chain:
+            code = self._run(job)
             if code is None:
                 return self._requeue() if self._asked == AT_TIME_LIMIT else EXIT_ENDED
-            if code and task is self._chain[0]:
+            if code and job is self._chain[0]:
                 break  # the others need it
         return 0
 
-    def _run(self, task: Task) -> int | None:
-        """Run a task, and return its exit code; None if it is to go on later."""
-        task.console.parent.mkdir(parents=True, exist_ok=True)
-        with task.console.open("ab") as console:
-            if self._has_lock(console):
-                return 0 if task.done() else self._start(task, console)
-        return None if self._asked else STARTED_ELSEWHERE
-
-    def _has_lock(self, console: BinaryIO) -> bool:
-        """Lock a console file; what a lost node has of it a restart waits for."""
+    def _run(self, job: Job) -> int | None:
+        """Run a job, and return its exit code; None if it is to go on later. What a lost node has
+        of it a restart waits for."""
         deadline = time.monotonic() + (LEASE if self._restart else 0.0)
-        while not lock(console):
-            if self._asked or time.monotonic() >= deadline:
-                return False
+        self._launcher.submit(job, 0)
+        while not self._asked:
+            for change in self._launcher.poll():
+                code = change.exit_code
+                if code == Code.STARTED_ELSEWHERE and time.monotonic() < deadline:
+                    self._launcher.submit(job, 0)
+                elif code == -signal.SIGTERM or (code and self._asked):
+                    return None  # SLURM may tell the process before it tells this one
+                elif change.ended:
+                    return 0 if code == Code.DONE_ELSEWHERE else code
             time.sleep(TICK)
-        return True
-
-    def _start(self, task: Task, console: BinaryIO) -> int | None:
-        node = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
-        console.write(heading(task.argv, f"SLURM job {self._name} on {node}"))
-        console.flush()
-        # What the user says of threads comes before the job's cores.
-        threads = os.environ.get("OMP_NUM_THREADS") or os.environ.get("SLURM_CPUS_ON_NODE")
-        environment = {"OMP_NUM_THREADS": threads} if threads else {}
-        try:
-            process = Isolated().start(task.argv, environment, console)
-        except OSError as error:
-            console.write(f"{error}\n".encode())
-            return CANNOT_START
-        return self._wait(process)
-
-    def _wait(self, process: Process) -> int | None:
-        kill_at = math.inf
-        while not process.ended():
-            if self._asked and kill_at == math.inf:
-                kill_at = time.monotonic() + GRACE
-                process.end(signal.SIGTERM)
-            elif time.monotonic() > kill_at:
-                process.end(signal.SIGKILL)
-            time.sleep(TICK)
-        code = process.exit_code
-        # SLURM may tell the process before it tells this one. What made it to its end has ended.
-        return None if code == -signal.SIGTERM or (code and self._asked) else code
+        self._launcher.cancel(lambda: False)
+        return 0 if refusal(job) == Code.DONE_ELSEWHERE else None
 
     def _requeue(self) -> int:
         if self._restart >= MAX_RESTARTS:

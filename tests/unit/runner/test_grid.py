@@ -79,13 +79,13 @@ def test_values_that_are_not_whole_are_refused_in_one_line(lab, word, wrong):
     assert done.stderr == f"error: --grid {word}: {wrong}\n"
 
 
-def test_points_are_all_combinations_in_folders_by_alias_or_last_part():
-    axes = [Axis("A.WEIGHT", ("0.7", "0.5"), "w"), Axis("A.EXP", ("6.5", "(1, 2)"))]
+def test_points_are_all_combinations_in_folders_by_the_last_part_of_the_keys():
+    axes = [Axis("A.W", ("0.7", "0.5")), Axis("A.EXP", ("6.5", "(1, 2)"))]
     found = points(axes)
     assert [point.folder for point in found] == [
-        *("w0.7_EXP6.5", "w0.7_EXP1-2", "w0.5_EXP6.5", "w0.5_EXP1-2"),
+        *("W0.7_EXP6.5", "W0.7_EXP1-2", "W0.5_EXP6.5", "W0.5_EXP1-2"),
     ]
-    assert found[0].values == (("A.WEIGHT", "0.7"), ("A.EXP", "6.5"))
+    assert found[0].values == (("A.W", "0.7"), ("A.EXP", "6.5"))
 
 
 def test_keys_of_one_last_part_are_told_apart():
@@ -229,19 +229,17 @@ def test_a_key_in_the_grid_and_among_the_options_is_refused(lab):
     assert "TEST.VALIDATE_AT_END: set by the runner for the runs of a grid" in done.stderr
 
 
-def test_a_grid_in_configs_may_have_aliases_and_is_checked():
+def test_a_grid_in_configs_is_checked():
     train = {"trainer": "X", "cfg": "y", "shots": 1, "seeds": [1], "loadep": -1, "opts": []}
-    grid = {"A.WEIGHT": {"alias": "w", "values": [0.7, 0.5]}, "A.C": [True, (1, 2)]}
+    grid = {"A.WEIGHT": [0.7, 0.5], "A.C": [True, (1, 2)]}
     entry = read_experiment("mine", {"train": train, "grid": grid})
-    assert entry.grid == (
-        *(Axis("A.WEIGHT", ("0.7", "0.5"), "w"), Axis("A.C", ("True", "(1, 2)"))),
-    )
-    wrong = {"SEED": [1], "A.B": 3, "A.C": {"alias": "1", "value": [1]}, "LR": [1]}
+    assert entry.grid == (*(Axis("A.WEIGHT", ("0.7", "0.5")), Axis("A.C", ("True", "(1, 2)"))),)
+    wrong = {"SEED": [1], "A.B": 3, "A.C": {"values": [1]}, "LR": [1]}
     with pytest.raises(UserError) as error:
         read_experiment("mine", {"train": train, "grid": wrong})
     assert error.value.problems == [
-        'configs.py, mine: grid.A.B: must be a list, or {"alias": name, "values": list}',
-        'configs.py, mine: grid.A.C: must be a list, or {"alias": name, "values": list}',
+        "configs.py, mine: grid.A.B: must be a list of values",
+        "configs.py, mine: grid.A.C: must be a list of values",
         "configs.py, mine: grid.SEED: set by the runner for every run; use --seeds for seeds",
         "configs.py, mine: grid.LR: not a key; options are KEY VALUE, as OPTIM.LR 0.002",
     ]

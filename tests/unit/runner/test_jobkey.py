@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from dassl.config.digest import IGNORED_KEYS
-from runner.plan.jobkey import IGNORED, Identity, normalise, weights_id
+from runner.plan.jobkey import IGNORED, job_key, normalise, weights_id
 
 
 @pytest.fixture
@@ -18,14 +18,16 @@ def yamls(tmp_path):
 
 def key(yamls, **changes):
     given = {
+        "yamls": yamls,
+        "options": ["OPTIM.LR", "0.1"],
         "trainer": "CoOp",
         "dataset": "eurosat",
         "seed": 1,
-        "yamls": yamls,
-        "options": ["OPTIM.LR", "0.1"],
         "weights": "ViT-B/16",
+        "evaluates": "",
+        "training": "",
     }
-    return Identity(**{**given, **changes}).key
+    return job_key(**{**given, **changes})
 
 
 def test_key_and_config_digest_leave_out_the_same_options():

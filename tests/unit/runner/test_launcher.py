@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import UserError
 from runner.launch.gpus import Slot
-from runner.launch.interface import CANNOT_START, OTHER_SETTINGS, TIMED_OUT, Change
+from runner.launch.interface import Change, Code
 from runner.launch.local import LocalLauncher
 from runner.plan.jobs import Job
 from tests.unit.runner.lab import wait_until
@@ -78,7 +78,7 @@ def test_a_console_that_cannot_be_written_is_named(tmp_path):
 def test_a_program_that_is_not_there_ends_at_once(tmp_path):
     missing = job(tmp_path, "missing", "")
     missing = Job(**{**vars(missing), "argv": ("/no/such/program",)})
-    assert run(LocalLauncher([Slot("CPU", {})]), missing)["missing"].exit_code == CANNOT_START
+    assert run(LocalLauncher([Slot("CPU", {})]), missing)["missing"].exit_code == Code.CANNOT_START
     assert "No such file" in missing.console.read_text()
 
 
@@ -87,7 +87,7 @@ def test_a_job_that_another_runner_did_otherwise_meanwhile_ends_without_a_start(
     one = job(tmp_path, "one", "raise SystemExit(3)")
     one.folder.mkdir()
     (one.folder / "result.json").write_text(json.dumps({"accuracy": 1.0, "job_key": "other"}))
-    assert run(launcher, one)["one"] == Change(one, True, OTHER_SETTINGS)
+    assert run(launcher, one)["one"] == Change(one, True, Code.OTHER_SETTINGS)
     assert one.console.read_text() == ""
     (one.folder / "result.json").unlink()
     assert run(launcher, one)["one"].exit_code == 3  # slot and lock are free again
@@ -96,7 +96,7 @@ def test_a_job_that_another_runner_did_otherwise_meanwhile_ends_without_a_start(
 @pytest.mark.parametrize("code", [DEAF, SLEEPS])
 def test_a_job_that_hangs_is_ended_when_its_time_is_over(tmp_path, code):
     launcher = LocalLauncher([Slot("CPU", {})], limit=0.2, grace=0.2)
-    assert run(launcher, job(tmp_path, "one", code))["one"].exit_code == TIMED_OUT
+    assert run(launcher, job(tmp_path, "one", code))["one"].exit_code == Code.TIMED_OUT
 
 
 def test_a_job_goes_to_the_gpu_that_has_the_fewest(tmp_path):

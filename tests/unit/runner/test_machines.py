@@ -1,5 +1,6 @@
 """GPUs, CPU workers and the one queue that feeds them."""
 
+import joblib
 import pytest
 
 from runner.launch import gpus
@@ -76,9 +77,9 @@ def test_a_test_waits_for_its_own_training_alone(lab):
 def test_cpu_workers_by_cores_jobs_and_memory(
     monkeypatch, cores, gigabytes, jobs, workers, threads
 ):
-    monkeypatch.setattr(gpus, "count_cores", lambda: cores)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
     monkeypatch.setattr(gpus, "free_gigabytes", lambda: gigabytes)
-    slots = gpus.make_slots(gpus.Machine((), {}), (), jobs_per_gpu=None, num_jobs=jobs)
+    slots = gpus.cpu_workers(None, jobs)
     assert len(slots) == workers
     assert {slot.environment["OMP_NUM_THREADS"] for slot in slots} == {str(threads)}
 

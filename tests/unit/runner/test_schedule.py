@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.launch import schedule
-from runner.launch.interface import CANNOT_START, DONE_ELSEWHERE, NOT_STARTED, TIMED_OUT, Change
+from runner.launch.interface import Change, Code
 from runner.launch.schedule import Scheduler
 from runner.launch.stop_signals import StopRequest
 from runner.launch.times import Times
@@ -49,7 +49,7 @@ class World:
         job = Job(name, "exp", kind, "", dataset or name, 1, folder, console, name, argv, needs)
         self.jobs.append(job)
         if seconds is not None:
-            self.times.learn(argv, self.path / "nowhere", seconds)
+            self.times.learn(job, seconds)
         return job
 
     def run(self, *, retries=0):
@@ -137,12 +137,12 @@ def test_without_any_record_the_order_is_that_of_the_plan(world):
     assert world.order == ["c", "c test", "a", "a test", "b", "b test"]
 
 
-def test_a_training_without_a_record_is_taken_for_as_long_as_its_like(world):
-    world.job("unknown")
+def test_a_training_without_a_record_goes_first(world):
     world.job("long", seconds=90)
+    world.job("unknown")
     world.job("short", seconds=10)
     world.run()
-    assert world.order == ["long", "unknown", "short"]
+    assert world.order == ["unknown", "long", "short"]
 
 
 def test_pauses_before_retries_grow_up_to_a_minute(world):
@@ -173,7 +173,7 @@ def test_retries_come_to_an_end_and_the_tests_are_named(world):
     assert world.told == ["bad: exit code 7, again"] * 2 + ["bad: exit code 7"]
 
 
-@pytest.mark.parametrize("code, starts", [(2, 1), (1, 3), (-11, 3), (TIMED_OUT, 3)])
+@pytest.mark.parametrize("code, starts", [(2, 1), (1, 3), (-11, 3), (Code.TIMED_OUT, 3)])
 def test_a_mistake_of_the_user_is_not_tried_again(world, code, starts):
     world.job("bad")
     world.ends["bad"] = [code] * 9
@@ -185,7 +185,7 @@ def test_a_job_that_another_runner_did_meanwhile_lets_its_tests_go_on(world):
     training = world.job("train")
     world.job("train test", training)
     training.folder.mkdir()
-    world.ends["train"] = [DONE_ELSEWHERE]
+    world.ends["train"] = [Code.DONE_ELSEWHERE]
     (training.folder / "result.json").write_text('{"accuracy": 5.0, "job_key": "train"}')
     outcome = world.run()
     assert outcome.results["train"].accuracy == 5.0 and world.order == ["train", "train test"]
@@ -194,7 +194,7 @@ def test_a_job_that_another_runner_did_meanwhile_lets_its_tests_go_on(world):
 def test_what_was_not_started_is_submitted_again_in_its_place_and_does_not_count(world):
     world.job("first")
     world.job("second")
-    world.ends["first"] = [NOT_STARTED]
+    world.ends["first"] = [Code.NOT_STARTED]
     assert not world.run(retries=0).failures
     assert world.order == ["first", "first", "second"] and world.told == [
         "first done",
@@ -204,5 +204,5 @@ def test_what_was_not_started_is_submitted_again_in_its_place_and_does_not_count
 
 def test_what_could_not_be_started_is_a_failure(world):
     world.job("bad")
-    world.ends["bad"] = [CANNOT_START]
+    world.ends["bad"] = [Code.CANNOT_START]
     assert world.run().failures[0].reason == "could not be started"

@@ -4,14 +4,16 @@ import json
 import signal
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
 from runner.files.consoles import lock
 from runner.launch.slurm import element as slurm_element
-from runner.launch.slurm.batch import Task, make_batch, read_batch
+from runner.launch.slurm.batch import make_batch, read_batch
+from runner.launch.slurm.client import array_script
 from runner.launch.slurm.element import EXIT_ENDED, ElementRun
-from runner.launch.slurm.options import resources
+from runner.plan.jobs import Job
 from tests.unit.runner.lab import wait_until
 
 
@@ -23,9 +25,11 @@ def quick(monkeypatch):
 
 
 def task(tmp_path, name, code):
-    """A task that runs Python code."""
-    folder = tmp_path / name
-    return Task((sys.executable, "-Sc", code), tmp_path / f"{name}.txt", folder, f"key of {name}")
+    """A job that runs Python code."""
+    argv = (sys.executable, "-Sc", code)
+    folder, console = tmp_path / name, tmp_path / f"{name}.txt"
+    key = f"key of {name}"
+    return Job(name, "coop", "train", "base", "dtd", 1, folder, console, key, argv)
 
 
 def leave_result(one, key=None):
@@ -59,15 +63,17 @@ def test_tests_are_not_run_without_their_training_but_without_each_other(tmp_pat
 
 
 def test_what_is_done_already_is_not_run(tmp_path):
-    one, two = task(tmp_path, "one", "raise SystemExit(9)"), task(tmp_path, "two", "1")
+    fails = "raise SystemExit(9)"
+    one, two, three = (task(tmp_path, name, fails) for name in ("one", "two", "three"))
     leave_result(one)
     leave_result(two, key="of other settings")
-    run(tmp_path, one, two)
-    assert one.console.read_text() == "" and "# started" in two.console.read_text()
+    run(tmp_path, one, two, three)
+    assert one.console.read_text() == two.console.read_text() == ""
+    assert "# started" in three.console.read_text()
 
 
 def test_a_program_that_is_not_there_is_told(tmp_path):
-    missing = Task(("/nowhere/python",), tmp_path / "x.txt", tmp_path / "x", "")
+    missing = replace(task(tmp_path, "x", ""), argv=("/nowhere/python",))
     assert run(tmp_path, missing) == 0
     assert "No such file" in (tmp_path / "x.txt").read_text()
 
@@ -132,22 +138,18 @@ def test_a_restart_that_is_told_to_end_while_it_waits_does_so(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "words, seconds, chosen",
+    "words, said",
     [
-        ("", None, {"gres": "gpu:1", "time": "1440"}),
-        ("", 3000.0, {"gres": "gpu:1", "time": "200"}),
-        ("", 20.0, {"gres": "gpu:1", "time": "10"}),
-        ("-t 60 -G 1", None, {}),
-        ("-t60 --gpus-per-node=a100:1", None, {}),
-        ("--time-min=5 --gpu-bind=none", 20.0, {"gres": "gpu:1", "time": "10"}),
+        ("", False),
+        ("-t 60 -G 1", True),
+        ("-t60 --gpus-per-node=a100:1", True),
+        ("--time-min=5 --gpu-bind=none", False),
     ],
 )
-def test_what_the_user_says_nothing_of_has_a_default(tmp_path, words, seconds, chosen):
-    pair = (task(tmp_path, "a", ""), task(tmp_path, "b", ""))
-    assert resources([pair, pair[:1]], words.split(), lambda argv: seconds) == chosen
+def test_what_the_user_says_of_gpus_stands_alone(tmp_path, words, said):
+    assert ("--gres=gpu:1" not in array_script(tmp_path, words.split())) == said
 
 
 def test_sbatch_variables_of_the_user_count_as_said(tmp_path, monkeypatch):
-    monkeypatch.setenv("SBATCH_GRES", "gpu:2")
-    monkeypatch.setenv("SBATCH_TIMELIMIT", "5")
-    assert resources([(task(tmp_path, "a", ""),)], (), lambda argv: None) == {}
+    monkeypatch.setenv("SBATCH_GPUS", "2")
+    assert "--gres" not in array_script(tmp_path, ())

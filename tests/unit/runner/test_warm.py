@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.launch.interface import NOT_STARTED
-from runner.launch.processes import signal_group
+from runner.launch.interface import Code
 from runner.launch.warm_worker import Warm
 from tests.unit.runner.lab import alive, wait_until
 
@@ -67,7 +66,7 @@ class Jobs:
         """Exit code and output of a job, which is started again where it was not."""
         process, path = self.start(code, **environment)
         wait_until(process.ended)
-        if process.exit_code == NOT_STARTED:
+        if process.exit_code == Code.NOT_STARTED:
             return self.run(code, **environment)
         return process.exit_code, path.read_text()
 
@@ -131,7 +130,7 @@ def test_a_job_and_what_it_started_end_together(server, tmp_path):
     wait_until(lambda: not alive(int(file.read_text())))
     process, _ = server.start("import time; time.sleep(60)")
     wait_until(lambda: process.ended() or process.pid)
-    signal_group(process.pid, signal.SIGTERM)
+    process.end(signal.SIGTERM)
     wait_until(process.ended)
     assert process.exit_code == -signal.SIGTERM
 
@@ -145,7 +144,7 @@ def test_a_lost_server_takes_its_job_with_it_and_the_others_go_on_without(server
     assert job.exit_code is None  # nobody is left who could tell
     wait_until(lambda: not alive(job.pid))
     wait_until(follower.ended)
-    assert (follower.exit_code, said.read_text()) in ((NOT_STARTED, ""), (0, "own process\n"))
+    assert (follower.exit_code, said.read_text()) in ((Code.NOT_STARTED, ""), (0, "own process\n"))
     assert server.run("print(where)") == (0, "own process\n")
 
 
@@ -163,8 +162,8 @@ def test_another_program_is_a_process_of_its_own(server, tmp_path):
     assert (process.exit_code, (tmp_path / "out.txt").read_text()) == (4, "2\n")
 
 
-def test_a_command_line_that_is_too_long_for_a_message_is_a_process_of_its_own(server):
-    assert server.run(f"print(where, len({'x' * 100_000!r}))") == (0, "own process 100000\n")
+def test_a_command_line_may_be_long(server):
+    assert server.run(f"print(where, len({'x' * 100_000!r}))") == (0, "fork 100000\n")
     assert server.run("print(where)") == (0, "fork\n")
 
 
