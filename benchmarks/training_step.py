@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,8 +56,8 @@ class WithoutData:
             facts |= {"taskid2metric": ["overall_acc"] * len(tasks)}
             facts |= {"task_templates": ["a photo of a {}."] * len(tasks)}
             lab2cname = dict(enumerate(tasks))
-        items = [SimpleNamespace(label=label) for label in range(len(names)) for _ in range(SHOTS)]
-        self.dm = SimpleNamespace(dataset=SimpleNamespace(train_x=items, **facts))
+        items = [SHOTS * [SimpleNamespace(label=label)] for label in range(len(names))]
+        self.dm = SimpleNamespace(dataset=SimpleNamespace(train_x=[*chain(*items)], **facts))
         self.num_classes, self.lab2cname = len(names), lab2cname
         self.train_loader_x = self.train_loader_u = self.val_loader = self.test_loader = None
 
