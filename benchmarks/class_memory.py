@@ -7,7 +7,8 @@ Each cell is a process of its own that builds ViT-B/16 with random weights from 
 training steps on random images and ends; its parent reads the peak of its resident memory when it
 has ended. Beside the peak stands what `trainers.parts.rehearsal` forecasts for an unlimited step:
 bytes of tensors, to which what the imports take is added. A cell whose forecast is over `--most` is
-left out. `--limits` are taken in turn for each number of classes: every one of them is measured.
+left out. `--limits` are taken in turn for each number of classes: every one of them is measured, or
+the refusal printed where it is too little.
 Beside the wall time of a step stands its CPU time, of all threads: on a busy machine with one
 thread the fairer of the two. Prints a table and, with `--json FILE`, writes it. On a CPU, fp32.
 """
@@ -32,6 +33,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1 << 20
 IMPORTS = "import train, trainers, datasets, dassl.engine, torch, torchvision.transforms"
+REFUSED = "UserError: MODEL.MEMORY_LIMIT"  # too little for it; the rest is measured
 CHILD = "--in-a-process-of-its-own"
 
 
@@ -169,7 +171,13 @@ def measure(args: argparse.Namespace, weights: str) -> list[dict[str, Any]]:
             for limit in args.limits:
                 if limit == "none" and expected > args.most * 1024 * MIB:
                     continue
-                ended = of_child([*cell, limit, weights, str(args.steps)])
+                try:
+                    ended = of_child([*cell, limit, weights, str(args.steps)])
+                except FailedChild as failed:
+                    if REFUSED not in str(failed):
+                        raise
+                    print(f"{trainer:10} {classes:6} {limit:>6} {failed}", flush=True)
+                    continue
                 row = {
                     **{"trainer": trainer, "classes": classes, "limit": limit},
                     **{"peak_mib": ended.peak / MIB, "forecast_mib": expected / MIB},

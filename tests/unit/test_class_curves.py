@@ -1,6 +1,7 @@
 """The benchmark of step time and memory against classes: its processes, what it takes, leaves out
 and shows."""
 
+import argparse
 import json
 import time
 
@@ -83,6 +84,26 @@ def test_methods_get_what_they_need_to_take_steps(name, batch, deep_vit, capsys,
     found = class_memory.steps(name, 20, "none", deep_vit, 2)
     assert len(found["seconds"]) == 2 and found["batch"] == batch
     assert found["losses"][0] > 0 and capsys.readouterr().out.endswith("{}\n")
+
+
+def test_a_limit_that_is_too_little_is_told_and_the_others_are_measured(monkeypatch, capsys):
+    said = {"seconds": [3.0, 1.0], "cpu": [2.0, 1.0], "losses": [0.5], "peak": 1 << 30}
+
+    def child(words):
+        if "1G" in words:
+            raise FailedChild("dassl.utils.errors.UserError: MODEL.MEMORY_LIMIT = 1024M: ...")
+        return class_memory.Ended(said, 1 << 30, 1.0, 9.0)
+
+    monkeypatch.setattr(class_memory, "of_child", child)
+    args = argparse.Namespace(
+        trainers=["CoOp"], classes=[50], limits=["none", "1G", "2G"], steps=2, most=8.0
+    )
+    rows = class_memory.measure(args, "weights.pt")
+    assert [(row["limit"], row["step_s"], row["peak_mib"]) for row in rows] == [
+        ("none", 1.0, 1024.0),
+        ("2G", 1.0, 1024.0),
+    ]
+    assert "    1G dassl.utils.errors.UserError: MODEL.MEMORY_LIMIT" in capsys.readouterr().out
 
 
 def test_no_further_step_begins_when_patience_is_at_its_end(small):
