@@ -7,55 +7,114 @@ Each cell is a process of its own that builds ViT-B/16 with random weights from 
 training steps on random images and ends; its parent reads the peak of its resident memory when it
 has ended. Beside the peak stands what `trainers.parts.rehearsal` forecasts for an unlimited step:
 bytes of tensors, to which what the imports take is added. A cell whose forecast is over `--most` is
-left out. `--limits` are taken in turn for each number of classes: every one of them is measured.
+left out. `--limits` are taken in turn for each number of classes: every one of them is measured, or
+the refusal printed where it is too little.
 Beside the wall time of a step stands its CPU time, of all threads: on a busy machine with one
 thread the fairer of the two. Prints a table and, with `--json FILE`, writes it. On a CPU, fp32.
 """
 
 import argparse
 import json
+import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 1 << 20
 IMPORTS = "import train, trainers, datasets, dassl.engine, torch, torchvision.transforms"
+REFUSED = "UserError: MODEL.MEMORY_LIMIT"  # too little for it; the rest is measured
 CHILD = "--in-a-process-of-its-own"
 
 
-def of_child(words: list[str]) -> tuple[dict[str, Any], int]:
-    """What a process prints as its last line, and the peak of its resident memory in bytes.
+class FailedChild(RuntimeError):
+    """A process that failed; the text is the end of what it said."""
+
+
+class LateChild(FailedChild):
+    """It had said nothing within the time that it was given, and was ended."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended well.
+
+    Attributes:
+        said: its last line, read as JSON; {} where it printed nothing.
+        peak: bytes of its resident memory at their most, or of its parent's if those are more.
+        first: seconds until its first line.
+        seconds: all of its time.
+    """
+
+    said: Any
+    peak: int
+    first: float
+    seconds: float
+
+
+def of_child(words: list[str], patience: float | None = None, most: int | None = None) -> Ended:
+    """What a Python process says, and what it took.
+
+    Args:
+        patience: seconds within which it must print its first line.
+        most: bytes of data that it may have; an allocation beyond fails. Where Linux counts them.
 
     Raises:
-        SystemExit: it failed.
+        FailedChild: it failed.
+        LateChild: (a FailedChild) it was late.
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None and process.stderr is not None
-    said, wrong = process.stdout.read().decode(), process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit("\n".join(wrong.strip().splitlines()[-3:]))
-    lines = said.strip().splitlines()
+    environment, started = {**os.environ, "PYTHONPATH": str(ROOT)}, time.perf_counter()
+    with tempfile.TemporaryFile() as wrong:
+        process = subprocess.Popen(
+            [sys.executable, *words], env=environment, stdout=subprocess.PIPE, stderr=wrong
+        )
+        if most and hasattr(resource, "prlimit"):
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (most, most))
+        late = threading.Event()
+        alarm = threading.Timer(patience or 0, lambda: (late.set(), process.kill()))
+        if patience:
+            alarm.start()
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        first = time.perf_counter() - started
+        alarm.cancel()
+        said += process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        wrong.seek(0)
+        end = wrong.read().decode(errors="replace").strip().splitlines()[-1:]
+    if late.is_set():
+        raise LateChild(f"no first line within {patience:.0f} s")
+    if code:
+        raise FailedChild(*(end or [f"ended with {code}"]))
+    lines = said.decode().strip().splitlines()
     unit = 1 if sys.platform == "darwin" else 1024
-    return json.loads(lines[-1]) if lines else {}, usage.ru_maxrss * unit
+    peak = usage.ru_maxrss * unit
+    return Ended(json.loads(lines[-1]) if lines else {}, peak, first, seconds)
 
 
-def steps(trainer: str, classes: int, limit: str, weights: str, count: int) -> dict[str, Any]:
-    """In a process of its own: the forecast, and with a count the seconds of each step."""
+def steps(
+    trainer: str, classes: int, limit: str, weights: str, count: int, patience: float = math.inf
+) -> dict[str, Any]:
+    """In a process of its own: the forecast, and with a count the seconds of each step; a line is
+    printed after the first, and no third or later one begins after `patience` seconds."""
 
     from benchmarks.training_step import build, made_batch
     from trainers.parts.rehearsal import forecast
 
-    options = ["DATALOADER.TRAIN_X.BATCH_SIZE", 4, "USE_CUDA", False]
+    began = time.perf_counter()
+    options = ["USE_CUDA", False]
     options += ["MODEL.MEMORY_LIMIT", limit] if limit != "none" else []
     built = build(trainer, Path(weights), classes, *options)
     built.epoch, batch = 0, made_batch(built)
@@ -65,10 +124,21 @@ def steps(trainer: str, classes: int, limit: str, weights: str, count: int) -> d
     seconds, busy, losses = [], [], []
     for built.batch_idx in range(count):
         started, computed = time.perf_counter(), time.process_time()
+        if built.batch_idx > 1 and started - began > patience:
+            break
         losses.append(float(built.forward_backward(batch)["loss"]))
         seconds.append(time.perf_counter() - started)
         busy.append(time.process_time() - computed)
-    return {"seconds": seconds, "cpu": busy, "losses": losses}
+        if not built.batch_idx:
+            print("{}", flush=True)
+    size = len(batch["label"])
+    return {"seconds": seconds, "cpu": busy, "losses": losses, "batch": size}
+
+
+def medians(found: dict[str, Any]) -> dict[str, float]:
+    """Seconds of a step and of the processor in it, the first step left out if there is another."""
+    sides = {"step_s": "seconds", "cpu_s": "cpu"}
+    return {name: statistics.median(found[of][1:] or found[of]) for name, of in sides.items()}
 
 
 def write_weights(path: str) -> None:
@@ -81,25 +151,38 @@ def write_weights(path: str) -> None:
     torch.save(clip.CLIP(clip.CLIPDims(512, 224, 12, 768, 16)).state_dict(), path)
 
 
+@contextmanager
+def random_weights() -> Iterator[str]:
+    """A file with random weights, as long as it is needed; this process holds none of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights = str(Path(folder, "random.pt"))
+        subprocess.run([sys.executable, __file__, "--write", weights], check=True)
+        yield weights
+
+
 def measure(args: argparse.Namespace, weights: str) -> list[dict[str, Any]]:
     """A row for each trainer, number of classes and limit."""
-    _, imports = of_child(["-c", f"{IMPORTS}; import os; os._exit(0)"])
+    imports = of_child(["-c", f"{IMPORTS}; import os; os._exit(0)"]).peak
     rows = []
     for trainer in args.trainers:
         for classes in args.classes:
             cell = [__file__, CHILD, trainer, str(classes)]
-            told, _ = of_child([*cell, "none", weights, "0"])
-            expected = imports + told["peak"]
+            expected = imports + of_child([*cell, "none", weights, "0"]).said["peak"]
             for limit in args.limits:
                 if limit == "none" and expected > args.most * 1024 * MIB:
                     continue
-                found, peak = of_child([*cell, limit, weights, str(args.steps)])
+                try:
+                    ended = of_child([*cell, limit, weights, str(args.steps)])
+                except FailedChild as failed:
+                    if REFUSED not in str(failed):
+                        raise
+                    print(f"{trainer:10} {classes:6} {limit:>6} {failed}", flush=True)
+                    continue
                 row = {
                     **{"trainer": trainer, "classes": classes, "limit": limit},
-                    **{"peak_mib": peak / MIB, "forecast_mib": expected / MIB},
-                    "step_s": statistics.median(found["seconds"][1:] or found["seconds"]),
-                    "cpu_s": statistics.median(found["cpu"][1:] or found["cpu"]),
-                    "loss": found["losses"][0],
+                    **{"peak_mib": ended.peak / MIB, "forecast_mib": expected / MIB},
+                    **medians(ended.said),
+                    "loss": ended.said["losses"][0],
                 }
                 rows.append(row)
                 print(
@@ -114,8 +197,9 @@ def measure(args: argparse.Namespace, weights: str) -> list[dict[str, Any]]:
 def main() -> None:
     """Measures cell by cell, prints and saves."""
     if sys.argv[1:2] == [CHILD]:
-        trainer, classes, limit, weights, count = sys.argv[2:]
-        print(json.dumps(steps(trainer, int(classes), limit, weights, int(count))), flush=True)
+        trainer, classes, limit, weights, count, *patience = sys.argv[2:]
+        found = steps(trainer, int(classes), limit, weights, int(count), *map(float, patience))
+        print(json.dumps(found), flush=True)
         os._exit(0)  # what Python loads while it shuts down is no part of it
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -132,10 +216,11 @@ def main() -> None:
         return write_weights(args.write)
     head = ("trainer", "class", "limit", "peak", "forecast", "step", "CPU time", "first loss")
     print("{:10} {:>6} {:>6} {:>12} {:>12} {:>10} {:>10}  {}".format(*head), flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = str(Path(folder, "random.pt"))
-        subprocess.run([sys.executable, __file__, "--write", weights], check=True)
-        rows = measure(args, weights)
+    with random_weights() as weights:
+        try:
+            rows = measure(args, weights)
+        except FailedChild as failed:
+            sys.exit(str(failed))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
 

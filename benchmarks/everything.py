@@ -57,6 +57,13 @@ ROWS = {
         "--classes 50 1000 10000 --limits none 1.5G 2.5G 4G",
         sides=False,
     ),
+    "curves": Row(
+        "Step time and peak memory of methods by classes",
+        "class_curves.py",
+        "--methods CoOp CoCoOp MaPLe --classes 10 100 --minutes 3 --anew",
+        "--minutes 60 --anew",
+        sides=False,
+    ),
     "loading": Row(
         "Loading ViT-B/16: peak above the imports", "loading_memory.py", "--repeat 3", "--repeat 5"
     ),

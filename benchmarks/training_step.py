@@ -9,12 +9,14 @@ On a GPU the published precision, on a CPU fp32.
 """
 
 import argparse
+import json
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,28 +28,37 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import clip
+import configs
 from dassl.engine import TRAINER_REGISTRY
 from dassl.engine.result import peak_memory_mb
 from train import build_parser, setup_cfg
+from trainers.parts.task_training import MultiTaskTrainer
 
-CONFIGS = {
-    "CoOp": "CoOp/vit_b16_ep10_bs4_lr35",
-    "CoCoOp": "CoCoOp/vit_b16_c4_ep10_batch1_ctxv1",
-    "KgCoOp": "KgCoOp/vit_b16_ep10_ctxv1_bs4_lr35",
-    "MaPLe": "MaPLe/vit_b16_c2_ep10_batch4_2ctx",
-    "IVLP": "IVLP/vit_b16_c2_ep20_batch4_4+4ctx",
-    "PromptSRC": "PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx",
-}
 VIT_B16 = clip.CLIPDims(512, 224, 12, 768, 16)
+SHOTS = 16  # what Tip-Adapter-F's cache holds of each class
+TASKS = 10  # that a method for several tasks gets the classes in
+SENTENCES = "TRAINER.CoPrompt.SENTENCES"  # a file that it cannot do without
 
 
 class WithoutData:
-    """The layer in front of a trainer that gives it classnames and no images."""
+    """The layer in front of a trainer that gives it classnames, in tasks where it is meant for
+    several, and training images which nothing reads."""
 
     def build_data_loader(self) -> None:
-        names = [f"class number {index}" for index in range(self.num_made_classes)]
-        self.dm = SimpleNamespace(dataset=SimpleNamespace(classnames=names))
-        self.num_classes, self.lab2cname = len(names), dict(enumerate(names))
+        names = made_classnames(self.num_made_classes)
+        facts: dict[str, Any] = {"classnames": names}
+        lab2cname: dict[int, Any] = dict(enumerate(names))
+        if isinstance(self, MultiTaskTrainer):
+            each = max(1, len(names) // TASKS)
+            tasks = [names[start : start + each] for start in range(0, len(names), each)]
+            facts |= {"taskid2cname": tasks, "taskid2type": ["sl"] * len(tasks)}
+            facts |= {"taskid2tname": [f"task number {index}" for index in range(len(tasks))]}
+            facts |= {"taskid2metric": ["overall_acc"] * len(tasks)}
+            facts |= {"task_templates": ["a photo of a {}."] * len(tasks)}
+            lab2cname = dict(enumerate(tasks))
+        items = [SHOTS * [SimpleNamespace(label=label)] for label in range(len(names))]
+        self.dm = SimpleNamespace(dataset=SimpleNamespace(train_x=[*chain(*items)], **facts))
+        self.num_classes, self.lab2cname = len(names), lab2cname
         self.train_loader_x = self.train_loader_u = self.val_loader = self.test_loader = None
 
 
@@ -61,12 +72,37 @@ def random_weights() -> Iterator[Path]:
         yield weights
 
 
+def made_classnames(number: int) -> list[str]:
+    """Names of classes that are not there."""
+    return [f"class number {index}" for index in range(number)]
+
+
+def published(name: str) -> tuple[str, list[str]]:
+    """The YAML of a trainer and its words, as configs.py has them for ViT-B/16.
+
+    Raises:
+        SystemExit: it has none.
+    """
+    for experiment in configs.experiments():
+        train = configs.get_config(experiment)["train"]
+        if train["trainer"] == name:
+            file = train["cfg"].replace("rn50", "vit_b16")
+            place = f"configs/trainers/{train.get('cfg_trainer', name)}/{file}.yaml"
+            return place, [str(word) for word in train["opts"]]
+    sys.exit(f"{name}: configs.py has no entry that trains it")
+
+
 def build(name: str, weights: Path, classes: int, *options: object) -> Any:
     """A trainer with its published YAML and made-up classnames."""
-    words = ["--trainer", name, "--backbone", str(weights)]
-    words += ["--config-file", f"configs/trainers/{CONFIGS[name.removesuffix('DePT')]}.yaml"]
-    words += ["--dataset-config-file", "configs/datasets/oxford_pets.yaml"]
+    yaml, own = published(name)
+    words = ["--trainer", name, "--backbone", str(weights), "--config-file", yaml]
+    words += ["--dataset-config-file", "configs/datasets/oxford_pets.yaml", *own]
     words += ["MODEL.BACKBONE.ACTIVATION", "quick_gelu", *map(str, options)]
+    if name.startswith("CoPrompt"):
+        file = weights.with_name(f"sentences_{classes}.json")
+        texts = {each: [f"a photo of a {each}."] for each in made_classnames(classes)}
+        file.write_text(json.dumps(texts))
+        words += [SENTENCES, str(file)]
     cfg = setup_cfg(build_parser().parse_args(words))
     torch.manual_seed(1)
     layers = (WithoutData, TRAINER_REGISTRY.get(name))
@@ -77,11 +113,12 @@ def build(name: str, weights: Path, classes: int, *options: object) -> Any:
 
 
 def made_batch(trainer: Any, seed: int = 2) -> dict[str, torch.Tensor]:
-    """A batch of noise of the published size."""
+    """A batch of noise of the published size; two views where the method takes two."""
     size = trainer.cfg.DATALOADER.TRAIN_X.BATCH_SIZE
     generator = torch.Generator().manual_seed(seed)
     image = torch.randn(size, 3, *trainer.cfg.INPUT.SIZE, generator=generator)
-    return {"img": image, "label": torch.arange(size) % trainer.num_classes}
+    views = [image, image.flip(-1)] if trainer.cfg.DATALOADER.K_TRANSFORMS == 2 else image
+    return {"img": views, "label": torch.arange(size) % trainer.num_classes}
 
 
 def measure(name: str, weights: Path, *, classes: int, steps: int, warmup: int) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def main(args: argparse.Namespace) -> None:
 
     from dassl.data.datasets import build_dataset
     from dassl.data.transforms import build_transform
-    from trainers.parts.backbone import load_backbone
-    from trainers.parts.frozen_features import encode, tower_digest
+    from trainers.parts.backbone import load_backbone, tower_digest
+    from trainers.parts.frozen_features import encode
     from trainers.parts.precision import Precision
 
     device = torch.device("cuda" if torch.cuda.is_available() and cfg.USE_CUDA else "cpu")

@@ -12,8 +12,8 @@ from yacs.config import CfgNode  # type: ignore[import-untyped]
 from dassl.config import get_cfg_default, merge_checked
 from dassl.utils.errors import BadFileError, MissingFileError
 from dassl.utils.files import atomic_write
+from trainers.parts.backbone import tower_digest
 from trainers.parts.classes import ClassSpace
-from trainers.parts.frozen_features import tower_digest
 from trainers.parts.options import OPTIONS
 from trainers.parts.run_rules import Asked
 from trainers.parts.trainer import own_keys

@@ -37,7 +37,8 @@ def build_optimizer(
         param_groups: used instead of `model`'s parameters; STAGED_LR is then ignored
             with a warning.
         fused: adam, amsgrad and adamw step in one kernel, which under a loss scaler also leaves out
-            a step without the host's help; other optimizers are what they are without it.
+            a step without the host's help; radam counts its steps on the device; other optimizers
+            are what they are without it.
 
     Raises:
         UnknownNameError: (a ValueError) no such optimizer.
@@ -130,8 +131,10 @@ def _make(name: str, params: list[Any], cfg: Any, fused: bool) -> Optimizer:
         return kind(params, momentum=cfg.MOMENTUM, alpha=cfg.RMSPROP_ALPHA, **common)
     common |= {"betas": (cfg.ADAM_BETA1, cfg.ADAM_BETA2), "eps": cfg.get("ADAM_EPS", ADAM_EPS)}
     common |= {"amsgrad": True} if name == "amsgrad" else {}
-    if not fused or name == "radam" or halves:
+    if not fused or halves:
         return kind(params, **common)
+    if name == "radam":
+        return kind(params, on_device=True, **common)
     optimizer = kind(params, fused=True, **common)
     optimizer.register_load_state_dict_pre_hook(_stays_fused)
     return optimizer

@@ -23,6 +23,8 @@ class RAdam(Optimizer):
         eps: added to the denominator.
         weight_decay: decoupled: parameters shrink by lr * weight_decay.
         degenerated_to_sgd: before rectification step along the mean gradient; False: do not step.
+        on_device: the number of steps, and what follows from it, is a tensor beside the parameter,
+            for a scaler that lets steps count or not without the host (`DeviceScaler`).
     """
 
     def __init__(
@@ -33,13 +35,18 @@ class RAdam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0,
         degenerated_to_sgd: bool = True,
+        on_device: bool = False,
     ) -> None:
         if lr < 0 or eps < 0 or not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"RAdam: lr {lr}, eps {eps}, betas {betas} out of range")
-        self.degenerated_to_sgd = degenerated_to_sgd
+        self.degenerated_to_sgd, self.on_device = degenerated_to_sgd, on_device
         super().__init__(
             params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         )
+
+    def __getstate__(self) -> dict[str, Any]:  # torch's leaves out what is a class's own
+        own = {"degenerated_to_sgd": self.degenerated_to_sgd, "on_device": self.on_device}
+        return {**super().__getstate__(), **own}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
@@ -61,7 +68,7 @@ class RAdam(Optimizer):
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         beta1, beta2 = group["betas"]
-        state["step"] += 1
+        state["step"] = self._counted(state["step"], parameter.device)
         step, mean, square = state["step"], state["exp_avg"], state["exp_avg_sq"]
         mean.lerp_(parameter.grad, 1 - beta1)
         square.mul_(beta2).addcmul_(parameter.grad, parameter.grad, value=1 - beta2)
@@ -70,15 +77,30 @@ class RAdam(Optimizer):
         longest = 2 / (1 - beta2) - 1
         length = longest - 2 * step * beta2**step / unbias2
         rectified = length > _MIN_RECTIFIABLE_LENGTH
+        shrunk = 1 - group["lr"] * group["weight_decay"]
+        rate = group["lr"] / unbias1
+        squared = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+        if isinstance(step, torch.Tensor):
+            factor = rate * (squared * unbias2).sqrt()  # not a number before rectification
+            adaptive = mean / square.sqrt().add_(group["eps"]) * factor
+            plain = mean * rate if self.degenerated_to_sgd else torch.zeros_like(mean)
+            kept = shrunk if self.degenerated_to_sgd else torch.where(rectified, shrunk, 1.0)
+            parameter.mul_(kept).sub_(torch.where(rectified, adaptive, plain))
+            return
         if not rectified and not self.degenerated_to_sgd:
             return
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        rate = group["lr"] / unbias1
+        parameter.mul_(shrunk)
         if not rectified:
             parameter.add_(mean, alpha=-rate)
             return
-        rectification = math.sqrt(
-            (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-        )
         denominator = square.sqrt().add_(group["eps"])
+        rectification = math.sqrt(squared)
         parameter.addcdiv_(mean, denominator, value=-rate * rectification * math.sqrt(unbias2))
+
+    def _counted(self, steps: Any, device: torch.device) -> Any:
+        """The number of steps and one more: an int, or a float64 [] on the device; a file may hold
+        either."""
+        if self.on_device:
+            steps = torch.as_tensor(steps, dtype=torch.float64)
+            return steps.to(device, non_blocking=True) + 1
+        return int(steps) + 1

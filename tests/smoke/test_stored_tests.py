@@ -13,6 +13,7 @@ from tests.support import command, small_pets, tiny_clip
 
 METHODS = ("ZeroshotCLIP", "CoOp", "CoOpDePT", "KgCoOp", "CoCoOp", "MaPLe")
 YAMLS = {"ZeroshotCLIP": "CoOp/demo", "CoCoOp": "CoCoOp/demo", "KgCoOp": "KgCoOp/demo"}
+YAMLS |= {"LinearProbe": "LinearProbe/vit_b16", "TipAdapterF": "TipAdapter/vit_b16"}
 YAMLS |= {f"{name}DePT": YAMLS[name] for name in ("CoCoOp", "KgCoOp")}
 BATCHES = ("DATALOADER.TEST.BATCH_SIZE", "3")  # of eight images: the last one is short
 
@@ -80,6 +81,19 @@ def test_methods_and_seeds_share_what_the_first_has_encoded(lab, monkeypatch):
     words = ["--cache", lab.cache, "--eval-only", "--untrained"]
     for trainer in ("CoOp", "KgCoOp", "CoCoOpDePT"):
         assert "3 of 3 batches" in lab.run(trainer, trainer, *words)[1]
+
+
+@pytest.mark.parametrize(("trainer", "lists"), [("LinearProbe", 4), ("TipAdapterF", 3)])
+def test_what_is_fitted_to_frozen_features_is_the_same_to_the_last_bit(lab, trainer, lists):
+    """Few shots, few and all validation images, test images; shots of the other are augmented."""
+    tip = ("TRAINER.TIPADAPTER.SEARCH_STEP", "(3, 3)", "TRAINER.TIPADAPTER.PREC", "fp32")
+    settings = tip if trainer == "TipAdapterF" else ()
+    plain, log, _ = lab.run(trainer, "plain", "--no-cache", settings=settings)
+    assert "come from the store" not in log
+    for name, kept in (("filling", 0), ("reading", 3)):
+        found, log, _ = lab.run(trainer, name, "--cache", lab.cache, settings=settings)
+        assert np.array_equal(found, plain)
+        assert log.count(f"features of {kept} of 3 batches come from the store") == lists
 
 
 def test_validation_between_epochs_leaves_the_training_as_it_is(lab):

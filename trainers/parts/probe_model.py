@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dassl.utils.errors import CheckpointMismatchError, UserError
+from trainers.parts.backbone import tower_digest
 from trainers.parts.classes import ClassSpace
-from trainers.parts.frozen_features import tower_digest
 from trainers.parts.model import PromptModel
 
 

@@ -26,7 +26,7 @@ from dassl.data.image_digests import code_digest
 from dassl.data.kept_crops import image_facts
 from image_store import active, left_over, shared_order
 from image_store.entry import Entry
-from trainers.parts.frozen_features import tower_digest
+from trainers.parts.backbone import tower_digest
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ R text rows, W text width.
 import ctypes
 import dataclasses
 import logging
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,8 +42,12 @@ MEMORY_OPTIONS = (
 TRIAL_ROWS = 4  # whose saved activations are counted, and of twice as many
 SMALLEST_CHUNK = 16
 SHARE_OF_A_CHUNK = 0.15  # of what is left
-AT_LARGEST = 1.8  # what texts take, in what they save: with what passes, and holes in the heap
-SPARE = 0.05  # of the limit: the loss, what the allocator cannot give again
+# What a CPU's peaks fit (benchmarks/class_memory.py), beside what texts save:
+HOLES = 105 * 2**20  # in the heap, and what images and the loss pass through
+SPARE = 0.01  # of the limit
+KEPT = 1.1  # of what texts save, as it lies in the heap
+PASSING = 0.9  # of what a pass saves, beside that; as far as the holes do not hold it
+GRAPH = 0.7 * 2**20  # of each chunk, for its nodes and hooks without its tensors
 
 
 def is_size(text: str) -> bool:
@@ -111,19 +116,32 @@ class Cost:
     row: float
     chunk: float
 
+    def saved(self, rows: int) -> float:
+        """What a chunk of so many rows takes as long as it is kept."""
+        return KEPT * (self.chunk + rows * self.row)
+
     def of(self, rows: int) -> float:
-        """What a chunk of so many rows takes."""
-        return AT_LARGEST * (self.chunk + rows * self.row)
+        """What it takes while it is encoded and goes backward."""
+        return self.saved(rows) + max(0.0, PASSING * (self.chunk + rows * self.row) - HOLES)
+
+    def again(self, rows: int, at_once: int) -> float:
+        """What all rows take where every chunk is encoded again."""
+        return self.of(min(rows, at_once)) + GRAPH * math.ceil(rows / at_once)
+
+    def smallest_chunk(self, rows: int) -> int:
+        """The rows of a chunk with which `again` is least: fewer at once are more graphs."""
+        balance = math.sqrt(rows * GRAPH / (KEPT * self.row))
+        return min(rows, max(SMALLEST_CHUNK, round(balance)))
 
 
 def plan_of(rows: int, cost: Cost, left: int) -> Plan:
-    """The plan that holds within `left` bytes; of the smallest chunks where none does."""
-    if cost.of(rows) <= left:
+    """The plan that holds within `left` bytes; the one that takes least where none does."""
+    if cost.of(rows) + GRAPH <= left:
         return Plan(rows, rows)
-    most = (SHARE_OF_A_CHUNK * left / AT_LARGEST - cost.chunk) / cost.row
-    at_once = min(rows, max(SMALLEST_CHUNK, int(most)))
-    kept = int((left - cost.of(at_once)) / cost.of(at_once)) * at_once
-    return Plan(max(0, kept), at_once)
+    most = (SHARE_OF_A_CHUNK * left / KEPT - cost.chunk) / cost.row
+    at_once = min(rows, max(cost.smallest_chunk(rows), int(most)))
+    kept = int((left - cost.again(rows, at_once)) / cost.saved(at_once)) * at_once
+    return Plan(min(rows, max(0, kept)), at_once)
 
 
 class TextMemory:
@@ -173,14 +191,14 @@ class TextMemory:
         device, rows = prompts.rows.device, len(prompts.rows)
         used = in_use(device)
         cost = cost_of(some, rows, [*clip_model.parameters(), prompts.rows])
-        left = int(self.limit * (1 - SPARE)) - used
-        least = cost.of(min(rows, SMALLEST_CHUNK))
+        left = int(self.limit * (1 - SPARE) - HOLES) - used
+        least = cost.again(rows, cost.smallest_chunk(rows))
         if left < least and torch.is_grad_enabled():
             given, taken = (size / UNITS["M"] for size in (self.limit, used))
-            needed = (used + least) / (1 - SPARE) / UNITS["M"]
+            needed = math.ceil((used + HOLES + least) / (1 - SPARE) / UNITS["M"])
             raise UserError(
                 f"{KEY} = {given:.0f}M: {taken:.0f}M are in use before the first texts are "
-                f"encoded; give {needed:.0f}M or more"
+                f"encoded; give {needed}M or more"
             )
         plan = plan_of(rows, cost, left)
         if plan.kept < rows:

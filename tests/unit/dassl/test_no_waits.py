@@ -1,5 +1,6 @@
 """What a step leaves on the device: its loss, and whether a scaled step counts."""
 
+import copy
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from dassl.engine.finite_losses import FiniteLosses
 from dassl.engine.updates import UpdateMixin
 from dassl.optim import DeviceScaler, build_optimizer
 from dassl.optim.optimizer import ADAPTIVE
+from dassl.optim.radam import RAdam
 from dassl.utils.errors import NonFiniteLossError
 from tests.unit.dassl.toy import golden_options, make_config, start
 
@@ -92,16 +94,21 @@ def steps(kind, scaler, gradients):
 KINDS = {
     "sgd": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.01),
     "dampened": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, dampening=0.5),
+    "dampened, decayed": lambda p: torch.optim.SGD(
+        p, 0.1, momentum=0.9, dampening=1.0, weight_decay=0.01
+    ),
     "plain": lambda p: torch.optim.SGD(p, 0.1),
+    "plain, dampened": lambda p: torch.optim.SGD(p, 0.1, dampening=0.5),
     "rmsprop": lambda p: torch.optim.RMSprop(p, 0.1, momentum=0.9),
     "adam": lambda p: torch.optim.Adam(p, 0.1),
 }
 
 
+@pytest.mark.parametrize("left_out", [(0, 1, 3), (2,)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_scaled_steps_are_torchs_bit_for_bit(kind):
+def test_scaled_steps_are_torchs_bit_for_bit(kind, left_out):
     gradients = torch.randn(6, 7, generator=torch.Generator().manual_seed(1))
-    gradients[0, 2], gradients[3, 5] = INF, NAN
+    gradients[left_out[0], 2], gradients[left_out, 5] = INF, NAN
     ours = steps(KINDS[kind], DeviceScaler("cpu", init_scale=8.0), gradients)
     theirs = steps(KINDS[kind], torch.amp.GradScaler("cpu", init_scale=8.0), gradients)
     ours.pop("step", None), theirs.pop("step", None)  # counts for adam, which is not undone
@@ -109,6 +116,44 @@ def test_scaled_steps_are_torchs_bit_for_bit(kind):
     for name, value in theirs.items():
         assert torch.equal(ours[name], value), name
     assert torch.isfinite(ours["tensor"]).all()
+
+
+@pytest.mark.parametrize("degenerated", [True, False])
+def test_a_radam_that_counts_on_the_device_is_the_one_that_counts_on_the_host(degenerated):
+    """Rectified from the sixth step that counts; what is left out is not counted."""
+    gradients = torch.randn(14, 7, generator=torch.Generator().manual_seed(1))
+    gradients[0, 2], gradients[3, 5], gradients[9, 1] = INF, NAN, INF
+    options = {"lr": 0.1, "weight_decay": 0.1, "degenerated_to_sgd": degenerated}
+    ours = steps(
+        lambda p: RAdam(p, on_device=True, **options),
+        DeviceScaler("cpu", init_scale=8.0),
+        gradients,
+    )
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    theirs = steps(lambda p: RAdam(p, **options), scaler, gradients)
+    assert int(ours.pop("step")) == 11 and ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        torch.testing.assert_close(ours[name], value, rtol=1e-5, atol=1e-7)
+
+
+def test_a_radam_goes_on_from_files_of_either_count():
+    gradients = torch.randn(9, 3, generator=torch.Generator().manual_seed(1))
+    ends = []
+    for first, then in ((False, False), (False, True), (True, False), (True, True)):
+        parameter = torch.nn.Parameter(torch.ones(3))
+        optimizer = RAdam([parameter], lr=0.1, on_device=first)
+        for number, gradient in enumerate(gradients):
+            if number == 4:
+                state = optimizer.state_dict()
+                optimizer = copy.deepcopy(RAdam([parameter], lr=0.1, on_device=then))
+                parameter = optimizer.param_groups[0]["params"][0]
+                optimizer.load_state_dict(state)
+            parameter.grad = gradient.clone()
+            optimizer.step()
+        assert torch.is_tensor(optimizer.state[parameter]["step"]) == then
+        ends.append(parameter.detach())
+    for end in ends[1:]:
+        torch.testing.assert_close(end, ends[0], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["adam", "amsgrad", "adamw"])

@@ -15,6 +15,7 @@ from torch._subclasses.fake_tensor import (
 )
 
 from dassl.engine import TRAINER_REGISTRY
+from dassl.optim.optimizer import OPTIMIZERS
 from tests.support import prompt_run, tiny_clip
 from tests.unit.trainers.conftest import (
     NAMES,
@@ -134,6 +135,26 @@ def test_a_step_and_a_test_stay_on_the_gpu_and_never_wait_for_it(name, word, bui
         assert half == (half_tensors(name, half) if word == "fp16" else set())
         assert all(t.dtype == torch.float32 for key, t in tensors.items() if key not in half)
         assert twin.model.clip.dtype == tower_dtype(name, word)
+
+
+@pytest.mark.filterwarnings("ignore:Seems like `optimizer.step")
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [
+        *((name, ()) for name in OPTIMIZERS),
+        ("sgd", ("OPTIM.SGD_DAMPNING", 1)),
+    ],
+)
+def test_scaled_steps_of_every_optimizer_never_wait(optimizer, options, built, monkeypatch):
+    """The first one, and one on the state that it leaves."""
+    trainer = built("CoOp", "amp", "OPTIM.NAME", optimizer, *options)
+    with rehearsal(trainer, "cuda") as twin:
+        without_engine(monkeypatch, twin)
+        with NoWaits():
+            for _ in range(2):
+                twin.forward_backward(batch_of(trainer))
+        (state,) = (twin.optim.state[tensor] for tensor in twin.trained())
+        assert {value.device.type for key, value in state.items() if key != "step"} == {"cuda"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Which methods are tested on stored features, and what a feature is known by."""
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, RandomSampler
@@ -11,6 +12,7 @@ from dassl.engine import TRAINER_REGISTRY
 from image_store import Store, activate
 from tests.support import small_pets
 from trainers.parts import stored_features
+from trainers.parts.frozen_features import encode
 from trainers.parts.register import ALIASES
 from trainers.parts.stored_features import EncodedImages, stored_batches
 from trainers.parts.trainer import PromptTrainer
@@ -55,11 +57,17 @@ def test_features_in_place_of_images_give_the_same_logits(make, batch):
         assert torch.equal(trainer.model_inference(encoded), expected)
 
 
+def pets(folder):
+    """The 28 images of the small pets, as items."""
+    if not (images := folder / "oxford_pets/images").exists():
+        small_pets.write(folder)
+    return [Datum(str(path), 0) for path in sorted(images.iterdir())]
+
+
 @pytest.fixture
 def stored(make, tmp_path):
     """Batches of the small pets for a trainer; with a loader of the caller's if it gives one."""
-    root = small_pets.write(tmp_path) / "oxford_pets/images"
-    items = [Datum(str(path), 0) for path in sorted(root.iterdir())]
+    items = pets(tmp_path)
     trainer = make("ZeroshotCLIP")
     activate(Store(tmp_path / "cache"))
 
@@ -100,3 +108,48 @@ def test_images_by_chance_are_encoded_in_each_run(stored):
     assert stored(drop_last=True) is None
     activate(None)
     assert stored() is None
+
+
+@pytest.fixture
+def encoded(make, tmp_path):
+    """Frozen features of the small pets with a store (None: without), the draw that comes after
+    them, and how many images went through the tower."""
+    items = pets(tmp_path)
+    trainer = make("ZeroshotCLIP", "DATALOADER.TEST.BATCH_SIZE", 5, "DATALOADER.NUM_WORKERS", 0)
+    tower, seen = trainer.model.clip, []
+    tower.visual.register_forward_pre_hook(lambda _, images: seen.append(len(images[0])))
+
+    def call(store, is_train=False):
+        activate(store)
+        seen.clear()
+        torch.manual_seed(3)
+        transform = build_transform(trainer.cfg, is_train=is_train)
+        features = encode(trainer.cfg, tower, items, transform)
+        return features, float(torch.rand(())), sum(seen)
+
+    return call
+
+
+def test_frozen_features_of_plain_images_come_from_the_store(encoded, tmp_path):
+    """Those of the linear probe, and of Tip-Adapter's validation, with the same bits and draws."""
+    plain, draw, seen = encoded(None)
+    for expected in (28, 0):
+        kept, after, through = encoded(Store(tmp_path / "cache"))
+        assert np.array_equal(kept, plain) and (after, through) == (draw, expected)
+    assert seen == 28 and plain.dtype == np.float64
+
+
+def test_augmented_views_are_encoded_each_time_and_never_kept(encoded, tmp_path):
+    plain, draw, _ = encoded(None, is_train=True)
+    for _ in range(2):
+        found, after, through = encoded(Store(tmp_path / "cache"), is_train=True)
+        assert np.array_equal(found, plain) and (after, through) == (draw, 28)
+    assert not list((tmp_path / "cache").rglob("features/*/*.npy"))
+
+
+def test_a_test_and_the_frozen_features_share_the_store(encoded, stored, tmp_path):
+    """The same batches through the same tower, whoever asks for them."""
+    activate(Store(tmp_path / "cache"))
+    by_test = torch.cat([batch["img"].feature for batch in stored(size=5)])
+    found, _, through = encoded(Store(tmp_path / "cache"))
+    assert through == 0 and np.array_equal(found, by_test.double().numpy())

@@ -1,5 +1,7 @@
 """Texts in chunks: the same losses and gradients, within a limit."""
 
+import math
+
 import pytest
 import torch
 
@@ -66,14 +68,22 @@ def test_a_test_within_a_limit_scores_the_same(make, batch, monkeypatch):
 
 
 def test_plans_keep_what_fits_and_chunk_the_rest():
-    cost = Cost(row=10.0, chunk=100.0)
-    whole = text_memory.AT_LARGEST * (100 + 50 * 10)
-    assert cost.of(50) == whole and plan_of(50, cost, int(whole) + 1) == Plan(50, 50)
-    plan = plan_of(10_000, cost, 40_000)
-    assert plan.at_once > 300 and plan.kept > 2 * plan.at_once and plan.kept % plan.at_once == 0
-    chunks = 1 + plan.kept // plan.at_once  # the kept ones, and one that is encoded again
-    assert 0.7 * 40_000 < chunks * cost.of(plan.at_once) <= 40_000
-    assert plan_of(1000, cost, 300) == Plan(0, text_memory.SMALLEST_CHUNK)
+    mib = 2**20
+    cost = Cost(row=1.0 * mib, chunk=4.0 * mib)
+    whole = cost.of(50) + text_memory.GRAPH
+    assert plan_of(50, cost, math.ceil(whole)) == Plan(50, 50)
+    assert plan_of(50, cost, int(whole) - 1).at_once < 50
+    assert cost.of(50) == cost.saved(50) and cost.of(500) > 1.5 * cost.saved(500)
+    plan = plan_of(1000, cost, left := 1000 * mib)
+    assert plan.at_once > 100 and plan.kept > 4 * plan.at_once and plan.kept % plan.at_once == 0
+    taken = cost.again(1000, plan.at_once)
+    taken += plan.kept // plan.at_once * cost.saved(plan.at_once)
+    assert 0.8 * left < taken <= left
+    least = plan_of(10_000, cost, 0)
+    assert least.kept == 0 and cost.again(10_000, least.at_once) < 300 * mib
+    for at_once in (text_memory.SMALLEST_CHUNK, 200):
+        assert cost.again(10_000, least.at_once) < cost.again(10_000, at_once)
+    assert plan_of(100, cost, 0).at_once == text_memory.SMALLEST_CHUNK
     assert Plan(6, 3).parts(10) == [(0, 3), (3, 6), (6, 9), (9, 10)]
     assert Plan(3, 4).parts(9) == [(0, 3), (3, 7), (7, 9)]
     assert Plan(0, 4).parts(6) == [(0, 4), (4, 6)]
