@@ -21,7 +21,6 @@ from runner.plan.experiment import Experiment, read_experiment
 from runner.plan.job_folders import survey
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.plan.studies import plan
-from runner.show.mail import mail_at_end, take_mailbox
 
 GetConfig = Callable[[str], Mapping[str, Any]]
 
@@ -84,7 +83,6 @@ def _experiments(
 def _run(
     arguments: Arguments, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
 ) -> int:
-    mailbox = take_mailbox(os.environ)
     outputs, results = _place("outputs", arguments), _place("results", arguments)
     root = _data_root(arguments, next((entry.root for entry in experiments if entry.root), ""))
     studies = plan(experiments, Workspace(repo, root, outputs, results, command), arguments)
@@ -97,10 +95,8 @@ def _run(
         _delete_folders(jobs, results)
     done, other = survey(jobs)
     _refuse_other_settings(studies, other)
-    wanted = None if len(done) == len(jobs) else mailbox
-    with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
-        letter.code = launch_and_report(arguments, studies, done, command, outputs, letter)
-    return letter.code
+    with lasting_output():
+        return launch_and_report(arguments, studies, done, command, outputs)
 
 
 def _place(name: str, arguments: Arguments) -> Path:
@@ -117,13 +113,6 @@ def _data_root(arguments: Arguments, from_configs: str) -> str:
     if not path.is_dir() and not arguments.dry_run:
         raise UserError(f"data root {root}: no such folder; give --data PATH or set DATA")
     return str(path)
-
-
-def _title(arguments: Arguments, studies: Sequence[Study]) -> str:
-    """Return what was run, in a few words: `coop maple, b2n`."""
-    names = ALL if ALL in arguments.cfg else " ".join(arguments.cfg)
-    modes = " ".join(dict.fromkeys(study.mode.name for study in studies))
-    return f"{names if len(names) <= 60 else names[:57] + '...'}, {modes}"
 
 
 def _say_absent(

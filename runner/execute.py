@@ -20,7 +20,6 @@ from runner.launch.warm_worker import Warm
 from runner.plan.arguments import ALL, Arguments
 from runner.plan.job_folders import note_plan
 from runner.plan.jobs import Job, Study, jobs_of
-from runner.show.mail import Letter
 
 
 def dry_run(
@@ -46,7 +45,6 @@ def launch_and_report(
     done: Mapping[str, RunResult],
     train_command: Sequence[str],
     outputs: Path,
-    letter: Letter,
 ) -> int:
     """Run what is not done, print and write the tables, and return the exit code: 0 done, 1 a run
     failed, 2 all were refused, 128 + signal when stopped.
@@ -55,7 +53,6 @@ def launch_and_report(
         done: the results of jobs that need not run, by name.
         train_command: how the jobs' commands begin.
         outputs: folder that all their folders lie in.
-        letter: takes what is said at the end.
     """
     from runner.show import ending
 
@@ -76,16 +73,13 @@ def launch_and_report(
     else:
         print(f"{_jobs(len(jobs))}, all done{_from_logs(done)}")
     together = ALL if ALL in arguments.cfg else ""
-    with letter.copying():
-        try:
-            ending.write_tables(
-                studies, outcome.results, together=together, rank_by=arguments.rank_by
-            )
-        finally:  # also where a table cannot be written
-            ending.print_failures(outcome)
-            if outcome.stopped:
-                left = len(jobs) - len(outcome.results)
-                print(f"stopped with {_jobs(left)} left; the same command goes on from here")
+    try:
+        ending.write_tables(studies, outcome.results, together=together, rank_by=arguments.rank_by)
+    finally:  # also where a table cannot be written
+        ending.print_failures(outcome)
+        if outcome.stopped:
+            left = len(jobs) - len(outcome.results)
+            print(f"stopped with {_jobs(left)} left; the same command goes on from here")
     return code
 
 
