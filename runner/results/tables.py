@@ -28,6 +28,9 @@ class Spread:
     std: float
     count: int
 
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} ± {self.std:.2f}"
+
     @property
     def interval(self) -> float | None:
         """Half the width of the 95 % confidence interval of the mean: Student's t distribution,

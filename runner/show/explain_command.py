@@ -49,7 +49,7 @@ def _explained(table: Table, line: str, measure: str) -> list[str]:
     columns = (measure,) if measure in table.columns else table.columns
     rows = [row for name in names for c in columns for row in table.behind.get((name, c), ())]
     cell = table.cells.get((line, measure))
-    number = f"{cell.mean:.2f} ± {cell.std:.2f}, {cell.count} seeds" if cell else "no mean"
+    number = f"{cell}, {cell.count} seeds" if cell else "no mean"
     lines = [f"{table.mode.name}: {table.label}: {line} {measure}: {number}"]
     lines += [f"  odd: {each}" for each in table.odd.get((line, measure), ())]
     shared, own = shared_and_own(rows)
