@@ -42,13 +42,13 @@ def scatter(section: Section, colours: Colours) -> Markup:
     if not tips:
         return Markup()
     axis.margins(0.08)
-    across, upward = axis.get_xlim(), axis.get_ylim()
-    mesh = np.meshgrid(np.linspace(*across, 60), np.linspace(*upward, 60))
+    (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+    mesh = np.meshgrid(np.linspace(left, right, 60), np.linspace(low, high, 60))
     dotted = {"colors": FAINT, "linewidths": 0.7, "linestyles": "dotted"}
     lines = axis.contour(*mesh, harmonic_mean(*mesh), 5, **dotted)
     axis.clabel(lines, fmt="H %g", fontsize=9)
     axis.grid()
-    axis.set(xlim=across, ylim=upward, xlabel="base classes, %", ylabel="new classes, %")
+    axis.set(xlim=(left, right), ylim=(low, high), xlabel="base classes, %", ylabel="new classes, %")
     return drawing.inline(figure, "Base against new", tips)
 
 
