@@ -48,7 +48,9 @@ def scatter(section: Section, colours: Colours) -> Markup:
     lines = axis.contour(*mesh, harmonic_mean(*mesh), 5, **dotted)
     axis.clabel(lines, fmt="H %g", fontsize=9)
     axis.grid()
-    axis.set(xlim=(left, right), ylim=(low, high), xlabel="base classes, %", ylabel="new classes, %")
+    axis.set(
+        xlim=(left, right), ylim=(low, high), xlabel="base classes, %", ylabel="new classes, %"
+    )
     return drawing.inline(figure, "Base against new", tips)
 
 

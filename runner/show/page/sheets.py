@@ -41,7 +41,6 @@ class Entry:
         kind: `number`, `missing`, `within`, `outside`, `name`, or nothing.
         best: whether no other of its column is higher.
         note: what a number is over, short; of a name what is to be said of it.
-        order: what a column is sorted by, where that is not the text.
         link: name of the part of the page that explains it.
     """
 
@@ -50,7 +49,6 @@ class Entry:
     kind: str = ""
     best: bool = False
     note: str = ""
-    order: float | None = None
     link: str = ""
 
 
@@ -81,13 +79,13 @@ class Sheet:
 
 def number(value: float, shape: str = "z.2f", *, mark: str = "") -> Entry:
     """Return the entry of a plain number, with a mark behind it."""
-    return Entry(f"{value:{shape}}{mark}", kind="number", order=value)
+    return Entry(f"{value:{shape}}{mark}", kind="number")
 
 
 def spread_entry(cell: Spread, *, best: bool = False, note: str = "", link: str = "") -> Entry:
     """Return the entry of a mean with its standard deviation."""
     std = f"{cell.std:.2f}" if cell.count > 1 else ""
-    return Entry(f"{cell.mean:.2f}", std, "number", best, note, cell.mean, link)
+    return Entry(f"{cell.mean:.2f}", std, "number", best, note, link)
 
 
 def section_sheets(section: Section) -> list[Sheet]:
@@ -181,26 +179,23 @@ def cost_sheet(section: Section) -> Sheet:
 
 
 def _cost_entry(cost: Cost) -> Entry:
-    return Entry(cost.text, kind="number", note=cost.range, order=cost.mean)
+    return Entry(cost.text, kind="number", note=cost.range)
 
 
-def measures_sheet(section: Section) -> Sheet | None:
-    """Return how sure the methods are and how rightly, of runs that have kept their predictions;
-    None where none has."""
+def measures_sheets(section: Section) -> list[Sheet]:
+    """Return a table of how sure the methods are and how rightly, of runs that have kept their
+    predictions; none where none has."""
     found = {
         method.label: costs([row for row in method.members if row["nll"] is not None], MEASURED)
         for method in section.methods
     }
-    shown = [name for name in MEASURED if any(each[name].runs for each in found.values())]
+    names = [name for name in MEASURED if any(each[name].runs for each in found.values())]
     rows = tuple(
-        (
-            Entry(label, kind="name"),
-            *(_cost_entry(each[name]) for name in shown),
-        )
+        (Entry(label, kind="name"), *(_cost_entry(each[name]) for name in names))
         for label, each in found.items()
         if any(cost.runs for cost in each.values())
     )
-    return Sheet("More than accuracy", ("method", *shown), rows, MEASURE_NOTES) if rows else None
+    return [Sheet("More than accuracy", ("method", *names), rows, MEASURE_NOTES)] if rows else []
 
 
 def runs_sheet(section: Section, method: Table) -> Sheet:
