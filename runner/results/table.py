@@ -13,6 +13,7 @@ import pandas as pd
 from runner.errors import UserError
 from runner.files.records import read_record
 from runner.files.writing import closed_place, may_not_be_read, shown
+from runner.plan.job_folders import read_plan
 from runner.results import layouts
 from runner.results.layouts import TOGETHER, Place
 from runner.results.lines import VARIANTS
@@ -116,7 +117,7 @@ def _collect(folder: Path, mode: str, settings: bool) -> list[Row]:
         row["written"] = _written(f"{path}/result.json", row["config"], console)
         rows.append(row)
     if top not in closed:
-        rows += _only_consoles({row["folder"] for row in rows}, consoles, top)
+        rows += _without_folder({row["folder"] for row in rows}, consoles, top)
     if not rows and closed:
         raise UserError([may_not_be_read(path) for path in closed])
     if not rows:
@@ -178,7 +179,7 @@ def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
             above[parent] = found
         return above[parent].of_seed(int(seed[1])) if parent in above else None
     if names & {"result.json", "log.txt"}:
-        return layouts.zero_shot_place(Path(path).parts)
+        return layouts.place(Path(path).parts, with_seed=False)
     return None
 
 
@@ -199,17 +200,15 @@ def _experiment(root: Path, top: Path) -> str:
     return "/".join(root.parts[-2:]) if root.name.startswith("weights-") else root.name
 
 
-def _only_consoles(known: set[str], consoles: Sequence[Path], top: Path) -> Iterator[Row]:
-    """Yield the runs of this runner that ended before they had a folder."""
-    for console in sorted(path for folder in consoles for path in folder.glob("*.txt")):
-        if not (found := layouts.console_place(console.name)):
-            continue
-        place, below = found
-        root = console.parent.parent
-        folder = root.joinpath(*below)
-        if str(folder) not in known and folder.is_relative_to(top):
-            row = placed(str(folder), place, _experiment(root, top))
-            yield {**without_result(row, console), "written": _written(str(console))}
+def _without_folder(known: set[str], consoles: Sequence[Path], top: Path) -> Iterator[Row]:
+    """Yield the runs that this runner has planned, and that ended before they had a folder."""
+    for root in sorted(folder.parent for folder in consoles):
+        for folder in read_plan(root):
+            place = layouts.place(folder.parts)
+            if place and str(folder) not in known and folder.is_relative_to(top):
+                row = placed(str(folder), place, _experiment(root, top))
+                if (console := place.console(folder)).exists():
+                    yield {**without_result(row, console), "written": _written(str(console))}
 
 
 def _add_modes(rows: Sequence[Row], wanted: str) -> None:

@@ -63,7 +63,7 @@ def _since(moment: float) -> str:
 
 def _console(folder: str) -> Path | None:
     place = layouts.place(Path(folder).parts)
-    return place.console(Path(folder)) if place and place.layout == layouts.RUNNER else None
+    return place.console(Path(folder)) if place and place.row["layout"] == layouts.RUNNER else None
 
 
 def _name(run: Any, planned: Mapping[str, str]) -> str:
