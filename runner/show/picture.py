@@ -15,7 +15,7 @@ from runner.results.lines import merge
 from runner.results.ranking import ranked, ranking_columns
 from runner.results.tables import Table
 from runner.show.drawing import curves
-from runner.show.text import LONG, OWN_SPLIT, experiment_name, marked
+from runner.show.text import LONG, OWN_SPLIT, starred
 
 
 def write_picture(path: Path, tables: Sequence[Table]) -> None:
@@ -39,7 +39,7 @@ def _bars(figure: Any, tables: Sequence[Table]) -> None:
     experiments a bar for each, the best on top."""
     if long := len(tables) > LONG:
         order = ranked(tables)
-        names = [experiment_name(table) for table in order]
+        names = [starred(table.label, [table]) for table in order]
         panels = [
             (title, {"": [table.cells.get((line.name, measure)) for table in order]})
             for title, line, measure in ranking_columns(tables)
@@ -98,8 +98,7 @@ def _curves(figure: Any, tables: Sequence[Table]) -> None:
 
 
 def _shown(name: str, tables: Sequence[Table]) -> str:
-    own = any(name in each.own_splits for each in tables)
-    return marked(name, own).replace("_", " ")
+    return starred(name, tables, name).replace("_", " ")
 
 
 def _legend(figure: Any, axis: Any) -> None:

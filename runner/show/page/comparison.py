@@ -94,8 +94,8 @@ def comparison_sheets(section: Section, pairs: Sequence[Pair]) -> list[Sheet]:
     notes = (INTERVAL, *odd, *([LEFT_OUT] if left else []))
     heads = ("method", "source", "row", "measure", "ours", "published", "difference", "within")
     sheets = [
-        Sheet("Averages beside published ones", heads, tuple(map(_row, averages)), notes),
-        Sheet("Datasets beside published ones", heads, tuple(map(_row, others)), notes, True),
+        Sheet("Averages beside published ones", heads, list(map(_row, averages)), notes),
+        Sheet("Datasets beside published ones", heads, list(map(_row, others)), notes, True),
     ]
     return [sheet for sheet in sheets if sheet.rows]
 

@@ -12,6 +12,7 @@ from runner.results import layouts
 from runner.results.groups import make_tables
 from runner.results.lines import Line, merge
 from runner.results.tables import Table
+from runner.show.text import starred
 
 TITLES = {
     "b2n": "Base to new",
@@ -82,8 +83,7 @@ class Section:
 
     def name(self, line: Line) -> str:
         """Return what a table calls a line, with a star where a split is not a published one."""
-        own = any(line.name in method.own_splits for method in self.methods)
-        return f"{line.name.removeprefix(f'{self.joint}/')}{'*' if own else ''}"
+        return starred(line.name.removeprefix(f"{self.joint}/"), self.methods, line.name)
 
 
 def make_sections(runs: pd.DataFrame) -> list[Section]:
