@@ -140,47 +140,41 @@ def _walk(
     nothing is looked for. Folders that may not be read go to `closed`, those of console files to
     `consoles`."""
     seen: set[str] = set()  # paths without links
-    waiting, links = [(str(top), os.path.realpath(top))], list[tuple[str, str]]()
     above: dict[str, Place] = {}  # by the folder of seeds
-    while waiting or links:
-        path, real = waiting.pop() if waiting else links.pop(0)
-        if real in seen:
-            continue
-        seen.add(real)
-        try:
-            entries = sorted(os.scandir(path), key=lambda entry: entry.name, reverse=True)
-        except OSError:
-            closed.append(Path(path))
-            continue
-        names = {entry.name for entry in entries}
-        found = _place(path, names, above)
-        if found is None and "result.json" in names and "trainer" in (record := read_record(path)):
-            found = layouts.by_hand(record)
-        if found:
-            yield path, found, names
-            continue
-        if os.path.basename(path) == "console":
-            consoles.append(Path(path))
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_symlink():
-                # isdir takes a link in a circle for none
-                links += [(entry.path, os.path.realpath(entry))] if os.path.isdir(entry) else []
-            elif entry.is_dir():
-                waiting.append((entry.path, f"{real}/{entry.name}"))
+    roots = [str(top)]
+    for root in roots:
+        real_root = os.path.realpath(root)
+        below = os.walk(root, onerror=lambda error: closed.append(Path(error.filename)))
+        for path, folders, files in below:
+            names, real = {*folders, *files}, real_root + path[len(root) :]
+            found = None if real in seen else _place(path, names, above)
+            if found:
+                yield path, found, names
+            if found or real in seen:
+                folders.clear()
+            seen.add(real)
+            if os.path.basename(path) == "console":
+                consoles.append(Path(path))
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            paths = (f"{path}/{name}" for name in folders)
+            roots += [each for each in paths if os.path.islink(each)]
 
 
 def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
-    """Return what a folder's path says if it is a run's; siblings differ in their seeds alone."""
+    """Return what a folder's path says if it is a run's, or its result.json where the path does
+    not; siblings differ in their seeds alone."""
     parent, name = os.path.split(path)
     if seed := _SEED.fullmatch(name):
         if parent not in above and (found := layouts.place(Path(path).parts)):
             above[parent] = found
-        return above[parent].of_seed(int(seed[1])) if parent in above else None
-    if names & {"result.json", "log.txt"}:
-        return layouts.place(Path(path).parts, with_seed=False)
-    return None
+        if parent in above:
+            return above[parent].of_seed(int(seed[1]))
+    found = None
+    if not seed and names & {"result.json", "log.txt"}:
+        found = layouts.place(Path(path).parts, with_seed=False)
+    if not found and "result.json" in names and "trainer" in (record := read_record(path)):
+        found = layouts.by_hand(record)
+    return found
 
 
 def _written(*paths: str | None) -> float | None:

@@ -12,14 +12,13 @@ from runner.show.published_csv import mean_text
 from runner.show.text import OWN_SPLIT, odd_lines
 
 
-def rank(tables: Sequence[Table], rank_by: str, *, trains: bool) -> tuple[pd.DataFrame, list[str]]:
+def rank(tables: Sequence[Table], rank_by: str) -> tuple[pd.DataFrame, list[str]]:
     """Return a row of texts for each point of one grid, the best first, and sentences that say how
     to read them. Points with a missing run come last, since their means are over other runs; where
     nothing can be ranked, they stand as they were named and `chosen_on` is empty.
 
     Args:
         rank_by: images whose accuracy ranks.
-        trains: whether any of their runs is a training.
     """
     runs = pd.DataFrame(
         [
@@ -51,18 +50,18 @@ def rank(tables: Sequence[Table], rank_by: str, *, trains: bool) -> tuple[pd.Dat
     if by_test or known:
         order = pd.DataFrame({"missing": missing, "score": scores})
         found = found.loc[order.sort_values(["missing", "score"], kind="stable").index]
-    return found, _sentences(found, keys, without, trains) + _doubts(tables)
+    return found, _sentences(found, keys, without) + _doubts(tables)
 
 
 def _texts(values: "pd.Series[float]") -> list[str]:
     return [f"{value:.2f}" if value == value else "" for value in values]
 
 
-def _sentences(found: pd.DataFrame, keys: list[str], without: str, trains: bool) -> list[str]:
+def _sentences(found: pd.DataFrame, keys: list[str], without: str) -> list[str]:
     best = found.iloc[0]
     if not best["chosen_on"]:
-        reason = f"no validation images of {without}" if without else "no training has ended"
-        reason = reason if trains else "nothing is trained, so nothing is validated"
+        reason = "nothing is trained, so nothing is validated"
+        reason = f"no validation images of {without}" if without else reason
         return [
             f"Ranking is not possible: {reason}. The points stand in the order of the grid; "
             "--rank-by test ranks them on test images."
