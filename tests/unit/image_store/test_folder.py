@@ -99,7 +99,7 @@ def test_the_command_shows_limits_and_empties(store, capsys):
     shown = command.call(capsys, main, "cache", folder)
     assert shown.returncode == 0
     first, last = shown.stdout.splitlines()
-    assert first.startswith("  400.9 kB  used ") and first.endswith(" ago  4 crops of Pets")
+    assert first.startswith("400.9 kB  used ") and first.endswith(" ago  4 crops of Pets")
     assert last.endswith(f"{FOLDER}: 1 entry, 400.9 kB, limit 1.0 MB")
     limited = command.call(capsys, main, "cache", folder, "--limit", "2.5G")
     assert limited.stdout.endswith("limit 2.5 GB\n")
