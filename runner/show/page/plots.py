@@ -30,17 +30,17 @@ def _figure(width: int, height: int, edges: tuple[int, int, int, int]) -> tuple[
 def scatter(section: Section, colours: Colours) -> Markup:
     """Return base against new of the averages, with lines of equal H; nothing without any."""
     name, tips = section.averages[0].name, list[str]()
+    both = [[m.cells.get((name, column)) for column in ("base", "new")] for m in section.methods]
+    if not any(all(each) for each in both):
+        return Markup()
     figure, axis = _figure(520, 400, (48, 40, 44, 14))
-    for method in section.methods:
-        base, new = (method.cells.get((name, column)) for column in ("base", "new"))
+    for method, (base, new) in zip(section.methods, both, strict=True):
         if base and new:
             drawn = look(colours[method.label])
             spread = {"xerr": base.std, "yerr": new.std} if base.count > 1 else {}
             axis.errorbar(base.mean, new.mean, **spread, color=drawn["color"], elinewidth=1.2)
             axis.plot([base.mean], [new.mean], markersize=8, gid=f"tip{len(tips)}", **drawn)
             tips.append(f"{method.label}: base {base}, new {new}")
-    if not tips:
-        return Markup()
     axis.margins(0.08)
     (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
     mesh = np.meshgrid(np.linspace(left, right, 60), np.linspace(low, high, 60))
@@ -57,23 +57,25 @@ def scatter(section: Section, colours: Colours) -> Markup:
 def reliability(section: Section, colours: Colours) -> Markup:
     """Return accuracy against confidence of each method whose runs have kept their predictions,
     pooled over them, and the diagonal; nothing without any."""
+    found = {}
+    for method in section.methods:
+        texts = {row["folder"]: row["reliability"] for row in method.members}.values()
+        if runs := [json.loads(text) for text in texts if text]:
+            found[method.label] = np.array(runs)  # [runs, 3, bins]
+    if not found:
+        return Markup()
     figure, axis = _figure(400, 360, (48, 12, 44, 14))
     axis.plot([0, 1], [0, 1], color=RULE, linewidth=1)
     tips: list[str] = []
-    for method in section.methods:
-        texts = {row["folder"]: row["reliability"] for row in method.members}.values()
-        runs = np.array([json.loads(text) for text in texts if text])  # [runs, 3, bins]
-        if runs.size:
-            counts = runs[:, 0].sum(axis=0)
-            held = counts > 0
-            sure, right = (runs[:, 1:] * runs[:, :1]).sum(axis=0)[:, held] / counts[held]
-            drawn = look(colours[method.label])
-            axis.plot(sure, right, color=drawn["color"])
-            for x, y, count in zip(sure, right, counts[held], strict=True):
-                axis.plot([x], [y], markersize=6, gid=f"tip{len(tips)}", **drawn)
-                tips.append(f"{method.label}: {count:.0f} predictions, {x:.3f} sure, {y:.3f} right")
-    if not tips:
-        return Markup()
+    for label, bins in found.items():
+        counts = bins[:, 0].sum(axis=0)
+        held = counts > 0
+        sure, right = (bins[:, 1:] * bins[:, :1]).sum(axis=0)[:, held] / counts[held]
+        drawn = look(colours[label])
+        axis.plot(sure, right, color=drawn["color"])
+        for x, y, count in zip(sure, right, counts[held], strict=True):
+            axis.plot([x], [y], markersize=6, gid=f"tip{len(tips)}", **drawn)
+            tips.append(f"{label}: {count:.0f} predictions, {x:.3f} sure, {y:.3f} right")
     axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
     return drawing.inline(figure, "Accuracy against confidence", tips)
 
