@@ -2,11 +2,9 @@
 
 import csv
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from runner.results.tables import harmonic_mean
 
 FOLDER = Path(__file__).parents[1] / "published"
 AVERAGE = "average"
@@ -26,7 +24,6 @@ _NAMES = {  # of trainers where they are not the published ones
 _JOINT_NAMES = {"CLIP": "ZS-CLIP", "LinearProbe": "LP-CLIP", "SoftCPTHard shared": "CoOp-MT"}
 _SAME = {"VPT deep": "VPT"}
 _MEASURES = {"base": "base", "new": "new", "hm": "H", "accuracy": "accuracy"}
-_ROUNDING = 0.02  # between a printed H and that of the printed base and new
 
 
 @dataclass(frozen=True)
@@ -38,13 +35,11 @@ class Source:
         origin: where it was read.
         values: (row, measure) -> percent; rows are datasets and AVERAGE, measures `base`, `new`,
             `H` or `accuracy`.
-        odd: rows whose H is not that of their base and new.
     """
 
     name: str
     origin: str
     values: Mapping[tuple[str, str], float]
-    odd: frozenset[str] = frozenset()
 
 
 def find(mode: str, trainer: str, shots: int, *, joint: str = "", part: str = "") -> list[Source]:
@@ -87,15 +82,11 @@ def _sources(table: str) -> dict[tuple[str, str, int], list[Source]]:
     }
 
 
-def _source(name: str, rows: Iterable[Mapping[str, str]]) -> Source:
-    values: dict[tuple[str, str], float] = {}
-    odd, origins = set(), []
-    for row in rows:
-        line = row.get("dataset") or row.get("target_dataset") or AVERAGE
-        printed = {m: float(row[c]) for c, m in _MEASURES.items() if row.get(c)}
-        values |= {(line, measure): value for measure, value in printed.items()}
-        if {"base", "new", "H"} <= printed.keys():
-            of_both = float(harmonic_mean(printed["base"], printed["new"]))
-            odd |= {line} if abs(printed["H"] - of_both) > _ROUNDING else set()
-        origins.append(row["source"])
-    return Source(name, "; ".join(dict.fromkeys(origins)), values, frozenset(odd))
+def _source(name: str, rows: Sequence[Mapping[str, str]]) -> Source:
+    values = {
+        (row.get("dataset") or row.get("target_dataset") or AVERAGE, measure): float(row[column])
+        for row in rows
+        for column, measure in _MEASURES.items()
+        if row.get(column)
+    }
+    return Source(name, "; ".join(dict.fromkeys(row["source"] for row in rows)), values)

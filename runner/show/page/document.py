@@ -33,7 +33,6 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "±": r"$\pm$",
-    "†": r"$\dagger$",
     "[": "{[}",  # behind a line's end it would be its distance
     "]": "{]}",
     "*": "{*}",

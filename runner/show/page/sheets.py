@@ -77,9 +77,9 @@ class Sheet:
         return bool(found) and {*kinds} <= {"number", "missing"}
 
 
-def number(value: float, shape: str = "z.2f", *, mark: str = "") -> Entry:
-    """Return the entry of a plain number, with a mark behind it."""
-    return Entry(f"{value:{shape}}{mark}", kind="number")
+def number(value: float, shape: str = "z.2f") -> Entry:
+    """Return the entry of a plain number."""
+    return Entry(f"{value:{shape}}", kind="number")
 
 
 def spread_entry(cell: Spread, *, best: bool = False, note: str = "", link: str = "") -> Entry:
