@@ -35,10 +35,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
     """Return what is said of an experiment."""
-    planned: dict[str, str] = {}  # names of the runs by their folders
-    one_of_each = {os.path.dirname(folder): folder for folder in runs["folder"]}.values()
-    for root in dict.fromkeys(path.parent.parent for path in map(_console, one_of_each) if path):
-        planned |= {str(folder): name for folder, name in read_plan(root).items()}
+    one_of_each = map(Path, {os.path.dirname(folder): folder for folder in runs["folder"]}.values())
+    roots = {place.root(run) for run in one_of_each if (place := layouts.place(run.parts))}
+    planned = {str(folder): name for root in roots for folder, name in read_plan(root).items()}
     states = Counter(runs["state"])
     states[MISSING] += len(planned.keys() - set(runs["folder"]))
     said = [f"{states[s]} {s}" for s in (DONE, RUNNING, FAILED, MISSING) if states[s] or s == DONE]
@@ -61,11 +60,6 @@ def _since(moment: float) -> str:
     return duration(max(0.0, time.time() - moment))
 
 
-def _console(folder: str) -> Path | None:
-    place = layouts.place(Path(folder).parts)
-    return place.console(Path(folder)) if place and place.row["layout"] == layouts.RUNNER else None
-
-
 def _name(run: Any, planned: Mapping[str, str]) -> str:
     words = f"{run['dataset']} shots{run['shots']} seed{run['seed']} {run['subset']}"
     return planned.get(run["folder"], words)
@@ -73,11 +67,14 @@ def _name(run: Any, planned: Mapping[str, str]) -> str:
 
 def _at_work(folder: str, name: str) -> list[str]:
     """Where a run is, since when, and what it has said last."""
-    if (console := _console(folder)) and (start := last_start(console)):
-        place = f", on {start.place}" if start.place else ""
-        name = f"{name}{place}, since {_since(start.time)}"
-    last = [f"    | {_printable(line)}" for line in tail(console, 1)] if console else []
-    return [f"  running: {name}", *last]
+    place, lines = layouts.place(Path(folder).parts), []
+    if place:
+        console = place.console(Path(folder))
+        if start := last_start(console):
+            name += f", on {start.place}" if start.place else ""
+            name += f", since {_since(start.time)}"
+        lines = [f"    | {_printable(line)}" for line in tail(console, 1)]
+    return [f"  running: {name}", *lines]
 
 
 def _accuracy(runs: pd.DataFrame) -> str:
