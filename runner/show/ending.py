@@ -62,12 +62,14 @@ def _write_comparison(tables: Sequence["Table"], together: str) -> None:
 
 
 def _write_grid(path: Path, tables: Sequence["Table"], rank_by: str) -> None:
+    from tabulate import tabulate
+
     from runner.plan.grid import TEST
     from runner.show.grid import rank
-    from runner.show.text import tabulated
 
     found, sentences = rank(tables, rank_by)
-    first, rows = tables[0], tabulated(found.to_numpy().tolist(), list(map(str, found)))
+    first, heads = tables[0], list(map(str, found))
+    rows = tabulate(found.to_numpy().tolist(), heads, disable_numparse=True)
     label = first.label.replace(f"/{first.point.folder}", "")
     print(f"\n{label}, --mode {first.mode.name}:\n\n{rows}\n")
     print("\n".join(sentences), end="\n\n")

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from tabulate import tabulate
+
 from runner.results.lines import merge
 from runner.results.ranking import ranked, ranking_columns
 from runner.results.reading import Row
@@ -55,7 +57,12 @@ def render(tables: Sequence[Table]) -> str:
                 cells = (cell_text(table, line.name, m, interval=alone) for m in measures)
                 rows.append([name, *label, *cells])
                 name = ""
-    lines = [tabulated(rows, heads), "", *_notes(tables), *(_details(first) if alone else [])]
+    lines = [
+        tabulate(rows, heads, disable_numparse=True),
+        "",
+        *_notes(tables),
+        *(_details(first) if alone else []),
+    ]
     if alone:
         seeds = f"seed{'s' if len(first.seeds) > 1 else ''} {' '.join(map(str, first.seeds))}"
         lines = [f"{first.mode.name}: {first.label}, {seeds}", "", *lines]
@@ -84,13 +91,6 @@ def starred(name: str, tables: Iterable[Table], line: str = "") -> str:
     one."""
     own = any(line in each.own_splits if line else each.own_splits for each in tables)
     return f"{name}*" if own else name
-
-
-def tabulated(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
-    """Return a table as text."""
-    from tabulate import tabulate
-
-    return tabulate(rows, heads, disable_numparse=True)
 
 
 def cell_text(table: Table, line: str, measure: str, *, interval: bool = False) -> str:

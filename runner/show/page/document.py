@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -38,12 +37,6 @@ _LATEX = {
     "*": "{*}",
 }
 
-_DELIMITERS = {  # those that LaTeX leaves free
-    **{"block_start_string": "<%", "block_end_string": "%>"},
-    **{"variable_start_string": "<<", "variable_end_string": ">>"},
-    **{"comment_start_string": "<#", "comment_end_string": "#>"},
-}
-
 
 @dataclass(frozen=True)
 class Report:
@@ -68,11 +61,7 @@ class Report:
             (each.title, [*sheets.section_sheets(each), *more_sheets(each)])
             for each in self.sections
         ]
-        return [*found, *([("Runs", [self.unfinished])] if self.left else [])]
-
-    @property
-    def unfinished(self) -> Sheet:
-        return sheets.unfinished_sheet(self.left)
+        return [*found, *([("Runs", [sheets.unfinished_sheet(self.left)])] if self.left else [])]
 
     @cached_property
     def colours(self) -> dict[str, int]:
@@ -141,7 +130,6 @@ def render(report: Report, template: str, *, made: str = "") -> str:
     Args:
         made: when and by what, for the head of the page.
     """
-    options: dict[str, Any] = _DELIMITERS if template.endswith(".tex") else {}
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=template.endswith(".html"),
@@ -149,7 +137,6 @@ def render(report: Report, template: str, *, made: str = "") -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        **options,
     )
     environment.filters |= {"tex": latex_text, "md": markdown_text}
     environment.globals |= {
