@@ -9,7 +9,7 @@ from runner.plan.grid import TEST
 from runner.results.ranking import ranked, ranking_columns
 from runner.results.tables import Table
 from runner.show.published_csv import mean_text
-from runner.show.text import odd_lines
+from runner.show.text import OWN_SPLIT, odd_lines
 
 
 def rank(tables: Sequence[Table], rank_by: str) -> tuple[pd.DataFrame, list[str]]:
@@ -50,7 +50,9 @@ def rank(tables: Sequence[Table], rank_by: str) -> tuple[pd.DataFrame, list[str]
     if by_test or known:
         order = pd.DataFrame({"missing": missing, "score": scores})
         found = found.loc[order.sort_values(["missing", "score"], kind="stable").index]
-    return found, _sentences(found, keys, without) + odd_lines(tables)
+    own = any(table.own_splits for table in tables)
+    doubts = [f"Some datasets have a split of their own: {OWN_SPLIT}."] if own else []
+    return found, _sentences(found, keys, without) + doubts + odd_lines(tables)
 
 
 def _texts(values: "pd.Series[float]") -> list[str]:
