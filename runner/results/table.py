@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,21 @@ def load_runs(
     Raises:
         UserError: no such folder, one that may not be read, or no run in it.
     """
-    found: dict[str, tuple[int, Row]] = {}
+    found: dict[str, Row] = {}
     paths = [Path(folder).expanduser() for folder in folders]
-    for place, folder in enumerate(paths):
-        for row in _collect(folder, mode, settings):
-            name = row["folder"]
-            found.setdefault(os.path.realpath(name) if len(paths) > 1 else name, (place, row))
-    homes: dict[str, set[int]] = {}
-    for place, row in found.values():
-        homes.setdefault(row["experiment"], set()).add(place)
     names = [folder.resolve().name for folder in paths]
     if len(set(names)) < len(names):
         names = [shown(folder.resolve()) for folder in paths]
-    twice = {name for name, places in homes.items() if len(places) > 1}
-    for place, row in found.values():
-        if row["experiment"] in twice:
-            row["experiment"] = f"{names[place]}/{row['experiment']}"
-    return as_table(row for _, row in found.values())
+    for name, folder in zip(names, paths, strict=True):
+        for row in _collect(folder, mode, settings):
+            place = row["folder"]
+            row["below"] = name
+            found.setdefault(os.path.realpath(place) if len(paths) > 1 else place, row)
+    homes = Counter(name for name, _ in {(r["experiment"], r["below"]) for r in found.values()})
+    for row in found.values():
+        if homes[row["experiment"]] > 1:
+            row["experiment"] = f"{row['below']}/{row['experiment']}"
+    return as_table(found.values())
 
 
 def as_table(rows: Iterable[Row]) -> pd.DataFrame:

@@ -14,6 +14,11 @@ from runner.results.tables import MEAN_OF_H, Table
 
 LONG = 4  # experiments that are still compared dataset by dataset
 OWN_SPLIT = "the split is not a published one, so these accuracies are not comparable"
+H_NOTES = (
+    "H: harmonic mean of the mean base and the mean new accuracy; in averages, of the two averages "
+    "(the published convention).",
+    "mean of H: mean of the H of every dataset and seed.",
+)
 COSTS = {
     "seconds per epoch": ("seconds_per_epoch", ".2f"),
     "peak memory, MiB": ("peak_memory_mb", ",.0f"),
@@ -73,11 +78,7 @@ def legend(tables: Sequence[Table], *, alone: bool) -> str:
     """Return how to read the numbers of tables, each `alone` or all as one."""
     lines = ["Accuracy in percent: mean over seeds ± population standard deviation."]
     if any(table.mode.base_to_new for table in tables):
-        lines.append(
-            "H: harmonic mean of the mean base and the mean new accuracy; in the row `average` of "
-            "the two averages (the benchmark's convention)."
-        )
-        lines += ["mean of H: mean of the H of every dataset and seed."] if alone else []
+        lines += H_NOTES if alone else H_NOTES[:1]
     if alone:
         lines.append(
             "[± half of the 95 % interval of the mean, by Student's t distribution and the sample "

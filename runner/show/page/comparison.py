@@ -8,7 +8,7 @@ from runner.results.lines import ROW_ORDER, Line
 from runner.results.tables import Spread, Table
 from runner.show import published_figures
 from runner.show.page.sections import Section
-from runner.show.page.sheets import Entry, Sheet, number, spread_entry
+from runner.show.page.sheets import Entry, Sheet, spread_entry
 from runner.show.published_figures import AVERAGE, Source
 
 INTERVAL = (
@@ -108,7 +108,7 @@ def _row(pair: Pair) -> tuple[Entry | str, ...]:
         pair.line.name,
         pair.measure,
         spread_entry(pair.ours),
-        number(pair.published),
-        number(pair.difference, "+z.2f"),
+        Entry(f"{pair.published:.2f}", kind="number"),
+        Entry(f"{pair.difference:+z.2f}", kind="number"),
         verdict,
     )

@@ -69,12 +69,6 @@ class Report:
         labels = dict.fromkeys(m.label for section in self.sections for m in section.methods)
         return {label: number for number, label in enumerate(labels)}
 
-    def siblings(self, section: Section) -> list[Section]:
-        """Return the sections that differ from one in shots alone, and it: below the first of
-        several, nothing below the others."""
-        found = [each for each in self.sections if each.kind == section.kind]
-        return found if len(found) > 1 and found[0] is section else []
-
 
 def more_sheets(section: Section) -> list[Sheet]:
     """Return the tables of a section that stand below its pictures."""
@@ -95,13 +89,9 @@ def pairs(section: Section, baseline: str = "") -> list[tuple[Table, Table]]:
     if baseline:
         base = next((m for m in methods if baseline in (m.label, m.trainer)), None)
         return [(method, base) for method in methods if base and method is not base]
-    by_trainer = {method.trainer: method for method in methods}
-    plain = [
-        (method, by_trainer[method.trainer.removesuffix("DePT")])
-        for method in methods
-        if method.trainer.endswith("DePT") and method.trainer.removesuffix("DePT") in by_trainer
-    ]
-    return plain or [(method, methods[0]) for method in methods[1:]]
+    plain = {f"{method.trainer}DePT": method for method in methods}
+    variants = [(method, plain[method.trainer]) for method in methods if method.trainer in plain]
+    return variants or [(method, methods[0]) for method in methods[1:]]
 
 
 def printable(text: object) -> str:

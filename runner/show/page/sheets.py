@@ -13,13 +13,9 @@ from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
 from runner.results.tables import MEAN_OF_H, Spread, Table
 from runner.show.page.sections import Section
-from runner.show.text import COSTS, MEASURED, OWN_SPLIT, Cost, costs, starred
+from runner.show.text import COSTS, H_NOTES, MEASURED, OWN_SPLIT, Cost, costs, starred
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
-H_NOTE = (
-    "H: harmonic mean of the mean over seeds of base and of new; in averages, of the two averages "
-    "(the published convention). Mean of H: the mean of each dataset's and seed's own."
-)
 COST_NOTES = (
     "Mean over all datasets and seeds of the section, with the lowest and highest behind it.",
     "Seconds per epoch: of the runs that trained, validation during it included.",
@@ -75,11 +71,6 @@ class Sheet:
         found = [row[place] for row in self.rows]
         kinds = [each.kind if isinstance(each, Entry) else "text" for each in found]
         return bool(found) and {*kinds} <= {"number", "missing"}
-
-
-def number(value: float, shape: str = "z.2f") -> Entry:
-    """Return the entry of a plain number."""
-    return Entry(f"{value:{shape}}", kind="number")
 
 
 def spread_entry(cell: Spread, *, best: bool = False, note: str = "", link: str = "") -> Entry:
@@ -149,7 +140,7 @@ def _lack(section: Section, table: Table, line: Line, measure: str) -> str:
 
 
 def _notes(section: Section, measures: Collection[str], short: bool) -> list[str]:
-    notes = [H_NOTE] if "H" in measures else []
+    notes = list(H_NOTES) if "H" in measures else []
     if any(len(method.seeds) > 1 for method in section.methods):
         notes.append("± population standard deviation over seeds.")
     if short:
