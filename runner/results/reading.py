@@ -11,24 +11,9 @@ from typing import Any
 
 from runner.files.consoles import in_use
 from runner.files.logs import Log, logs_of, read_ended_log
-from runner.files.records import (
-    RunResult,
-    mistake_in,
-    read_measures,
-    read_record,
-    result_of,
-    tail,
-)
+from runner.files.records import RunResult, mistake_in, read_measures, read_record, result_of, tail
 from runner.results.layouts import Place
-from runner.results.schema import (
-    BY_TASK,
-    DONE,
-    FAILED,
-    MEASURES,
-    MISSING,
-    RUNNING,
-    from_record,
-)
+from runner.results.schema import BY_TASK, DONE, FAILED, MEASURES, MISSING, RUNNING, from_record
 
 Row = dict[str, Any]
 """A run by column; `tasks`, `provenance` and `measures` stand beside until the table is made."""

@@ -147,18 +147,19 @@ class Table:
             all_seeds["H"] = harmonic_mean(all_seeds["base"], all_seeds["new"])
             each = harmonic_mean(*np.moveaxis(self.values, 1, 0))[:, None]
             all_seeds[MEAN_OF_H] = self.with_averages(each)[:, 0]
-        cells = {}
+        cells: dict[tuple[str, str], Spread] = {}
         for measure, by_seed in all_seeds.items():
             for line, row in zip(self.lines, by_seed, strict=True):
                 found = row[np.isfinite(row)]
-                if len(found) and (line.name, measure.replace(MEAN_OF_H, "H")) not in self.odd:
-                    spread = Spread(float(found.mean()), float(found.std()), len(found))
-                    cells[line.name, measure] = spread
-        for line in self.lines if "H" in all_seeds else ():
-            both = [cells.get((line.name, column)) for column in ("base", "new")]
-            if (of_seeds := cells.pop((line.name, "H"), None)) and both[0] and both[1]:
-                mean = float(harmonic_mean(both[0].mean, both[1].mean))
-                cells[line.name, "H"] = replace(of_seeds, mean=mean)
+                if not len(found) or (line.name, measure.replace(MEAN_OF_H, "H")) in self.odd:
+                    continue
+                mean = float(found.mean())
+                if measure == "H":
+                    base, new = (cells.get((line.name, column)) for column in ("base", "new"))
+                    if not base or not new:
+                        continue
+                    mean = float(harmonic_mean(base.mean, new.mean))
+                cells[line.name, measure] = Spread(mean, float(found.std()), len(found))
         return cells
 
     def lacking(self, line: str, measure: str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from runner.files.consoles import last_start
 from runner.files.records import tail
-from runner.output import duration
+from runner.output import duration, printable
 from runner.plan.job_folders import read_plan
 from runner.results import layouts
 from runner.results.schema import DONE, FAILED, MISSING, RUNNING
@@ -50,7 +50,7 @@ def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
         lines += _at_work(run["folder"], _name(run, planned))
     failed = runs[runs["state"] == FAILED]
     for _, run in failed.head(_FAILURES).iterrows():
-        lines.append(f"  failed:  {_name(run, planned)}: {_printable(run['reason'])}")
+        lines.append(f"  failed:  {_name(run, planned)}: {printable(run['reason'])[:200]}")
     if len(failed) > _FAILURES:
         lines.append(f"  failed:  and {len(failed) - _FAILURES} more")
     return lines
@@ -73,7 +73,7 @@ def _at_work(folder: str, name: str) -> list[str]:
         if start := last_start(console):
             name += f", on {start.place}" if start.place else ""
             name += f", since {_since(start.time)}"
-        lines = [f"    | {_printable(line)}" for line in tail(console, 1)]
+        lines = [f"    | {printable(' '.join(x.split()))[:200]}" for x in tail(console, 1)]
     return [f"  running: {name}", *lines]
 
 
@@ -84,7 +84,3 @@ def _accuracy(runs: pd.DataFrame) -> str:
     column = done["subset"].where(done["subset"] != "all", by_mode)
     means = done.groupby(column)["overall"].agg(["mean", "count"])
     return ", ".join(f"{each.Index} {each.mean:.2f} ({each.count})" for each in means.itertuples())
-
-
-def _printable(line: str) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in line.replace("\t", " "))[:200]

@@ -16,7 +16,6 @@ from runner.show.published_csv import ranking_csv, table_csv
 from runner.show.text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
-LONG = "runs.csv"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,7 +70,6 @@ def _files(
 ) -> list[tuple[Path, str]]:
     """Return what to write where."""
     out = Path(args.out).expanduser() if args.out else DEFAULT_OUT / folder.resolve().name
-    long = Path(args.long).expanduser() if args.long else None
     if args.out and out.suffix == ".csv":
         modes = dict.fromkeys(table.mode.name for table in tables)
         if len(modes) != 1:
@@ -80,15 +78,13 @@ def _files(
                 f"--out {args.out}: one file, but tables of {len(modes)} modes: {found}; give a "
                 "folder, or narrow by --mode or a DIR further down"
             )
-        files = [(out, table_csv(tables[0]) if len(tables) == 1 else ranking_csv(tables))]
-    else:
-        several = len({table.experiment for table in tables}) > 1
-        files = [
-            (out / (table.experiment if several else "") / table.csv, table_csv(table))
-            for table in tables
-        ]
-        long = long or out / LONG
-    return [*files, (long, runs.to_csv(index=False, lineterminator="\n"))] if long else files
+        return [(out, table_csv(tables[0]) if len(tables) == 1 else ranking_csv(tables))]
+    several = len({table.experiment for table in tables}) > 1
+    files = [
+        (out / (table.experiment if several else "") / table.csv, table_csv(table))
+        for table in tables
+    ]
+    return [*files, (out / "runs.csv", runs.to_csv(index=False, lineterminator="\n"))]
 
 
 def _without_result(table: Table) -> str:

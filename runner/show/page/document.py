@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from runner.output import printable
 from runner.results.groups import rows_of
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
@@ -94,15 +95,6 @@ def pairs(section: Section, baseline: str = "") -> list[tuple[Table, Table]]:
     return variants or [(method, methods[0]) for method in methods[1:]]
 
 
-def printable(text: object) -> str:
-    """Return a text without what a file of text may not hold: control characters, bytes of a
-    path that are no UTF-8."""
-    letters = (
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(text)
-    )
-    return "".join(letters)
-
-
 def latex_text(text: str) -> str:
     """Return a text with what LaTeX reads as a command written out; one line."""
     return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
@@ -114,6 +106,11 @@ def markdown_text(text: str) -> str:
     return marked.replace("&", "&amp;")
 
 
+def _finished(value: object) -> object:
+    marked = isinstance(value, Markup | int)
+    return value if marked else printable(value, "\N{REPLACEMENT CHARACTER}")
+
+
 def render(report: Report, template: str, *, made: str = "") -> str:
     """Return a form of the report: `page.html`, `tables.tex` or `tables.md`.
 
@@ -123,7 +120,7 @@ def render(report: Report, template: str, *, made: str = "") -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=template.endswith(".html"),
-        finalize=lambda value: value if isinstance(value, Markup | int) else printable(value),
+        finalize=_finished,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
