@@ -47,13 +47,12 @@ def read_run(path: str, place: Place, experiment: str, *, settings: bool, names:
         folders = any("." not in name for name in names)
         models = Path(path).glob("*/model*.pth.tar*") if folders else ()
         row["trained"] = bool(log and log.trained) or any(models) or None
-    console = place.console(Path(path))
     if result:
         row = _with_record(row, record, result)
-    elif log and log.accuracy is not None and ("result.json" in names or not console.exists()):
-        row = _with_log(row, log, cut="result.json" in names)
     else:
-        row = without_result(row, console)
+        console, cut = place.console(Path(path)), "result.json" in names
+        ended = log and log.accuracy is not None and (cut or not console.exists())
+        row = _with_log(row, log, cut=cut) if log and ended else without_result(row, console)
     if settings:
         _add_settings(row)
     return row

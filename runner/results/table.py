@@ -140,23 +140,31 @@ def _walk(
     `consoles`."""
     seen: set[str] = set()  # paths without links
     above: dict[str, Place] = {}  # by the folder of seeds
-    roots = [str(top)]
-    for root in roots:
-        real_root = os.path.realpath(root)
-        below = os.walk(root, onerror=lambda error: closed.append(Path(error.filename)))
-        for path, folders, files in below:
-            names, real = {*folders, *files}, real_root + path[len(root) :]
-            found = None if real in seen else _place(path, names, above)
-            if found:
-                yield path, found, names
-            if found or real in seen:
-                folders.clear()
-            seen.add(real)
-            if os.path.basename(path) == "console":
-                consoles.append(Path(path))
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            paths = (f"{path}/{name}" for name in folders)
-            roots += [each for each in paths if os.path.islink(each)]
+    waiting, links = [(str(top), os.path.realpath(top))], list[tuple[str, str]]()
+    while waiting or links:
+        path, real = waiting.pop() if waiting else links.pop(0)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            closed.append(Path(path))
+            continue
+        names = {entry.name for entry in entries}
+        if found := _place(path, names, above):
+            yield path, found, names
+            continue
+        if os.path.basename(path) == "console":
+            consoles.append(Path(path))
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink():
+                # isdir takes a link in a circle for none
+                links += [(entry.path, os.path.realpath(entry))] if os.path.isdir(entry) else []
+            elif entry.is_dir():
+                waiting.append((entry.path, f"{real}/{entry.name}"))
 
 
 def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
