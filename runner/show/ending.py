@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.files.records import RunResult, mistake_in, tail
 from runner.files.writing import atomic_write, shown
 from runner.launch.schedule import USER_MISTAKE, Outcome
-from runner.plan.grid import VALIDATION
+from runner.plan.grid import TEST, VALIDATION
 from runner.plan.jobs import Study
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ def _write_comparison(tables: Sequence["Table"], together: str) -> None:
 def _write_grid(path: Path, tables: Sequence["Table"], rank_by: str) -> None:
     from tabulate import tabulate
 
-    from runner.plan.grid import TEST
     from runner.show.grid import rank
 
     found, sentences = rank(tables, rank_by)

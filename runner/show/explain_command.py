@@ -35,10 +35,9 @@ def _names(table: Table, line: str, measure: str) -> Iterator[str]:
     """Yield what a cell may be called: by the experiment or the trainer, with or without shots."""
     if measure.endswith((" shot", " shots")):  # of a table by shots, each column of which is one
         return
-    shots = table.members[0]["shots"]
     for experiment in dict.fromkeys([table.experiment, table.trainer]):
         yield f"{experiment}/{line}/{measure}"
-        yield f"{experiment}/{line}/{measure}/shots{shots}"
+        yield f"{experiment}/{line}/{measure}/shots{table.members[0]['shots']}"
 
 
 def _explained(table: Table, line: str, measure: str) -> list[str]:

@@ -39,7 +39,9 @@ def rank(tables: Sequence[Table], rank_by: str) -> tuple[pd.DataFrame, list[str]
     by_test, known = rank_by == TEST, bool(mean.notna().any())
     found = pd.DataFrame([dict(table.point.values) for table in tables])
     keys = list(map(str, found))
-    found["val_acc"], found["val_acc_std"] = _texts(mean), _texts(std)
+    found["val_acc"], found["val_acc_std"] = (
+        [f"{value:.2f}" if value == value else "" for value in values] for values in (mean, std)
+    )
     found["runs_missing"] = ["yes" if each else "no" for each in missing]
     for heading, line, measure in ranking_columns(tables):
         texts = [mean_text(table, line.name, measure) for table in tables]
@@ -53,10 +55,6 @@ def rank(tables: Sequence[Table], rank_by: str) -> tuple[pd.DataFrame, list[str]
     own = any(table.own_splits for table in tables)
     doubts = [f"Some datasets have a split of their own: {OWN_SPLIT}."] if own else []
     return found, _sentences(found, keys, without) + doubts + odd_lines(tables)
-
-
-def _texts(values: "pd.Series[float]") -> list[str]:
-    return [f"{value:.2f}" if value == value else "" for value in values]
 
 
 def _sentences(found: pd.DataFrame, keys: list[str], without: str) -> list[str]:

@@ -35,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
     require_result(runs, str(folder))
     files = _files(args, folder, measured, runs)
     for table in tables:
-        print(f"{render([table])}\n" if table in measured else _without_result(table))
+        lines = [f"{table.mode.name}: {table.label}: no result"]
+        lines += [f"not there: {line}" for line in table.absent]
+        print(render([table]) if table in measured else "\n".join(lines), end="\n\n")
     if measured:
         print(f"{legend(measured, alone=True)}\n")
     for row in rows_of(runs[runs["mode"] == ""]):
@@ -85,8 +87,3 @@ def _files(
         for table in tables
     ]
     return [*files, (out / "runs.csv", runs.to_csv(index=False, lineterminator="\n"))]
-
-
-def _without_result(table: Table) -> str:
-    lines = [f"{table.mode.name}: {table.label}: no result"]
-    return "\n".join([*lines, *(f"not there: {line}" for line in table.absent), ""])

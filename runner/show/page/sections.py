@@ -1,5 +1,6 @@
 """From runs to the sections of a report: a protocol at a number of shots, and its methods."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -78,8 +79,7 @@ class Section:
     def key(self) -> str:
         """A name for links within the page."""
         words = [self.protocol, str(self.shots), self.joint, "demo" if self.demo else ""]
-        joined = "-".join(word for word in words if word)
-        return "".join(letter if letter.isalnum() else "-" for letter in joined)
+        return re.sub(r"[\W_]", "-", "-".join(filter(None, words)))
 
     def name(self, line: Line) -> str:
         """Return what a table calls a line, with a star where a split is not a published one."""
