@@ -21,7 +21,6 @@ from runner.plan.experiment import Experiment, read_experiment
 from runner.plan.job_folders import survey
 from runner.plan.jobs import Job, Study, jobs_of
 from runner.plan.studies import plan
-from runner.show.mail import mail_at_end, take_mailbox
 
 GetConfig = Callable[[str], Mapping[str, Any]]
 
@@ -83,7 +82,6 @@ def _experiments(
 def _run(
     arguments: Namespace, repo: Path, experiments: Sequence[Experiment], command: tuple[str, ...]
 ) -> int:
-    mailbox = take_mailbox(os.environ)
     below = ["demo"] if arguments.demo else []
     outputs, results = (Path(name, *below).absolute() for name in ("outputs", "results"))
     root = _data_root(arguments, next((entry.root for entry in experiments if entry.root), ""))
@@ -98,10 +96,8 @@ def _run(
         _delete_folders(jobs, results)
     done, other = survey(jobs)
     _refuse_other_settings(studies, other)
-    wanted = None if len(done) == len(jobs) else mailbox
-    with lasting_output(), mail_at_end(wanted, _title(arguments, studies)) as letter:
-        letter.code = launch_and_report(arguments, studies, done, place, letter)
-    return letter.code
+    with lasting_output():
+        return launch_and_report(arguments, studies, done, place)
 
 
 def _data_root(arguments: Namespace, from_configs: str) -> str:
@@ -113,13 +109,6 @@ def _data_root(arguments: Namespace, from_configs: str) -> str:
         what = f"data root {root}: no such folder;" if root else "no data root:"
         raise UserError(f"{what} give --data PATH or set DATA (--demo needs neither)")
     return str(path)
-
-
-def _title(arguments: Namespace, studies: Sequence[Study]) -> str:
-    """Return what was run, in a few words: `coop maple, b2n`."""
-    names = ALL if ALL in arguments.cfg else " ".join(arguments.cfg)
-    modes = " ".join(dict.fromkeys(study.mode.name for study in studies))
-    return f"{names if len(names) <= 60 else names[:57] + '...'}, {modes}"
 
 
 def _say_absent(

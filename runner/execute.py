@@ -21,7 +21,6 @@ from runner.plan.arguments import ALL
 from runner.plan.build import Workspace
 from runner.plan.job_folders import note_plan
 from runner.plan.jobs import Job, Study, jobs_of
-from runner.show.mail import Letter
 
 
 def dry_run(
@@ -43,14 +42,12 @@ def launch_and_report(
     studies: Sequence[Study],
     done: Mapping[str, RunResult],
     place: Workspace,
-    letter: Letter,
 ) -> int:
     """Run what is not done, print and write the tables, and return the exit code: 0 done, 1 a run
     failed, 2 all were refused, 128 + signal when stopped.
 
     Args:
         done: the results of jobs that need not run, by name.
-        letter: takes what is said at the end.
     """
     from runner.show import ending
 
@@ -61,16 +58,13 @@ def launch_and_report(
     else:
         outcome, code = _launch(arguments, jobs, done, place)
     together = ALL if ALL in arguments.cfg else ""
-    with letter.copying():
-        try:
-            ending.write_tables(
-                studies, outcome.results, together=together, rank_by=arguments.rank_by
-            )
-        finally:  # also where a table cannot be written
-            ending.print_failures(outcome)
-            if outcome.stopped:
-                left = len(jobs) - len(outcome.results)
-                print(f"stopped with {_jobs(left)} left; the same command goes on from here")
+    try:
+        ending.write_tables(studies, outcome.results, together=together, rank_by=arguments.rank_by)
+    finally:  # also where a table cannot be written
+        ending.print_failures(outcome)
+        if outcome.stopped:
+            left = len(jobs) - len(outcome.results)
+            print(f"stopped with {_jobs(left)} left; the same command goes on from here")
     return code
 
 

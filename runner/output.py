@@ -51,3 +51,10 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def printable(text: object, instead: str = "?") -> str:
+    """Return a text without what steers a terminal or may not stand in a file of text: control
+    characters but line ends and tabs, bytes of a path that are no UTF-8."""
+    letters = (c if c.isprintable() or c in "\n\t" else instead for c in str(text))
+    return "".join(letters)

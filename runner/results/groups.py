@@ -184,20 +184,13 @@ def _of_study(study: Study, by_folder: Mapping[str, Sequence[Row]]) -> Table:
         for job in wanted
         for row in by_folder.get(str(job.folder), ())
     ]
-    absent = [job.name for job in wanted if str(job.folder) not in by_folder]
-    absent += study.absent
+    absent = [job.name for job in wanted if str(job.folder) not in by_folder] + [*study.absent]
+    alike = ("label", "trainer", "mode", "columns", "seeds", "csv", "csv_by_column", "point")
     table = Table(
         experiment=study.name,
-        label=study.label,
-        trainer=study.trainer,
-        mode=study.mode,
-        columns=study.columns,
-        seeds=study.seeds,
-        csv=study.csv,
-        csv_by_column=study.csv_by_column,
         members=tuple(runs),
         absent=(", ".join(absent),) if absent else (),
-        point=study.point,
         ranking=study.ranking,
+        **{name: getattr(study, name) for name in alike},
     )
     return fill(table, runs, study.datasets, study.source)

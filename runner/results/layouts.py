@@ -28,49 +28,36 @@ _STEPS = {  # of the runner: mode, classes tested
     "train_all": ("fs", "all"),
     "test_all": ("fs", "all"),
 }
-_STEP = "|".join(_STEPS)
-_SEED = r"seed(?P<seed>\d+)"
-_YAML_SHOTS = r"(?P<cfg>[^/]+)_(?P<shots>\d+)shots"
-_RUN = rf"(?P<trainer>[^/]+)/(?P<dataset>[^/]+)/shots(?P<shots>\d+)/(?P<cfg>[^/]+)/{_SEED}"
-_PATTERNS = [  # the first that fits the end of a path holds
-    (RUNNER, "", re.compile(rf"(?:(?P<step>{_STEP})/)?{_RUN}")),
-    *(
-        (SCRIPTS, mode, re.compile(pattern))
-        for mode, pattern in (
-            # MaPLe's, PromptSRC's and KgCoOp's, which has its weight behind the shots
-            (
-                "b2n",
-                r"(?:base2new/)?(?P<step>train_base|test_base|test_new)/(?P<dataset>[^/]+)/"
-                rf"shots_(?P<shots>\d+)(?P<more>_[^/]+)?/(?P<trainer>[^/]+)/(?P<cfg>[^/]+)/{_SEED}",
-            ),
-            # SoftCPT's
-            (
-                "b2n",
-                rf"base2new/(?P<dataset>[^/]+)/(?P<trainer>[^/]+)/{_YAML_SHOTS}/(?P<more>[^/]+)/"
-                rf"(?P<step>base|new)/{_SEED}",
-            ),
-            (
-                "xd",
-                rf"evaluation/(?P<trainer>[^/]+)/{_YAML_SHOTS}/(?:(?P<more>[^/]+)/)?"
-                rf"(?P<dataset>[^/]+)/{_SEED}",
-            ),
-            # few-shot of all, and the trainings on ImageNet that the evaluations load
-            (
-                "fs",
-                rf"(?:few_shot/)?(?P<dataset>[^/]+)/(?P<trainer>[^/]+)/{_YAML_SHOTS}/"
-                rf"(?:(?P<more>[^/]+)/)?{_SEED}",
-            ),
-        )
+_LAYOUTS = (
+    (RUNNER, "", "[<step>/]<trainer>/<dataset>/shots<shots>/<cfg>/seed<seed>"),
+    # MaPLe's, PromptSRC's and KgCoOp's, which has its weight behind the shots
+    (
+        *(SCRIPTS, "b2n"),
+        "[base2new/]<step>/<dataset>/shots_<shots>[_<more>]/<trainer>/<cfg>/seed<seed>",
     ),
-]
-_ZERO_SHOT = re.compile(
-    r"(?:base2new/)?(?P<trainer>ZeroshotCLIP2?)/(?P<cfg>[^/]+)/(?:(?P<step>base|new)/)?"
-    r"(?P<dataset>[^/]+)"
+    # SoftCPT's
+    (SCRIPTS, "b2n", "base2new/<dataset>/<trainer>/<cfg>_<shots>shots/<more>/<half>/seed<seed>"),
+    (SCRIPTS, "xd", "evaluation/<trainer>/<cfg>_<shots>shots/[<more>/]<dataset>/seed<seed>"),
+    # few-shot of all, and the trainings on ImageNet that the evaluations load
+    (SCRIPTS, "fs", "[few_shot/]<dataset>/<trainer>/<cfg>_<shots>shots/[<more>/]seed<seed>"),
+    (SCRIPTS, "b2n", "[base2new/]<untrained>/<cfg>/<half>/<dataset>"),
+    (SCRIPTS, "fs", "[base2new/]<untrained>/<cfg>/<dataset>"),
 )
-_CONSOLE = re.compile(
-    rf"(?:(?P<step>{_STEP})-)?(?P<trainer>[^-]+)-(?P<dataset>[^-]+)-shots(?P<shots>\d+)-"
-    rf"(?P<cfg>.+)-{_SEED}\.txt"
-)
+"""Layout, mode, and the end of a path, where what is in brackets may be absent; the first that fits
+holds."""
+_PARTS = {
+    **{"step": "|".join(_STEPS), "half": "base|new", "untrained": "ZeroshotCLIP2?"},
+    **{"shots": r"\d+", "seed": r"\d+"},
+}
+
+
+def _compiled(layout: str) -> re.Pattern[str]:
+    text = layout.replace("[", "(?:").replace("]", ")?")
+    text = re.sub("<(.*?)>", lambda part: f"(?P{part[0]}{_PARTS.get(part[1], '[^/]+')})", text)
+    return re.compile(f"(?<=/){text}$")
+
+
+_PATTERNS = [(layout, mode, _compiled(text)) for layout, mode, text in _LAYOUTS]
 
 
 @dataclass(frozen=True)
@@ -78,25 +65,19 @@ class Place:
     """What a path says of a run.
 
     Attributes:
-        mode: empty for the folders without a step, which hold `xd`, `dg` or older few-shot runs.
+        row: by column of the table of runs; `mode` is empty for the folders without a step, which
+            hold `xd`, `dg` or older few-shot runs.
         tests_only: whether nothing is trained; None where the path does not say it.
         depth: how many of the path's last parts the layout fills.
     """
 
-    layout: str
-    mode: str
-    trainer: str
-    cfg: str
-    dataset: str
-    shots: int
-    seed: int
-    subset: str
-    tests_only: bool | None
-    depth: int
+    row: Mapping[str, Any]
+    tests_only: bool | None = None
+    depth: int = 1
 
     def of_seed(self, seed: int) -> "Place":
         """Return the place of a folder beside it."""
-        return replace(self, seed=seed)
+        return replace(self, row={**self.row, "seed": seed})
 
     def root(self, folder: Path) -> Path:
         """Return the folder that holds the layout, of a run's folder at this place."""
@@ -107,74 +88,47 @@ class Place:
         return console_file(self.root(folder), folder.parts[-self.depth :])
 
 
-def place(parts: Sequence[str]) -> Place | None:
-    """Return what the end of a path says, None if it is no run's folder."""
+def place(parts: Sequence[str], *, with_seed: bool = True) -> Place | None:
+    """Return what the end of a path says, None if it is no run's folder.
+
+    Args:
+        with_seed: the scripts for zero-shot CLIP make folders without, which look like the middle
+            of others: such a folder is a run's only if it holds a result.
+    """
     path = "/" + "/".join(parts[-9:])
     for layout, mode, pattern in _PATTERNS:
-        if found := re.search(rf"(?<=/){pattern.pattern}$", path):
+        if ("seed" in pattern.groupindex) == with_seed and (found := pattern.search(path)):
             return _place(layout, mode, found)
     return None
-
-
-def zero_shot_place(parts: Sequence[str]) -> Place | None:
-    """Return what a path without a seed says, as the scripts for zero-shot CLIP make them; they
-    look like the middle of others, so that such a folder is a run's only if it holds a result."""
-    found = re.search(rf"(?<=/){_ZERO_SHOT.pattern}$", "/" + "/".join(parts[-9:]))
-    if not found:
-        return None
-    return _place(SCRIPTS, "b2n" if found["step"] else "fs", found)
 
 
 def by_hand(record: Mapping[str, Any]) -> Place:
     """Return what the result.json of a run says that no layout names."""
     shots, seed = number(record.get("shots")), number(record.get("seed"))
-    return Place(
-        layout=OTHER,
-        mode="",
-        trainer=str(record.get("trainer")),
-        cfg="",
-        dataset=str(record.get("dataset") or ""),
-        shots=int(shots or 0),
-        seed=-1 if seed is None else int(seed),
-        subset=str(record.get("subsample_classes") or "all"),
-        tests_only=None,
-        depth=1,
-    )
-
-
-def console_place(name: str) -> tuple[Place, tuple[str, ...]] | None:
-    """Return what the name of a file in the runner's `console` folder says, and the run's folder
-    below the one that holds `console`."""
-    found = _CONSOLE.fullmatch(name)
-    if not found:
-        return None
-    made = _place(RUNNER, "", found)
-    step = (found["step"],) if found["step"] else ()
-    run = (made.trainer, made.dataset, f"shots{made.shots}", made.cfg, f"seed{made.seed}")
-    return made, (*step, *run)
+    row = {
+        **{"layout": OTHER, "mode": "", "cfg": "", "trainer": str(record.get("trainer"))},
+        **{"dataset": str(record.get("dataset") or ""), "shots": int(shots or 0)},
+        **{"seed": -1 if seed is None else int(seed)},
+        **{"subset": str(record.get("subsample_classes") or "all")},
+    }
+    return Place(row)
 
 
 def _place(layout: str, mode: str, found: re.Match[str]) -> Place:
-    fields = found.groupdict()
-    step = fields.get("step") or ""
+    fields = found.groupdict("")
+    step = fields.get("step") or fields.get("half", "")
+    trainer, dataset = fields.get("trainer") or fields["untrained"], fields["dataset"]
     known, subset = _STEPS.get(step, (mode, step or "all"))
-    mode = mode or (known if step else "")
-    dataset = fields["dataset"]
+    mode = mode or known
     if mode == "xd" and dataset in VARIANTS:
         mode = "dg"
-    more = (fields.get("more") or "").strip("_")
-    return Place(
-        layout=layout,
-        mode=mode,
-        trainer=fields["trainer"],
-        cfg=f"{fields['cfg']}_{more}" if more else fields["cfg"],
-        dataset=dataset,
-        shots=int(fields.get("shots") or 0),
-        seed=int(fields.get("seed") or -1),
-        subset=subset,
-        tests_only=_tests_only(step, mode, fields["trainer"]),
-        depth=len(found[0].split("/")),
-    )
+    row = {
+        **{"layout": layout, "mode": mode, "trainer": trainer, "dataset": dataset},
+        **{"cfg": "_".join(filter(None, (fields["cfg"], fields.get("more", "").strip("_"))))},
+        **{"shots": int(fields.get("shots", 0)), "seed": int(fields.get("seed", -1))},
+        **{"subset": subset},
+    }
+    return Place(row, _tests_only(step, mode, trainer), len(found[0].split("/")))
 
 
 def _tests_only(step: str, mode: str, trainer: str) -> bool | None:

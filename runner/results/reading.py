@@ -11,32 +11,17 @@ from typing import Any
 
 from runner.files.consoles import in_use
 from runner.files.logs import Log, logs_of, read_ended_log
-from runner.files.records import (
-    RunResult,
-    mistake_in,
-    read_measures,
-    read_record,
-    result_of,
-    tail,
-)
+from runner.files.records import RunResult, mistake_in, read_measures, read_record, result_of, tail
 from runner.results.layouts import Place
-from runner.results.schema import (
-    BY_TASK,
-    DONE,
-    FAILED,
-    MEASURES,
-    MISSING,
-    RUNNING,
-    from_record,
-)
+from runner.results.schema import BY_TASK, DONE, FAILED, MEASURES, MISSING, RUNNING, from_record
 
 Row = dict[str, Any]
 """A run by column; `tasks`, `provenance` and `measures` stand beside until the table is made."""
 
 _HEAD = 1 << 16  # bytes of a log in which its configuration stands
 _OF_THE_PROTOCOL = ("DATASET.NUM_SHOTS", "DATASET.SUBSAMPLE_CLASSES")  # words the runner adds
-_BROKEN = re.compile(r"Traceback |error:|(\w+\.)*\w*(Error|Exception|Interrupt)\b|Killed\b")
 _CFGS = (("vit_b16", "ViT-B/16"), ("rn50_", "RN50"), ("vit_b32", "ViT-B/32"))
+_BROKEN = re.compile(r"Traceback |error:|(\w+\.)*\w*(Error|Exception|Interrupt)\b|Killed\b")
 
 
 def read_run(path: str, place: Place, experiment: str, *, settings: bool, names: set[str]) -> Row:
@@ -52,42 +37,32 @@ def read_run(path: str, place: Place, experiment: str, *, settings: bool, names:
         record[MEASURES] = read_measures(path)
     result = result_of(record) if record else None
     row = placed(path, place, experiment)
-    logs = _logs(path, names)
+    logs = [f"{path}/{name}" for name in names if name.startswith("log.txt")]
+    if len(logs) > 1:
+        logs = list(map(str, logs_of(Path(path))))  # the newest first
     row["config"] = logs[0] if logs else None
+    log = read_ended_log(Path(path)) if logs and not result else None
+    row["trained"] = not place.tests_only
+    if place.tests_only is None:
+        folders = any("." not in name for name in names)
+        models = Path(path).glob("*/model*.pth.tar*") if folders else ()
+        row["trained"] = bool(log and log.trained) or any(models) or None
     if result:
-        row["trained"] = _trained(path, place, names)
         row = _with_record(row, record, result)
     else:
-        log = read_ended_log(Path(path)) if logs else None
-        row["trained"] = bool(log and log.trained) or _trained(path, place, names)
-        if place.tests_only:
-            row["trained"] = False
-        console = place.console(Path(path))
-        started = "result.json" not in names and console.exists()
-        if log and log.accuracy is not None and not started:
-            row = _with_log(row, log, cut="result.json" in names)
-        else:
-            row = without_result(row, console)
+        console, cut = place.console(Path(path)), "result.json" in names
+        ended = log and log.accuracy is not None and (cut or not console.exists())
+        row = _with_log(row, log, cut=cut) if log and ended else without_result(row, console)
     if settings:
         _add_settings(row)
     return row
 
 
-def _logs(path: str, names: set[str]) -> list[str]:
-    """Return the logs in a folder, the newest first."""
-    found = [name for name in names if name.startswith("log.txt")]
-    if len(found) == 1:
-        return [f"{path}/{found[0]}"]
-    return list(map(str, logs_of(Path(path)))) if found else []
-
-
 def placed(path: str, place: Place, experiment: str) -> Row:
     """Return a run of which only the path is known."""
     return {
-        **{"experiment": experiment, "layout": place.layout, "mode": place.mode},
-        **{"trainer": place.trainer, "cfg": place.cfg, "dataset": place.dataset},
-        **{"shots": place.shots, "seed": place.seed, "subset": place.subset, "split": "test"},
-        **{"folder": path, "state": MISSING, "config": None, "trained": None, "from_log": False},
+        **{**place.row, "experiment": experiment, "split": "test", "folder": path},
+        **{"state": MISSING, "config": None, "trained": None, "from_log": False},
     }
 
 
@@ -96,13 +71,6 @@ def row_of_result(folder: Path, result: RunResult, row: Row) -> Row:
     result.json says beside."""
     record = {} if result.from_log else {**read_record(folder), MEASURES: read_measures(folder)}
     return {**_with_record(row, record, result), "from_log": result.from_log}
-
-
-def _trained(path: str, place: Place, names: set[str]) -> bool | None:
-    if place.tests_only is not None:
-        return not place.tests_only
-    folders = [name for name in names if "." not in name]
-    return True if any(Path(path).glob("*/model*.pth.tar*") if folders else ()) else None
 
 
 def _with_record(row: Row, record: Mapping[str, Any], result: RunResult) -> Row:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 from runner.errors import UserError
 from runner.files.records import read_record
 from runner.files.writing import closed_place, may_not_be_read, shown
+from runner.plan.job_folders import read_plan
 from runner.results import layouts
 from runner.results.layouts import TOGETHER, Place
 from runner.results.lines import VARIANTS
@@ -42,23 +44,21 @@ def load_runs(
     Raises:
         UserError: no such folder, one that may not be read, or no run in it.
     """
-    found: dict[str, tuple[int, Row]] = {}
+    found: dict[str, Row] = {}
     paths = [Path(folder).expanduser() for folder in folders]
-    for place, folder in enumerate(paths):
-        for row in _collect(folder, mode, settings):
-            name = row["folder"]
-            found.setdefault(os.path.realpath(name) if len(paths) > 1 else name, (place, row))
-    homes: dict[str, set[int]] = {}
-    for place, row in found.values():
-        homes.setdefault(row["experiment"], set()).add(place)
     names = [folder.resolve().name for folder in paths]
     if len(set(names)) < len(names):
         names = [shown(folder.resolve()) for folder in paths]
-    twice = {name for name, places in homes.items() if len(places) > 1}
-    for place, row in found.values():
-        if row["experiment"] in twice:
-            row["experiment"] = f"{names[place]}/{row['experiment']}"
-    return as_table(row for _, row in found.values())
+    for name, folder in zip(names, paths, strict=True):
+        for row in _collect(folder, mode, settings):
+            place = row["folder"]
+            row["below"] = name
+            found.setdefault(os.path.realpath(place) if len(paths) > 1 else place, row)
+    homes = Counter(name for name, _ in {(r["experiment"], r["below"]) for r in found.values()})
+    for row in found.values():
+        if homes[row["experiment"]] > 1:
+            row["experiment"] = f"{row['below']}/{row['experiment']}"
+    return as_table(found.values())
 
 
 def as_table(rows: Iterable[Row]) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def _collect(folder: Path, mode: str, settings: bool) -> list[Row]:
         row["written"] = _written(f"{path}/result.json", row["config"], console)
         rows.append(row)
     if top not in closed:
-        rows += _only_consoles({row["folder"] for row in rows}, consoles, top)
+        rows += _without_folder({row["folder"] for row in rows}, consoles, top)
     if not rows and closed:
         raise UserError([may_not_be_read(path) for path in closed])
     if not rows:
@@ -139,8 +139,8 @@ def _walk(
     nothing is looked for. Folders that may not be read go to `closed`, those of console files to
     `consoles`."""
     seen: set[str] = set()  # paths without links
-    waiting, links = [(str(top), os.path.realpath(top))], list[tuple[str, str]]()
     above: dict[str, Place] = {}  # by the folder of seeds
+    waiting, links = [(str(top), os.path.realpath(top))], list[tuple[str, str]]()
     while waiting or links:
         path, real = waiting.pop() if waiting else links.pop(0)
         if real in seen:
@@ -152,10 +152,7 @@ def _walk(
             closed.append(Path(path))
             continue
         names = {entry.name for entry in entries}
-        found = _place(path, names, above)
-        if found is None and "result.json" in names and "trainer" in (record := read_record(path)):
-            found = layouts.by_hand(record)
-        if found:
+        if found := _place(path, names, above):
             yield path, found, names
             continue
         if os.path.basename(path) == "console":
@@ -171,15 +168,20 @@ def _walk(
 
 
 def _place(path: str, names: set[str], above: dict[str, Place]) -> Place | None:
-    """Return what a folder's path says if it is a run's; siblings differ in their seeds alone."""
+    """Return what a folder's path says if it is a run's, or its result.json where the path does
+    not; siblings differ in their seeds alone."""
     parent, name = os.path.split(path)
     if seed := _SEED.fullmatch(name):
         if parent not in above and (found := layouts.place(Path(path).parts)):
             above[parent] = found
-        return above[parent].of_seed(int(seed[1])) if parent in above else None
-    if names & {"result.json", "log.txt"}:
-        return layouts.zero_shot_place(Path(path).parts)
-    return None
+        if parent in above:
+            return above[parent].of_seed(int(seed[1]))
+    found = None
+    if not seed and names & {"result.json", "log.txt"}:
+        found = layouts.place(Path(path).parts, with_seed=False)
+    if not found and "result.json" in names and "trainer" in (record := read_record(path)):
+        found = layouts.by_hand(record)
+    return found
 
 
 def _written(*paths: str | None) -> float | None:
@@ -199,17 +201,15 @@ def _experiment(root: Path, top: Path) -> str:
     return "/".join(root.parts[-2:]) if root.name.startswith("weights-") else root.name
 
 
-def _only_consoles(known: set[str], consoles: Sequence[Path], top: Path) -> Iterator[Row]:
-    """Yield the runs of this runner that ended before they had a folder."""
-    for console in sorted(path for folder in consoles for path in folder.glob("*.txt")):
-        if not (found := layouts.console_place(console.name)):
-            continue
-        place, below = found
-        root = console.parent.parent
-        folder = root.joinpath(*below)
-        if str(folder) not in known and folder.is_relative_to(top):
-            row = placed(str(folder), place, _experiment(root, top))
-            yield {**without_result(row, console), "written": _written(str(console))}
+def _without_folder(known: set[str], consoles: Sequence[Path], top: Path) -> Iterator[Row]:
+    """Yield the runs that this runner has planned, and that ended before they had a folder."""
+    for root in sorted(folder.parent for folder in consoles):
+        for folder in read_plan(root):
+            place = layouts.place(folder.parts)
+            if place and str(folder) not in known and folder.is_relative_to(top):
+                row = placed(str(folder), place, _experiment(root, top))
+                if (console := place.console(folder)).exists():
+                    yield {**without_result(row, console), "written": _written(str(console))}
 
 
 def _add_modes(rows: Sequence[Row], wanted: str) -> None:

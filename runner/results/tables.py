@@ -28,6 +28,9 @@ class Spread:
     std: float
     count: int
 
+    def __str__(self) -> str:
+        return f"{self.mean:.2f} ± {self.std:.2f}"
+
     @property
     def interval(self) -> float | None:
         """Half the width of the 95 % confidence interval of the mean: Student's t distribution,
@@ -139,25 +142,24 @@ class Table:
         the published tables), its spread that of the harmonic means of the seeds; MEAN_OF_H, beside
         the measures, is the mean over rows and seeds of the harmonic mean of each."""
         values = self.with_averages(self.values)
-        found = dict(zip(self.columns, np.moveaxis(values, 1, 0), strict=True))
-        if "base" in found and "new" in found:
-            found["H"] = harmonic_mean(found["base"], found["new"])
+        all_seeds = dict(zip(self.columns, np.moveaxis(values, 1, 0), strict=True))
+        if "base" in all_seeds and "new" in all_seeds:
+            all_seeds["H"] = harmonic_mean(all_seeds["base"], all_seeds["new"])
             each = harmonic_mean(*np.moveaxis(self.values, 1, 0))[:, None]
-            found[MEAN_OF_H] = self.with_averages(each)[:, 0]
-        cells = {}
-        for measure, by_seed in found.items():
-            counts = np.isfinite(by_seed).sum(axis=1)
-            for line, count, row in zip(self.lines, counts, by_seed, strict=True):
-                if count and (line.name, measure.replace(MEAN_OF_H, "H")) not in self.odd:
-                    present = row[np.isfinite(row)]
-                    cells[line.name, measure] = Spread(
-                        float(present.mean()), float(present.std()), int(count)
-                    )
-        for line in self.lines if "H" in found else ():
-            both = [cells.get((line.name, column)) for column in ("base", "new")]
-            if (of_seeds := cells.pop((line.name, "H"), None)) and both[0] and both[1]:
-                mean = float(harmonic_mean(both[0].mean, both[1].mean))
-                cells[line.name, "H"] = replace(of_seeds, mean=mean)
+            all_seeds[MEAN_OF_H] = self.with_averages(each)[:, 0]
+        cells: dict[tuple[str, str], Spread] = {}
+        for measure, by_seed in all_seeds.items():
+            for line, row in zip(self.lines, by_seed, strict=True):
+                found = row[np.isfinite(row)]
+                if not len(found) or (line.name, measure.replace(MEAN_OF_H, "H")) in self.odd:
+                    continue
+                mean = float(found.mean())
+                if measure == "H":
+                    base, new = (cells.get((line.name, column)) for column in ("base", "new"))
+                    if not base or not new:
+                        continue
+                    mean = float(harmonic_mean(base.mean, new.mean))
+                cells[line.name, measure] = Spread(mean, float(found.std()), len(found))
         return cells
 
     def lacking(self, line: str, measure: str) -> str:

@@ -1,1 +1,1 @@
-"""What a person sees: screen, CSV, page, picture, mail."""
+"""What a person sees: screen, CSV, page, picture."""

@@ -5,6 +5,8 @@ import re
 import time
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from image_store.folder import Held, Store, default_folder
 from runner.errors import UserError
 from runner.files.writing import shown
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for held in reversed(before):
         print(_line(held))
-    print(f"{shown(store.root)}: {_sum(before)}, limit {_size(store.limit)}")
+    print(f"{shown(store.root)}: {_sum(before)}, limit {decimal(store.limit)}")
     return 0
 
 
@@ -65,16 +67,9 @@ def _require_removed(entries: list[Held]) -> None:
 def _line(held: Held) -> str:
     age = duration(max(0.0, time.time() - held.used))
     what = f"{held.about.get('rows', '?')} {held.about.get('what', held.kind)}"
-    return f"{_size(held.size):>8}  used {age} ago  {what}"
+    return f"{decimal(held.size):>8}  used {age} ago  {what}"
 
 
 def _sum(entries: list[Held]) -> str:
     number = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
-    return f"{number}, {_size(sum(held.size for held in entries))}"
-
-
-def _size(number: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if number >= size:
-            return f"{number / size:.1f} {unit}"
-    return f"{number / 1e3:.0f} kB"
+    return f"{number}, {decimal(sum(held.size for held in entries))}"

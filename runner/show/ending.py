@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.files.records import RunResult, mistake_in, tail
 from runner.files.writing import atomic_write, shown
 from runner.launch.schedule import USER_MISTAKE, Outcome
-from runner.plan.grid import VALIDATION
+from runner.plan.grid import TEST, VALIDATION
 from runner.plan.jobs import Study
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def write_tables(
     for (_, ranking), tables in groups.items():
         known = [table for table in tables if table.behind]
         if ranking and known:
-            trains = any(job.kind == "train" for study in studies for job in study.jobs)
-            _write_grid(ranking, tables, rank_by, trains=trains)
+            _write_grid(ranking, tables, rank_by)
         elif known:
             _write_comparison(known, together)
 
@@ -62,13 +61,14 @@ def _write_comparison(tables: Sequence["Table"], together: str) -> None:
     print(f"picture: {shown(place.with_suffix('.png'))}")
 
 
-def _write_grid(path: Path, tables: Sequence["Table"], rank_by: str, *, trains: bool) -> None:
-    from runner.plan.grid import TEST
-    from runner.show.grid import rank
-    from runner.show.text import tabulated
+def _write_grid(path: Path, tables: Sequence["Table"], rank_by: str) -> None:
+    from tabulate import tabulate
 
-    found, sentences = rank(tables, rank_by, trains=trains)
-    first, rows = tables[0], tabulated(found.to_numpy().tolist(), list(map(str, found)))
+    from runner.show.grid import rank
+
+    found, sentences = rank(tables, rank_by)
+    first, heads = tables[0], list(map(str, found))
+    rows = tabulate(found.to_numpy().tolist(), heads, disable_numparse=True)
     label = first.label.replace(f"/{first.point.folder}", "")
     print(f"\n{label}, --mode {first.mode.name}:\n\n{rows}\n")
     print("\n".join(sentences), end="\n\n")
@@ -99,10 +99,11 @@ def print_failures(outcome: Outcome) -> None:
         return
     number = len(outcome.failures)
     print(f"\n{number} run{'' if number == 1 else 's'} failed:")
+    mistakes: dict[str, None] = {}
     for failure in outcome.failures:
-        lines = tail(failure.job.console)
-        if failure.exit_code == USER_MISTAKE:
-            lines = list(mistake_in(failure.job.console)) or lines
+        mistake = mistake_in(failure.job.console) if failure.exit_code == USER_MISTAKE else ()
+        mistakes |= dict.fromkeys(mistake)
+        lines = mistake or tail(failure.job.console)
         print(f"\n{failure.job.name}: {failure.reason}")
         print(f"  command: {shlex.join(failure.job.argv)}")
         print(f"  log:     {shown(failure.job.console)}{', its end:' if lines else ''}")
@@ -110,11 +111,5 @@ def print_failures(outcome: Outcome) -> None:
     if outcome.blocked:
         names = ", ".join(job.name for job in outcome.blocked)
         print(f"\nnot run, since their training failed: {names}")
-    mistakes = dict.fromkeys(
-        line
-        for failure in outcome.failures
-        if failure.exit_code == USER_MISTAKE
-        for line in mistake_in(failure.job.console)
-    )
     for line in mistakes:
         print(line, file=sys.stderr)

@@ -35,10 +35,9 @@ def _names(table: Table, line: str, measure: str) -> Iterator[str]:
     """Yield what a cell may be called: by the experiment or the trainer, with or without shots."""
     if measure.endswith((" shot", " shots")):  # of a table by shots, each column of which is one
         return
-    shots = table.members[0]["shots"]
     for experiment in dict.fromkeys([table.experiment, table.trainer]):
         yield f"{experiment}/{line}/{measure}"
-        yield f"{experiment}/{line}/{measure}/shots{shots}"
+        yield f"{experiment}/{line}/{measure}/shots{table.members[0]['shots']}"
 
 
 def _explained(table: Table, line: str, measure: str) -> list[str]:
@@ -49,7 +48,7 @@ def _explained(table: Table, line: str, measure: str) -> list[str]:
     columns = (measure,) if measure in table.columns else table.columns
     rows = [row for name in names for c in columns for row in table.behind.get((name, c), ())]
     cell = table.cells.get((line, measure))
-    number = f"{cell.mean:.2f} ± {cell.std:.2f}, {cell.count} seeds" if cell else "no mean"
+    number = f"{cell}, {cell.count} seeds" if cell else "no mean"
     lines = [f"{table.mode.name}: {table.label}: {line} {measure}: {number}"]
     lines += [f"  odd: {each}" for each in table.odd.get((line, measure), ())]
     shared, own = shared_and_own(rows)

@@ -12,14 +12,13 @@ from runner.show.published_csv import mean_text
 from runner.show.text import OWN_SPLIT, odd_lines
 
 
-def rank(tables: Sequence[Table], rank_by: str, *, trains: bool) -> tuple[pd.DataFrame, list[str]]:
+def rank(tables: Sequence[Table], rank_by: str) -> tuple[pd.DataFrame, list[str]]:
     """Return a row of texts for each point of one grid, the best first, and sentences that say how
     to read them. Points with a missing run come last, since their means are over other runs; where
     nothing can be ranked, they stand as they were named and `chosen_on` is empty.
 
     Args:
         rank_by: images whose accuracy ranks.
-        trains: whether any of their runs is a training.
     """
     runs = pd.DataFrame(
         [
@@ -40,7 +39,9 @@ def rank(tables: Sequence[Table], rank_by: str, *, trains: bool) -> tuple[pd.Dat
     by_test, known = rank_by == TEST, bool(mean.notna().any())
     found = pd.DataFrame([dict(table.point.values) for table in tables])
     keys = list(map(str, found))
-    found["val_acc"], found["val_acc_std"] = _texts(mean), _texts(std)
+    found["val_acc"], found["val_acc_std"] = (
+        [f"{value:.2f}" if value == value else "" for value in values] for values in (mean, std)
+    )
     found["runs_missing"] = ["yes" if each else "no" for each in missing]
     for heading, line, measure in ranking_columns(tables):
         texts = [mean_text(table, line.name, measure) for table in tables]
@@ -51,18 +52,16 @@ def rank(tables: Sequence[Table], rank_by: str, *, trains: bool) -> tuple[pd.Dat
     if by_test or known:
         order = pd.DataFrame({"missing": missing, "score": scores})
         found = found.loc[order.sort_values(["missing", "score"], kind="stable").index]
-    return found, _sentences(found, keys, without, trains) + _doubts(tables)
+    own = any(table.own_splits for table in tables)
+    doubts = [f"Some datasets have a split of their own: {OWN_SPLIT}."] if own else []
+    return found, _sentences(found, keys, without) + doubts + odd_lines(tables)
 
 
-def _texts(values: "pd.Series[float]") -> list[str]:
-    return [f"{value:.2f}" if value == value else "" for value in values]
-
-
-def _sentences(found: pd.DataFrame, keys: list[str], without: str, trains: bool) -> list[str]:
+def _sentences(found: pd.DataFrame, keys: list[str], without: str) -> list[str]:
     best = found.iloc[0]
     if not best["chosen_on"]:
-        reason = f"no validation images of {without}" if without else "no training has ended"
-        reason = reason if trains else "nothing is trained, so nothing is validated"
+        reason = "nothing is trained, so nothing is validated"
+        reason = f"no validation images of {without}" if without else reason
         return [
             f"Ranking is not possible: {reason}. The points stand in the order of the grid; "
             "--rank-by test ranks them on test images."
@@ -76,9 +75,3 @@ def _sentences(found: pd.DataFrame, keys: list[str], without: str, trains: bool)
         words = " ".join(f"{key} {best[key]}" for key in keys)
         lines.append(f"Best: {words} (chosen on {best['chosen_on']}).")
     return lines
-
-
-def _doubts(tables: Sequence[Table]) -> list[str]:
-    own = any(table.own_splits for table in tables)
-    lines = [f"Some datasets have a split of their own: {OWN_SPLIT}."] if own else []
-    return lines + odd_lines(tables)

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 from matplotlib.figure import Figure
 
 from runner.files.writing import atomic_write
 from runner.results.lines import merge
 from runner.results.ranking import ranked, ranking_columns
 from runner.results.tables import Table
-from runner.show.drawing import PRINT, bars, curves
-from runner.show.text import LONG, OWN_SPLIT, experiment_name, marked
+from runner.show.drawing import curves
+from runner.show.text import LONG, OWN_SPLIT, starred
 
 
 def write_picture(path: Path, tables: Sequence[Table]) -> None:
     """Draw the comparison of tables of one mode; error bars are the population standard deviation
     over seeds."""
-    with matplotlib.style.context(PRINT):
+    with matplotlib.style.context("tableau-colorblind10"):
         figure = Figure(layout="constrained")
         draw = _curves if tables[0].mode.table == "shots" else _bars
         draw(figure, tables)
@@ -37,22 +38,34 @@ def _bars(figure: Any, tables: Sequence[Table]) -> None:
     """A panel per measure, a group of bars per line of the table, a colour per experiment; of many
     experiments a bar for each, the best on top."""
     if long := len(tables) > LONG:
-        order, panels = ranked(tables), ranking_columns(tables)
-        names = [experiment_name(table) for table in order]
+        order = ranked(tables)
+        names = [starred(table.label, [table]) for table in order]
+        panels = [
+            (title, {"": [table.cells.get((line.name, measure)) for table in order]})
+            for title, line, measure in ranking_columns(tables)
+        ]
     else:
         lines = merge([table.lines for table in tables])
         names = [_shown(line.name, tables) for line in lines]
-        panels = [(measure, lines[0], measure) for measure in tables[0].measures]
+        panels = [
+            (name, {t.label: [t.cells.get((line.name, name)) for line in lines] for t in tables})
+            for name in tables[0].measures
+        ]
     high = len(names) * (0.3 if long else 0.15 + 0.16 * len(tables))
     figure.set_size_inches(2.4 + 2.8 * len(panels), 1.4 + high)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axis, (title, row, measure) in zip(axes, panels, strict=True):
-        if long:
-            series = {"": [table.cells.get((row.name, measure)) for table in order]}
-        else:
-            series = {t.label: [t.cells.get((x.name, measure)) for x in lines] for t in tables}
-        bars(axis, names, series)
+    for axis, (title, series) in zip(axes, panels, strict=True):
+        height = 0.8 / len(series)
+        for number, (label, cells) in enumerate(series.items()):
+            places = np.arange(len(names)) + (number - (len(series) - 1) / 2) * height
+            means = [cell.mean if cell else np.nan for cell in cells]
+            stds = [cell.std if cell and cell.count > 1 else 0.0 for cell in cells]
+            spread = {"xerr": stds, "ecolor": "black"} if any(stds) else {}
+            drawn = axis.barh(places, means, height, **spread, color=f"C{number}", label=label)
+            axis.bar_label(drawn, fmt="%.1f", fontsize=8, padding=3)
         axis.set(title=f"{title}, %", xlim=(0, 120), xticks=range(0, 101, 20))
+        axis.set_yticks(range(len(names)), names)
+        axis.set_ylim(len(names) - 0.5, -0.5)
         axis.grid(axis="x", alpha=0.4)
         axis.set_axisbelow(True)
     if not long:
@@ -85,8 +98,7 @@ def _curves(figure: Any, tables: Sequence[Table]) -> None:
 
 
 def _shown(name: str, tables: Sequence[Table]) -> str:
-    own = any(name in each.own_splits for each in tables)
-    return marked(name, own).replace("_", " ")
+    return starred(name, tables, name).replace("_", " ")
 
 
 def _legend(figure: Any, axis: Any) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from runner.files.records import RunResult
 from runner.launch.schedule import Failure
-from runner.output import duration
+from runner.output import duration, printable
 from runner.plan.jobs import ANY, Job
 
 _SHOWN = 6  # experiments whose accuracy is shown
@@ -165,5 +165,4 @@ class Progress:
 
 def _text(lines: Sequence[str]) -> Text:
     """Return lines that are cut at the terminal's edge, and in which no name steers it."""
-    clean = ["".join(sign if sign.isprintable() else "?" for sign in line) for line in lines]
-    return Text("\n".join(clean), no_wrap=True, overflow="crop")
+    return Text(printable("\n".join(lines)), no_wrap=True, overflow="crop")

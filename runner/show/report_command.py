@@ -10,8 +10,6 @@ from runner.results.table import load_runs
 from runner.show.page.document import make_report, render
 from runner.show.tally_command import require_result
 
-DEFAULT_OUT = Path("results/report.html")
-
 
 def run(args: argparse.Namespace) -> int:
     """Write the files.

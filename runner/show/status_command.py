@@ -12,7 +12,7 @@ import pandas as pd
 
 from runner.files.consoles import last_start
 from runner.files.records import tail
-from runner.output import duration
+from runner.output import duration, printable
 from runner.plan.job_folders import read_plan
 from runner.results import layouts
 from runner.results.schema import DONE, FAILED, MISSING, RUNNING
@@ -35,10 +35,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
     """Return what is said of an experiment."""
-    planned: dict[str, str] = {}  # names of the runs by their folders
-    one_of_each = {os.path.dirname(folder): folder for folder in runs["folder"]}.values()
-    for root in dict.fromkeys(path.parent.parent for path in map(_console, one_of_each) if path):
-        planned |= {str(folder): name for folder, name in read_plan(root).items()}
+    one_of_each = map(Path, {os.path.dirname(folder): folder for folder in runs["folder"]}.values())
+    roots = {place.root(run) for run in one_of_each if (place := layouts.place(run.parts))}
+    planned = {str(folder): name for root in roots for folder, name in read_plan(root).items()}
     states = Counter(runs["state"])
     states[MISSING] += len(planned.keys() - set(runs["folder"]))
     said = [f"{states[s]} {s}" for s in (DONE, RUNNING, FAILED, MISSING) if states[s] or s == DONE]
@@ -51,7 +50,7 @@ def _lines(experiment: str, runs: pd.DataFrame) -> list[str]:
         lines += _at_work(run["folder"], _name(run, planned))
     failed = runs[runs["state"] == FAILED]
     for _, run in failed.head(_FAILURES).iterrows():
-        lines.append(f"  failed:  {_name(run, planned)}: {_printable(run['reason'])}")
+        lines.append(f"  failed:  {_name(run, planned)}: {printable(run['reason'])[:200]}")
     if len(failed) > _FAILURES:
         lines.append(f"  failed:  and {len(failed) - _FAILURES} more")
     return lines
@@ -61,11 +60,6 @@ def _since(moment: float) -> str:
     return duration(max(0.0, time.time() - moment))
 
 
-def _console(folder: str) -> Path | None:
-    place = layouts.place(Path(folder).parts)
-    return place.console(Path(folder)) if place and place.layout == layouts.RUNNER else None
-
-
 def _name(run: Any, planned: Mapping[str, str]) -> str:
     words = f"{run['dataset']} shots{run['shots']} seed{run['seed']} {run['subset']}"
     return planned.get(run["folder"], words)
@@ -73,11 +67,14 @@ def _name(run: Any, planned: Mapping[str, str]) -> str:
 
 def _at_work(folder: str, name: str) -> list[str]:
     """Where a run is, since when, and what it has said last."""
-    if (console := _console(folder)) and (start := last_start(console)):
-        place = f", on {start.place}" if start.place else ""
-        name = f"{name}{place}, since {_since(start.time)}"
-    last = [f"    | {_printable(line)}" for line in tail(console, 1)] if console else []
-    return [f"  running: {name}", *last]
+    place, lines = layouts.place(Path(folder).parts), []
+    if place:
+        console = place.console(Path(folder))
+        if start := last_start(console):
+            name += f", on {start.place}" if start.place else ""
+            name += f", since {_since(start.time)}"
+        lines = [f"    | {printable(' '.join(x.split()))[:200]}" for x in tail(console, 1)]
+    return [f"  running: {name}", *lines]
 
 
 def _accuracy(runs: pd.DataFrame) -> str:
@@ -87,7 +84,3 @@ def _accuracy(runs: pd.DataFrame) -> str:
     column = done["subset"].where(done["subset"] != "all", by_mode)
     means = done.groupby(column)["overall"].agg(["mean", "count"])
     return ", ".join(f"{each.Index} {each.mean:.2f} ({each.count})" for each in means.itertuples())
-
-
-def _printable(line: str) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in line.replace("\t", " "))[:200]

@@ -16,7 +16,6 @@ from runner.show.published_csv import ranking_csv, table_csv
 from runner.show.text import legend, render
 
 DEFAULT_OUT = Path("results/tally")
-LONG = "runs.csv"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +35,9 @@ def run(args: argparse.Namespace) -> int:
     require_result(runs, str(folder))
     files = _files(args, folder, measured, runs)
     for table in tables:
-        print(f"{render([table])}\n" if table in measured else _without_result(table))
+        lines = [f"{table.mode.name}: {table.label}: no result"]
+        lines += [f"not there: {line}" for line in table.absent]
+        print(render([table]) if table in measured else "\n".join(lines), end="\n\n")
     if measured:
         print(f"{legend(measured, alone=True)}\n")
     for row in rows_of(runs[runs["mode"] == ""]):
@@ -71,7 +72,6 @@ def _files(
 ) -> list[tuple[Path, str]]:
     """Return what to write where."""
     out = Path(args.out).expanduser() if args.out else DEFAULT_OUT / folder.resolve().name
-    long = Path(args.long).expanduser() if args.long else None
     if args.out and out.suffix == ".csv":
         modes = dict.fromkeys(table.mode.name for table in tables)
         if len(modes) != 1:
@@ -80,17 +80,10 @@ def _files(
                 f"--out {args.out}: one file, but tables of {len(modes)} modes: {found}; give a "
                 "folder, or narrow by --mode or a DIR further down"
             )
-        files = [(out, table_csv(tables[0]) if len(tables) == 1 else ranking_csv(tables))]
-    else:
-        several = len({table.experiment for table in tables}) > 1
-        files = [
-            (out / (table.experiment if several else "") / table.csv, table_csv(table))
-            for table in tables
-        ]
-        long = long or out / LONG
-    return [*files, (long, runs.to_csv(index=False, lineterminator="\n"))] if long else files
-
-
-def _without_result(table: Table) -> str:
-    lines = [f"{table.mode.name}: {table.label}: no result"]
-    return "\n".join([*lines, *(f"not there: {line}" for line in table.absent), ""])
+        return [(out, table_csv(tables[0]) if len(tables) == 1 else ranking_csv(tables))]
+    several = len({table.experiment for table in tables}) > 1
+    files = [
+        (out / (table.experiment if several else "") / table.csv, table_csv(table))
+        for table in tables
+    ]
+    return [*files, (out / "runs.csv", runs.to_csv(index=False, lineterminator="\n"))]

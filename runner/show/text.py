@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from tabulate import tabulate
+
 from runner.results.lines import merge
 from runner.results.ranking import ranked, ranking_columns
 from runner.results.reading import Row
@@ -12,6 +14,11 @@ from runner.results.tables import MEAN_OF_H, Table
 
 LONG = 4  # experiments that are still compared dataset by dataset
 OWN_SPLIT = "the split is not a published one, so these accuracies are not comparable"
+H_NOTES = (
+    "H: harmonic mean of the mean base and the mean new accuracy; in averages, of the two averages "
+    "(the published convention).",
+    "mean of H: mean of the H of every dataset and seed.",
+)
 COSTS = {
     "seconds per epoch": ("seconds_per_epoch", ".2f"),
     "peak memory, MiB": ("peak_memory_mb", ",.0f"),
@@ -44,18 +51,23 @@ def render(tables: Sequence[Table]) -> str:
         heads = ["experiment", *(heading for heading, _, _ in columns)]
         for table in ranked(tables):
             cells = (cell_text(table, line.name, measure) for _, line, measure in columns)
-            rows.append([experiment_name(table), *cells])
+            rows.append([starred(table.label, [table]), *cells])
     else:
         heads = ["dataset", *([] if alone else ["experiment"]), *measures]
         for line in merge([table.lines for table in tables]):
             having = [t for t in tables if any(line.name == each.name for each in t.lines)]
-            name = marked(line.name, any(line.name in each.own_splits for each in having))
+            name = starred(line.name, having, line.name)
             for table in having:
-                label = [] if alone else [marked(table.label, line.name in table.own_splits)]
+                label = [] if alone else [starred(table.label, [table], line.name)]
                 cells = (cell_text(table, line.name, m, interval=alone) for m in measures)
                 rows.append([name, *label, *cells])
                 name = ""
-    lines = [tabulated(rows, heads), "", *_notes(tables), *(_details(first) if alone else [])]
+    lines = [
+        tabulate(rows, heads, disable_numparse=True),
+        "",
+        *_notes(tables),
+        *(_details(first) if alone else []),
+    ]
     if alone:
         seeds = f"seed{'s' if len(first.seeds) > 1 else ''} {' '.join(map(str, first.seeds))}"
         lines = [f"{first.mode.name}: {first.label}, {seeds}", "", *lines]
@@ -66,11 +78,7 @@ def legend(tables: Sequence[Table], *, alone: bool) -> str:
     """Return how to read the numbers of tables, each `alone` or all as one."""
     lines = ["Accuracy in percent: mean over seeds ± population standard deviation."]
     if any(table.mode.base_to_new for table in tables):
-        lines.append(
-            "H: harmonic mean of the mean base and the mean new accuracy; in the row `average` of "
-            "the two averages (the benchmark's convention)."
-        )
-        lines += ["mean of H: mean of the H of every dataset and seed."] if alone else []
+        lines += H_NOTES if alone else H_NOTES[:1]
     if alone:
         lines.append(
             "[± half of the 95 % interval of the mean, by Student's t distribution and the sample "
@@ -79,21 +87,11 @@ def legend(tables: Sequence[Table], *, alone: bool) -> str:
     return "\n".join(lines)
 
 
-def experiment_name(table: Table) -> str:
-    """Return an experiment's label, with a star if a split file is not the published one."""
-    return marked(table.label, bool(table.own_splits))
-
-
-def marked(name: str, own_split: bool) -> str:
-    """Return a name, with a star if its split file is not the published one."""
-    return f"{name}*" if own_split else name
-
-
-def tabulated(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
-    """Return a table as text."""
-    from tabulate import tabulate
-
-    return tabulate(rows, heads, disable_numparse=True)
+def starred(name: str, tables: Iterable[Table], line: str = "") -> str:
+    """Return a name, with a star if a split in tables, or in a line of them, is not a published
+    one."""
+    own = any(line in each.own_splits if line else each.own_splits for each in tables)
+    return f"{name}*" if own else name
 
 
 def cell_text(table: Table, line: str, measure: str, *, interval: bool = False) -> str:
@@ -152,25 +150,24 @@ def _details(table: Table) -> list[str]:
     for name, cost in costs(table.runs).items():
         spread = f" ({cost.range})" if cost.range else ""
         number = f"{cost.runs} run{'' if cost.runs == 1 else 's'}"
-        notes += [f"cost: {name}: mean {cost.text}{spread}, {number}"] if cost.runs else []
+        notes.append(f"cost: {name}: mean {cost.text}{spread}, {number}")
     return notes
 
 
 class Cost(NamedTuple):
-    """A measure over `runs`: its mean, also as text, and from where to where it goes."""
+    """A measure over `runs`: its mean, and from where to where it goes."""
 
     runs: int = 0
-    mean: float | None = None
     text: str = ""
     range: str = ""
 
 
 def costs(runs: Iterable[Row], which: Mapping[str, tuple[str, str]] = COSTS) -> dict[str, Cost]:
-    """Return each of COSTS, or of another such mapping, over the runs that have left it."""
-    found, known = dict.fromkeys(which, Cost()), list(runs)
+    """Return each of COSTS, or of another such mapping, that runs have left, over these."""
+    found, known = {}, list(runs)
     for name, (column, shape) in which.items():
         if values := [run[column] for run in known if run[column] is not None]:
             mean, low, high = sum(values) / len(values), min(values), max(values)
             spread = f"{low:{shape}} to {high:{shape}}" if high > low else ""
-            found[name] = Cost(len(values), mean, f"{mean:{shape}}", spread)
+            found[name] = Cost(len(values), f"{mean:{shape}}", spread)
     return found

@@ -1,5 +1,6 @@
 """Runs beside what papers have printed."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from runner.results.lines import ROW_ORDER, Line
 from runner.results.tables import Spread, Table
 from runner.show import published_figures
 from runner.show.page.sections import Section
-from runner.show.page.sheets import Entry, Sheet, number, spread_entry
+from runner.show.page.sheets import Entry, Sheet, spread_entry
 from runner.show.published_figures import AVERAGE, Source
 
 INTERVAL = (
@@ -18,12 +19,11 @@ LEFT_OUT = (
     "Nothing stands beside rows on a split that is not a published one, beside averages over them, "
     "and beside averages over fewer datasets than the published."
 )
-ODD = "† the printed H is not that of the printed base and new."
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Our number and a published one; `odd`: the source's H is not that of its base and new."""
+    """Our number and a published one."""
 
     method: Table
     source: Source
@@ -31,7 +31,6 @@ class Pair:
     measure: str
     ours: Spread
     published: float
-    odd: bool
 
     @property
     def difference(self) -> float:
@@ -53,15 +52,14 @@ def compare(section: Section) -> list[Pair]:
     """Return the numbers of each method beside those of each of its sources."""
     pairs = []
     for method in () if section.demo else section.methods:
-        for source in _sources(section, method):
-            for line in section.lines:
-                row = AVERAGE if line.average else line.name.removeprefix(f"{section.joint}/")
-                for measure in section.measures if _same_rows(section, method, line) else ():
-                    ours = method.cells.get((line.name, measure))
-                    printed = source.values.get((row, measure))
-                    if ours and printed is not None:
-                        odd = measure == "H" and row in source.odd
-                        pairs.append(Pair(method, source, line, measure, ours, printed, odd))
+        lines = [line for line in section.lines if _same_rows(section, method, line)]
+        every = itertools.product(_sources(section, method), lines, section.measures)
+        for source, line, measure in every:
+            row = AVERAGE if line.average else line.name.removeprefix(f"{section.joint}/")
+            ours = method.cells.get((line.name, measure))
+            printed = source.values.get((row, measure))
+            if ours and printed is not None:
+                pairs.append(Pair(method, source, line, measure, ours, printed))
     return pairs
 
 
@@ -89,13 +87,12 @@ def comparison_sheets(section: Section, pairs: Sequence[Pair]) -> list[Sheet]:
     """Return a table of the averages, and one of every dataset."""
     averages = [pair for pair in pairs if pair.line.average]
     others = [pair for pair in pairs if not pair.line.average]
-    odd = [ODD] if any(pair.odd for pair in pairs) else []
     left = len({pair.method.label for pair in averages}) < len(section.methods)
-    notes = (INTERVAL, *odd, *([LEFT_OUT] if left else []))
+    notes = (INTERVAL, *([LEFT_OUT] if left else []))
     heads = ("method", "source", "row", "measure", "ours", "published", "difference", "within")
     sheets = [
-        Sheet("Averages beside published ones", heads, tuple(map(_row, averages)), notes),
-        Sheet("Datasets beside published ones", heads, tuple(map(_row, others)), notes, True),
+        Sheet("Averages beside published ones", heads, list(map(_row, averages)), notes),
+        Sheet("Datasets beside published ones", heads, list(map(_row, others)), notes, True),
     ]
     return [sheet for sheet in sheets if sheet.rows]
 
@@ -111,7 +108,7 @@ def _row(pair: Pair) -> tuple[Entry | str, ...]:
         pair.line.name,
         pair.measure,
         spread_entry(pair.ours),
-        number(pair.published, mark="†" if pair.odd else ""),
-        number(pair.difference, "+z.2f"),
+        Entry(f"{pair.published:.2f}", kind="number"),
+        Entry(f"{pair.difference:+z.2f}", kind="number"),
         verdict,
     )

@@ -1,37 +1,29 @@
 """The report: what it holds, and its three forms, each a template in this folder."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from runner.output import printable
 from runner.results.groups import rows_of
 from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
 from runner.results.tables import Table, paired_test
 from runner.show import drawing
-from runner.show.page import plots
+from runner.show.page import plots, sheets
 from runner.show.page.comparison import compare, comparison_sheets
 from runner.show.page.sections import Section, make_sections
-from runner.show.page.sheets import (
-    Sheet,
-    cost_sheet,
-    measures_sheet,
-    runs_sheet,
-    section_sheets,
-    unfinished_sheet,
-)
+from runner.show.page.sheets import Sheet
 from runner.show.text import odd_lines
 
 _HERE = Path(__file__).parent
-_DRAWN = 4  # pairs of one section
 _LATEX = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -41,16 +33,9 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "±": r"$\pm$",
-    "†": r"$\dagger$",
     "[": "{[}",  # behind a line's end it would be its distance
     "]": "{]}",
     "*": "{*}",
-}
-
-_DELIMITERS = {  # those that LaTeX leaves free
-    **{"block_start_string": "<%", "block_end_string": "%>"},
-    **{"variable_start_string": "<<", "variable_end_string": ">>"},
-    **{"comment_start_string": "<#", "comment_end_string": "#>"},
 }
 
 
@@ -74,13 +59,10 @@ class Report:
     def sheets(self) -> list[tuple[str, list[Sheet]]]:
         """The tables by section, as LaTeX and Markdown have them."""
         found = [
-            (each.title, [*section_sheets(each), *_more_sheets(each)]) for each in self.sections
+            (each.title, [*sheets.section_sheets(each), *more_sheets(each)])
+            for each in self.sections
         ]
-        return [*found, *([("Runs", [self.unfinished])] if self.left else [])]
-
-    @property
-    def unfinished(self) -> Sheet:
-        return unfinished_sheet(self.left)
+        return [*found, *([("Runs", [sheets.unfinished_sheet(self.left)])] if self.left else [])]
 
     @cached_property
     def colours(self) -> dict[str, int]:
@@ -88,45 +70,11 @@ class Report:
         labels = dict.fromkeys(m.label for section in self.sections for m in section.methods)
         return {label: number for number, label in enumerate(labels)}
 
-    def parts(self) -> Iterator[dict[str, Any]]:
-        """Yield what the page shows of each section, by the names that its template has."""
-        for section in self.sections:
-            siblings = [each for each in self.sections if each.kind == section.kind]
-            siblings = siblings if len(siblings) > 1 and siblings[0] is section else []
-            methods, found = section.methods, pairs(section, self.baseline)
-            yield {
-                "section": section,
-                "odd": odd_lines(method for method in methods),
-                "absent": [f"{m.label}: {line}" for m in methods for line in m.absent],
-                "curve_labels": dict.fromkeys(m.label for each in siblings for m in each.methods),
-                "curves": plots.curves(siblings, self.colours),
-                "sheets": section_sheets(section),
-                "scatter": plots.scatter(section, self.colours),
-                "reliability": plots.reliability(section, self.colours),
-                "published": bool(compare(section)),
-                "pairs": found,
-                "bars": plots.differences(section, found[:_DRAWN]),
-                "drawn": _DRAWN,
-                "tests": [said for pair in found if (said := _tested(section, *pair))],
-                "more": _more_sheets(section),
-                "behind": [runs_sheet(section, method) for method in methods],
-            }
 
-
-def _more_sheets(section: Section) -> list[Sheet]:
-    """Return the tables behind the pictures of a section."""
-    measured = measures_sheet(section)
-    sheets = [*comparison_sheets(section, compare(section)), cost_sheet(section)]
-    return [*([measured] if measured else []), *sheets]
-
-
-def _tested(section: Section, method: Table, base: Table) -> str:
-    """Return a sentence on the paired test over datasets, nothing where there is none."""
-    found = paired_test(method, base, section.main_measure)
-    if not found:
-        return ""
-    value = "< 0.001" if found[1] < 0.001 else f"= {found[1]:.3f}"
-    return f"{method.label} against {base.label}: p {value}, {found[0]} datasets"
+def more_sheets(section: Section) -> list[Sheet]:
+    """Return the tables of a section that stand below its pictures."""
+    compared = comparison_sheets(section, compare(section))
+    return [*sheets.measures_sheets(section), *compared, sheets.cost_sheet(section)]
 
 
 def make_report(folders: Sequence[str], runs: pd.DataFrame, baseline: str = "") -> Report:
@@ -142,33 +90,25 @@ def pairs(section: Section, baseline: str = "") -> list[tuple[Table, Table]]:
     if baseline:
         base = next((m for m in methods if baseline in (m.label, m.trainer)), None)
         return [(method, base) for method in methods if base and method is not base]
-    by_trainer = {method.trainer: method for method in methods}
-    plain = [
-        (method, by_trainer[method.trainer.removesuffix("DePT")])
-        for method in methods
-        if method.trainer.endswith("DePT") and method.trainer.removesuffix("DePT") in by_trainer
-    ]
-    return plain or [(method, methods[0]) for method in methods[1:]]
-
-
-def printable(text: object) -> str:
-    """Return a text without what a file of text may not hold: control characters, bytes of a
-    path that are no UTF-8."""
-    letters = (
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in str(text)
-    )
-    return "".join(letters)
+    plain = {f"{method.trainer}DePT": method for method in methods}
+    variants = [(method, plain[method.trainer]) for method in methods if method.trainer in plain]
+    return variants or [(method, methods[0]) for method in methods[1:]]
 
 
 def latex_text(text: str) -> str:
     """Return a text with what LaTeX reads as a command written out; one line."""
-    return "".join(_LATEX.get(letter, letter) for letter in printable(" ".join(text.split())))
+    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def markdown_text(text: str) -> str:
     """Return a text of which nothing is read as a mark; one line."""
-    marked = re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", printable(" ".join(text.split())))
+    marked = re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
     return marked.replace("&", "&amp;")
+
+
+def _finished(value: object) -> object:
+    marked = isinstance(value, Markup | int)
+    return value if marked else printable(value, "\N{REPLACEMENT CHARACTER}")
 
 
 def render(report: Report, template: str, *, made: str = "") -> str:
@@ -177,18 +117,20 @@ def render(report: Report, template: str, *, made: str = "") -> str:
     Args:
         made: when and by what, for the head of the page.
     """
-    options: dict[str, Any] = _DELIMITERS if template.endswith(".tex") else {}
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=template.endswith(".html"),
-        finalize=lambda value: value if isinstance(value, Markup | int) else printable(value),
+        finalize=_finished,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        **options,
     )
     environment.filters |= {"tex": latex_text, "md": markdown_text}
-    environment.globals["file"] = lambda name: Markup((_HERE / name).read_text(encoding="utf-8"))
+    environment.globals |= {
+        **{"plots": plots, "sheets": sheets, "odd_lines": odd_lines, "more_sheets": more_sheets},
+        **{"compare": compare, "pairs": pairs, "paired_test": paired_test},
+        "file": lambda name: Markup((_HERE / name).read_text(encoding="utf-8")),
+    }
     with matplotlib.rc_context(drawing.PAGE):
         text = environment.get_template(template).render(report=report, made=made)
     return f"{text.rstrip()}\n"

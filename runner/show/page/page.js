@@ -12,7 +12,8 @@ for (const head of document.querySelectorAll("thead th")) {
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     const value = (row) => {
       const cell = row.cells[place];
-      return "order" in cell.dataset ? Number(cell.dataset.order) : cell.textContent.trim();
+      const text = cell.textContent.trim();
+      return cell.classList.contains("number") && text ? parseFloat(text.replace(/,/g, "")) : text;
     };
     const compare = (one, other) => {
       const [a, b] = [value(one), value(other)];

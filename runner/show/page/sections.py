@@ -1,7 +1,8 @@
 """From runs to the sections of a report: a protocol at a number of shots, and its methods."""
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from runner.results import layouts
 from runner.results.groups import make_tables
 from runner.results.lines import Line, merge
 from runner.results.tables import Table
+from runner.show.text import starred
 
 TITLES = {
     "b2n": "Base to new",
@@ -21,7 +23,6 @@ TITLES = {
     "fs": "Few-shot, all classes",
     "mt": "Several datasets together",
 }
-_UNTRAINED = "Zeroshot"
 Found = dict[tuple[bool, int, str, int], list[Table]]
 """(of the demo, number of the protocol, joint dataset, shots) -> tables"""
 
@@ -78,13 +79,11 @@ class Section:
     def key(self) -> str:
         """A name for links within the page."""
         words = [self.protocol, str(self.shots), self.joint, "demo" if self.demo else ""]
-        joined = "-".join(word for word in words if word)
-        return "".join(letter if letter.isalnum() else "-" for letter in joined)
+        return re.sub(r"[\W_]", "-", "-".join(filter(None, words)))
 
     def name(self, line: Line) -> str:
         """Return what a table calls a line, with a star where a split is not a published one."""
-        own = any(line.name in method.own_splits for method in self.methods)
-        return f"{line.name.removeprefix(f'{self.joint}/')}{'*' if own else ''}"
+        return starred(line.name.removeprefix(f"{self.joint}/"), self.methods, line.name)
 
 
 def make_sections(runs: pd.DataFrame) -> list[Section]:
@@ -92,10 +91,9 @@ def make_sections(runs: pd.DataFrame) -> list[Section]:
     found: Found = defaultdict(list)
     order = list(TITLES)
     of_demo = runs["dataset"].isin([*demo.DATASETS, *demo.VARIANTS, demo.JOINT])
-    joint = runs["dataset"].isin(runs["dataset"][runs.duplicated("folder")]) & (
-        runs["mode"] == "fs"
-    )
-    parts = _with_one_yaml(runs).groupby([of_demo, runs["dataset"].where(joint, "")])
+    several = runs["dataset"].isin(runs["dataset"][runs.duplicated("folder")])
+    joint = runs["dataset"].where(several & (runs["mode"] == "fs"), "")
+    parts = _with_one_yaml(runs).groupby([of_demo, joint])
     for key, part in parts:
         is_demo, name = bool(key[0]), str(key[1])
         for table in make_tables(part):
@@ -139,34 +137,28 @@ def _views(table: Table, joint: str) -> Iterable[tuple[str, Table]]:
 
 def _spread_zero_shot(found: Found) -> None:
     """Put methods without training beside the others at every number of shots."""
+    trained = [place for place, tables in found.items() if not all(map(_untrained, tables))]
     for place, tables in list(found.items()):
-        free = [table for table in tables if table.trainer.startswith(_UNTRAINED)]
-        others = [
-            rows
-            for other, rows in found.items()
-            if other[:3] == place[:3]
-            and other != place
-            and any(not row.trainer.startswith(_UNTRAINED) for row in rows)
-        ]
-        for rows in others:
-            rows += [table for table in free if table not in rows]
+        free = [table for table in tables if _untrained(table)]
+        others = [other for other in trained if other[:3] == place[:3] and other != place]
+        for other in others:
+            found[other] += [table for table in free if table not in found[other]]
         if others and len(free) == len(tables):
             del found[place]
+
+
+def _untrained(table: Table) -> bool:
+    return table.trainer.startswith("Zeroshot")
 
 
 def _labelled(tables: Sequence[Table]) -> tuple[Table, ...]:
     """Return the tables by the shortest names that tell them apart: those without training first, a
     plain one before its variants."""
-    names: list[Callable[[Table], str]] = [
-        lambda table: table.experiment,
-        lambda table: table.trainer,
-        lambda table: f"{table.experiment} {table.trainer}",
-        lambda table: f"{table.trainer} {table.members[0]['cfg']}",
-        lambda table: table.label,
+    names = [
+        [" ".join(table.members[0][word] for word in words.split()) for table in tables]
+        for words in ("experiment", "trainer", "experiment trainer", "trainer cfg")
     ]
-    for name in names:
-        labels = [name(table) for table in tables]
-        if len(set(labels)) == len(labels) and all(labels):
-            break
+    apart = (labels for labels in names if len(set(labels)) == len(labels) and all(labels))
+    labels = next(apart, [table.label for table in tables])
     methods = [replace(table, label=label) for label, table in zip(labels, tables, strict=True)]
-    return tuple(sorted(methods, key=lambda m: (not m.trainer.startswith(_UNTRAINED), m.label)))
+    return tuple(sorted(methods, key=lambda method: (not _untrained(method), method.label)))

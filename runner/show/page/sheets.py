@@ -1,7 +1,7 @@
 """The tables of a report without a form yet: HTML, LaTeX and Markdown are made of the same
 entries."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,9 @@ from runner.results.reading import Row
 from runner.results.schema import DONE, FAILED
 from runner.results.tables import MEAN_OF_H, Spread, Table
 from runner.show.page.sections import Section
-from runner.show.text import COSTS, MEASURED, OWN_SPLIT, Cost, costs, marked
+from runner.show.text import COSTS, H_NOTES, MEASURED, OWN_SPLIT, Cost, costs, starred
 
 MEASURES = {"base": "Base classes", "new": "New classes", "H": "H", "accuracy": "Accuracy"}
-H_NOTE = (
-    "H: harmonic mean of the mean over seeds of base and of new; in averages, of the two averages "
-    "(the published convention). Mean of H: the mean of each dataset's and seed's own."
-)
 COST_NOTES = (
     "Mean over all datasets and seeds of the section, with the lowest and highest behind it.",
     "Seconds per epoch: of the runs that trained, validation during it included.",
@@ -41,7 +37,6 @@ class Entry:
         kind: `number`, `missing`, `within`, `outside`, `name`, or nothing.
         best: whether no other of its column is higher.
         note: what a number is over, short; of a name what is to be said of it.
-        order: what a column is sorted by, where that is not the text.
         link: name of the part of the page that explains it.
     """
 
@@ -50,7 +45,6 @@ class Entry:
     kind: str = ""
     best: bool = False
     note: str = ""
-    order: float | None = None
     link: str = ""
 
 
@@ -66,9 +60,9 @@ class Sheet:
     """
 
     title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[Entry | str, ...], ...]
-    notes: tuple[str, ...] = ()
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Entry | str]]
+    notes: Sequence[str] = ()
     folded: bool = False
     key: str = ""
 
@@ -79,15 +73,10 @@ class Sheet:
         return bool(found) and {*kinds} <= {"number", "missing"}
 
 
-def number(value: float, shape: str = "z.2f", *, mark: str = "") -> Entry:
-    """Return the entry of a plain number, with a mark behind it."""
-    return Entry(f"{value:{shape}}{mark}", kind="number", order=value)
-
-
 def spread_entry(cell: Spread, *, best: bool = False, note: str = "", link: str = "") -> Entry:
     """Return the entry of a mean with its standard deviation."""
     std = f"{cell.std:.2f}" if cell.count > 1 else ""
-    return Entry(f"{cell.mean:.2f}", std, "number", best, note, cell.mean, link)
+    return Entry(f"{cell.mean:.2f}", std, "number", best, note, link)
 
 
 def section_sheets(section: Section) -> list[Sheet]:
@@ -109,14 +98,11 @@ def section_sheets(section: Section) -> list[Sheet]:
 def _sheet(
     section: Section, title: str, heads: Sequence[str], columns: Sequence[tuple[Line, str]]
 ) -> Sheet:
-    names = [
-        Entry(marked(each.label, bool(each.own_splits)), kind="name") for each in section.methods
-    ]
+    names = [Entry(starred(each.label, [each]), kind="name") for each in section.methods]
     body = [_column(section, *column) for column in columns]
     short = any(entry.note for column in body for entry in column)
     notes = _notes(section, {measure for _, measure in columns}, short)
-    rows = tuple(zip(names, *body, strict=True))
-    return Sheet(title, ("method", *heads), rows, tuple(notes))
+    return Sheet(title, ["method", *heads], list(zip(names, *body, strict=True)), notes)
 
 
 def _column(section: Section, line: Line, measure: str) -> list[Entry]:
@@ -154,7 +140,7 @@ def _lack(section: Section, table: Table, line: Line, measure: str) -> str:
 
 
 def _notes(section: Section, measures: Collection[str], short: bool) -> list[str]:
-    notes = [H_NOTE] if "H" in measures else []
+    notes = list(H_NOTES) if "H" in measures else []
     if any(len(method.seeds) > 1 for method in section.methods):
         notes.append("± population standard deviation over seeds.")
     if short:
@@ -170,44 +156,38 @@ def _notes(section: Section, measures: Collection[str], short: bool) -> list[str
 
 def cost_sheet(section: Section) -> Sheet:
     """Return what the runs of each method cost: mean and range over all datasets and seeds."""
-    rows: list[tuple[Entry | str, ...]] = []
+    rows = []
     for method in section.methods:
         done = [run for run in (*method.runs, *method.spare) if run["state"] == DONE]
-        entries = map(_cost_entry, costs(done).values())
         devices = ", ".join(dict.fromkeys(run["device"] for run in done if run["device"]))
         count = Entry(str(len(done)), kind="number")
-        rows.append((Entry(method.label, kind="name"), *entries, count, devices))
-    return Sheet("Cost", ("method", *COSTS, "runs", "device"), tuple(rows), COST_NOTES)
+        rows.append([*_costs_row(method.label, costs(done), COSTS), count, devices])
+    return Sheet("Cost", ["method", *COSTS, "runs", "device"], rows, COST_NOTES)
 
 
-def _cost_entry(cost: Cost) -> Entry:
-    return Entry(cost.text, kind="number", note=cost.range, order=cost.mean)
-
-
-def measures_sheet(section: Section) -> Sheet | None:
-    """Return how sure the methods are and how rightly, of runs that have kept their predictions;
-    None where none has."""
+def measures_sheets(section: Section) -> list[Sheet]:
+    """Return a table of how sure the methods are and how rightly, of runs that have kept their
+    predictions; none where none has."""
     found = {
         method.label: costs([row for row in method.members if row["nll"] is not None], MEASURED)
         for method in section.methods
     }
-    shown = [name for name in MEASURED if any(each[name].runs for each in found.values())]
-    rows = tuple(
-        (
-            Entry(label, kind="name"),
-            *(_cost_entry(each[name]) for name in shown),
-        )
-        for label, each in found.items()
-        if any(cost.runs for cost in each.values())
-    )
-    return Sheet("More than accuracy", ("method", *shown), rows, MEASURE_NOTES) if rows else None
+    names = [name for name in MEASURED if any(name in each for each in found.values())]
+    rows = [_costs_row(label, each, names) for label, each in found.items() if each]
+    return [Sheet("More than accuracy", ["method", *names], rows, MEASURE_NOTES)] if rows else []
+
+
+def _costs_row(label: str, found: Mapping[str, Cost], names: Iterable[str]) -> list[Entry | str]:
+    each = [found.get(name, Cost()) for name in names]
+    entries = (Entry(cost.text, kind="number", note=cost.range) for cost in each)
+    return [Entry(label, kind="name"), *entries]
 
 
 def runs_sheet(section: Section, method: Table) -> Sheet:
     """Return the runs behind a method's numbers: their provenance, options and versions, below the
     table what all have alike."""
     shared, own = shared_and_own(method.members)
-    rows: list[tuple[Entry | str, ...]] = [
+    rows = [
         (
             *(row["task"] or row["dataset"], row["subset"], str(row["seed"])),
             f"{row['accuracy']:.2f}",
@@ -218,15 +198,15 @@ def runs_sheet(section: Section, method: Table) -> Sheet:
         if row["state"] == DONE
     ]
     stated = ", ".join(f"{name} {value}" for name, value in shared.items())
-    notes = (f"The same for all: {stated}.",) if stated else ()
+    notes = [f"The same for all: {stated}."] if stated else []
     heads = ("dataset", "classes", "seed", "accuracy", *own, "folder")
     title, key = f"Runs behind {method.label}", _runs_key(section, method)
-    return Sheet(title, heads, tuple(rows), notes, folded=True, key=key)
+    return Sheet(title, heads, rows, notes, folded=True, key=key)
 
 
 def unfinished_sheet(left: Sequence[Row]) -> Sheet:
     """Return a row for each run without a result."""
-    rows: list[tuple[Entry | str, ...]] = [
+    rows = [
         (
             Entry(row["state"], kind="outside" if row["state"] == FAILED else "missing"),
             Entry(row["experiment"], kind="name"),
@@ -237,7 +217,7 @@ def unfinished_sheet(left: Sequence[Row]) -> Sheet:
         for row in left
     ]
     heads = ("state", "experiment", "run", "why", "console or folder")
-    return Sheet("Runs without a result", heads, tuple(rows))
+    return Sheet("Runs without a result", heads, rows)
 
 
 def _where(folder: Path) -> str:

@@ -99,12 +99,12 @@ def test_the_command_shows_limits_and_empties(store, capsys):
     shown = command.call(capsys, main, "cache", folder)
     assert shown.returncode == 0
     first, last = shown.stdout.splitlines()
-    assert first.startswith("  401 kB  used ") and first.endswith(" ago  4 crops of Pets")
-    assert last.endswith(f"{FOLDER}: 1 entry, 401 kB, limit 1.0 MB")
+    assert first.startswith("400.9 kB  used ") and first.endswith(" ago  4 crops of Pets")
+    assert last.endswith(f"{FOLDER}: 1 entry, 400.9 kB, limit 1.0 MB")
     limited = command.call(capsys, main, "cache", folder, "--limit", "2.5G")
     assert limited.stdout.endswith("limit 2.5 GB\n")
     emptied = command.call(capsys, main, "cache", folder, "--empty")
-    assert emptied.stdout.endswith(f"{FOLDER}: 1 entry, 401 kB removed\n")
+    assert emptied.stdout.endswith(f"{FOLDER}: 1 entry, 400.9 kB removed\n")
     assert store.entries() == []
 
 

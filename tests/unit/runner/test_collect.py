@@ -1,6 +1,7 @@
 """What is found below an output folder, in every layout, and how each run stands."""
 
 import fcntl
+import json
 import os
 
 import pytest
@@ -231,7 +232,9 @@ def test_a_failed_run_says_why(tmp_path):
 
 
 def test_a_run_that_failed_before_it_had_a_folder(tmp_path):
-    console_of(tmp_path / "coop", text="# started now\nerror: no folder data/dtd\n")
+    console = console_of(tmp_path / "coop", text="# started now\nerror: no folder data/dtd\n")
+    planned = {f"train_base/CoOp/dtd/shots16/vit_b16/seed{seed}": "x" for seed in (1, 2)}
+    console.with_name("planned.json").write_text(json.dumps({"runs": planned}))
     run = only(tmp_path)
     assert (run.experiment, run.state, run.dataset, run.seed) == ("coop", "failed", "dtd", 1)
     assert run.folder == str(run_folder(tmp_path / "coop", "train_base"))

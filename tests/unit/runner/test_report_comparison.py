@@ -2,7 +2,6 @@
 
 import pytest
 
-from runner.show.page import comparison
 from runner.show.page.comparison import compare, published_rows
 from runner.show.published_figures import find
 from tests.unit.runner.report_pages import base_to_new, html_of, page_of, report_of, run
@@ -105,10 +104,3 @@ def test_joint_datasets_by_the_configuration_of_the_run(tmp_path):
     assert found.source.name == "SoftCPT-NATS"
     (expected,) = find("mt", "SoftCPT", 16, joint="general10", part="NATS")
     assert found.published == expected.values["average", "accuracy"]
-
-
-def test_an_h_that_does_not_fit_is_marked(tmp_path):
-    base_to_new(tmp_path / "maple", "MaPLe", datasets=("fgvc_aircraft",))
-    words = page_of(tmp_path).words
-    assert "38.31†" in words
-    assert comparison.ODD in words
