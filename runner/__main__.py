@@ -12,7 +12,7 @@ from runner.errors import exit_code
 EPILOG = """examples:
   python -m runner status outputs
   python -m runner tally outputs/maple_dept
-  python -m runner tally output --mode b2n --out results/b2n.csv
+  python -m runner tally output --mode b2n --out results/b2n.csv --long results/runs.csv
   python -m runner report outputs/coop outputs/coop_dept --out results/coop.html --baseline coop
   python -m runner report outputs --latex results/tables.tex --markdown results/tables.md
   python -m runner runs outputs -o runs.parquet
@@ -46,10 +46,11 @@ def build_parser() -> argparse.ArgumentParser:
     each.add_argument(
         "--out",
         default="",
-        help="folder that takes the CSV files and the table of runs, or a name in .csv for a "
-        "single one; of several tables of a mode that has a row for each (default: "
-        "results/tally/<name of DIR>)",
+        help="folder that takes the CSV files, or a name in .csv for a single one; of several "
+        "tables of a mode that has a row for each (default: results/tally/<name of DIR>)",
     )
+    every = "CSV of all runs (default: runs.csv beside the other files)"
+    each.add_argument("--long", default="", help=every)
     each = commands.add_parser("status", help="how far the runs in a folder are")
     each.description = (
         "Runs done, running, failed and missing, what runs where, the accuracy so far. Reads files "

@@ -72,7 +72,8 @@ def _files(
 ) -> list[tuple[Path, str]]:
     """Return what to write where."""
     out = Path(args.out).expanduser() if args.out else DEFAULT_OUT / folder.resolve().name
-    if args.out and out.suffix == ".csv":
+    alone = bool(args.out) and out.suffix == ".csv"
+    if alone:
         modes = dict.fromkeys(table.mode.name for table in tables)
         if len(modes) != 1:
             found = ", ".join(modes) or "none"
@@ -80,10 +81,14 @@ def _files(
                 f"--out {args.out}: one file, but tables of {len(modes)} modes: {found}; give a "
                 "folder, or narrow by --mode or a DIR further down"
             )
-        return [(out, table_csv(tables[0]) if len(tables) == 1 else ranking_csv(tables))]
-    several = len({table.experiment for table in tables}) > 1
-    files = [
-        (out / (table.experiment if several else "") / table.csv, table_csv(table))
-        for table in tables
-    ]
-    return [*files, (out / "runs.csv", runs.to_csv(index=False, lineterminator="\n"))]
+        files = [(out, table_csv(tables[0]) if len(tables) == 1 else ranking_csv(tables))]
+    else:
+        several = len({table.experiment for table in tables}) > 1
+        files = [
+            (out / (table.experiment if several else "") / table.csv, table_csv(table))
+            for table in tables
+        ]
+    if args.long or not alone:
+        place = Path(args.long).expanduser() if args.long else out / "runs.csv"
+        files.append((place, runs.to_csv(index=False, lineterminator="\n")))
+    return files

@@ -136,8 +136,8 @@ def test_every_run_and_task_is_a_row_of_the_long_file(tmp_path, capsys):
     tasks = [{"name": "a", "dataset": "dtd", "metric": 61.25}]
     result(run_folder(tmp_path / "runs", "train_all", seed=1), 80.123456789, tasks=tasks)
     run_folder(tmp_path / "runs", "train_all", seed=2).mkdir(parents=True)
-    assert tally(capsys, "runs", "--out", "fs")[0] == 0
-    done, missing = csv.DictReader(io.StringIO((tmp_path / "fs/runs.csv").read_text()))
+    assert tally(capsys, "runs", "--out", "fs.csv", "--long", "all.csv")[0] == 0
+    done, missing = csv.DictReader(io.StringIO((tmp_path / "all.csv").read_text()))
     assert (done["overall"], done["state"], done["dataset"]) == ("80.123456789", "done", "dtd")
     assert (done["seconds_per_epoch"], done["test_images_per_second"]) == ("5.0", "250.0")
     assert (done["trainable_parameters"], done["peak_memory_mb"]) == ("2048", "900.0")
