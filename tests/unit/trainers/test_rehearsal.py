@@ -15,9 +15,10 @@ from torch._subclasses.fake_tensor import (
 )
 
 from dassl.engine import TRAINER_REGISTRY
-from tests.support import prompt_run, tiny_clip
+from tests.support import prompt_run
 from tests.unit.trainers.conftest import (
     NAMES,
+    SHALLOW,
     dataset_of,
     needed_options,
     plain,
@@ -40,28 +41,7 @@ TESTED = [
 ]
 CASES = [(name, word) for name in [*TRAINED, *TESTED] for word in PRECISIONS if precision_key(name)]
 CASES += [(name, "") for name in TESTED if not precision_key(name)]
-SHALLOW = {  # options for towers of two blocks
-    "IVLP": ("TRAINER.IVLP.PROMPT_DEPTH_VISION", 2, "TRAINER.IVLP.PROMPT_DEPTH_TEXT", 2),
-    "MMA": ("TRAINER.MMADAPTER.ADAPTER_START", 1, "TRAINER.MMADAPTER.ADAPTER_END", 2),
-    "MMRL": ("TRAINER.MMRL.REP_LAYERS", [1, 2]),
-    "MMRLpp": ("TRAINER.MMRLpp.REP_LAYERS", [1, 2]),
-    "PromptSRC": (
-        "TRAINER.PROMPTSRC.PROMPT_DEPTH_VISION",
-        2,
-        "TRAINER.PROMPTSRC.PROMPT_DEPTH_TEXT",
-        2,
-    ),
-    "TCP": ("TRAINER.TCP.BLOCK", 2),
-    "VPT": ("TRAINER.VPT.PROMPT_DEPTH_VISION", 2),
-}
 IMAGES, LABELS = torch.zeros(4, 3, 32, 32), torch.tensor([0, 1, 1, 0])
-
-
-@pytest.fixture(scope="module")
-def shallow_vit(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "shallow.pt"
-    sizes = {"layers": 2, "text_layers": 2, "vision_width": 64, "text_width": 64, "embed_dim": 32}
-    return tiny_clip.saved(path, **sizes)
 
 
 @pytest.fixture
@@ -73,11 +53,11 @@ def as_if_cuda(monkeypatch):
 
 
 @pytest.fixture
-def built(shallow_vit, monkeypatch, as_if_cuda):
+def built(small_vit, monkeypatch, as_if_cuda):
     def call(name, word, *options):
         options = [*(([precision_key(name), word]) if word else []), *options]
         options += [*needed_options(name), *SHALLOW.get(plain(name), ())]
-        cfg = prompt_run.config(name, yaml_of(name), shallow_vit, options)
+        cfg = prompt_run.config(name, yaml_of(name), small_vit, options)
         trainer = prompt_run.build(monkeypatch, cfg, **dataset_of(name, NAMES))
         trainer.epoch = 0
         if plain(name) == "PromptSRC":
