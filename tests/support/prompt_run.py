@@ -78,7 +78,8 @@ def _state_of(model):
 def shared_model(name, precision="fp32", activation="auto"):
     """As `clip.load_model`, the same model for the same file."""
     path = Path(name)
-    if not path.is_file():  # a folder, or a name of open_clip's: more than one file
+    # a folder and a name of open_clip's are more than one file; on a GPU a run moves its CLIP
+    if not path.is_file() or torch.cuda.is_available():
         return load_model(name, precision, activation)
     model, state = _loaded(name, (stamp(path), stamp(path.parent)), precision, activation)
     assert _state_of(model) == state, "a test has changed the CLIP that is shared"
@@ -97,8 +98,7 @@ def build(monkeypatch, cfg, classnames, seed=1, **dataset):
         trainer.train_loader_u = None
 
     monkeypatch.setattr(TrainerX, "build_data_loader", stub_data)
-    if not cfg.USE_CUDA:
-        monkeypatch.setattr(clip, "load_model", shared_model)
+    monkeypatch.setattr(clip, "load_model", shared_model)
     torch.manual_seed(seed)
     trainer = build_trainer(cfg)
     trainer.set_model_mode("train")
