@@ -121,30 +121,30 @@ def shallow(make, three_blocks, monkeypatch):
     """As make, on towers of three blocks; the teacher of PromptSRC reads two templates of 60."""
     monkeypatch.setattr(templates, "IMAGENET_TEMPLATES", templates.IMAGENET_TEMPLATES[:2])
 
-    def call(name, *options, **how):
-        return make(name, *SHALLOW.get(plain(name), ()), *options, weights=three_blocks, **how)
+    def call(name, *options, weights=three_blocks, **how):
+        return make(name, *SHALLOW.get(plain(name), ()), *options, weights=weights, **how)
 
     return call
 
 
 @pytest.fixture
-def softcpt(make):
+def softcpt(shallow):
     """Builds SoftCPT over TASKS: softcpt(CSC=True, ...)."""
 
     def call(name="SoftCPT", tasks=TASKS, seed=1, **values):
         options = words(NODE, {**SMALL, **values})
-        return make(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
+        return shallow(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
 
     return call
 
 
 @pytest.fixture
-def hard(make):
+def hard(shallow):
     """Builds a hard baseline over TASKS: hard(TSC=True, ...)."""
 
     def call(name="SoftCPTHard", tasks=TASKS, seed=1, **values):
         options = words(HARD, {"N_CTX": 3, **values})
-        return make(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
+        return shallow(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
 
     return call
 
