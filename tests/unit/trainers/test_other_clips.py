@@ -1,6 +1,5 @@
 """Methods on CLIPs of open_clip that differ from OpenAI's, and the images of a run on one."""
 
-import subprocess
 import sys
 
 import pytest
@@ -268,14 +267,7 @@ def test_transformers_is_imported_beside_our_datasets(tmp_path):
         f"made = t.HubTokenizer(t.TokenizerName({name!r}))\n"
         "print(made(['two dogs'], 6).tolist(), datasets.__file__)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=command.PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = command.python("-c", code, warm=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("[[2, 9, 8, 13, 3, 0]]")
     assert str(command.PROJECT) in done.stdout
