@@ -19,6 +19,9 @@ from trainers.parts.trainer import PromptTrainer
 
 SENTENCES = Path(__file__).with_name("sentences.json")  # of NAMES
 NAMES = ["red apple", "golden_retriever", "Boeing 737-800", "forest", "sports car"]
+# DePT's head takes its dtype in one place: with half a context, with prompts of both towers, in
+# float32 and over several tasks it is tested in every precision, elsewhere its method alone.
+WITH_DEPT = ("CoOpDePT", "MaPLeDePT", "VPTDePT", "SoftCPTDePT")
 SHALLOW = {  # options for towers of two blocks or more
     "CoPrompt": ("TRAINER.CoPrompt.PROMPT_DEPTH", 2),
     "IVLP": ("TRAINER.IVLP.PROMPT_DEPTH_VISION", 2, "TRAINER.IVLP.PROMPT_DEPTH_TEXT", 2),

@@ -9,14 +9,11 @@ from dassl.data.datasets import DATASET_REGISTRY
 from dassl.engine import TRAINER_REGISTRY, resume_state
 from dassl.utils.errors import UserError
 from tests.support import prompt_run
-from tests.unit.trainers.conftest import plain, precision_key, trained_methods
+from tests.unit.trainers.conftest import WITH_DEPT, plain, precision_key, trained_methods
 from tests.unit.trainers.published_dtypes import half_tensors, tower_dtype
 from trainers.parts import precision, run_config
 
 METHODS = trained_methods()
-# DePT's head takes its dtype in one place: with half a context, with prompts of both towers, in
-# float32 and over several tasks it is tested, elsewhere its method alone.
-WITH_DEPT = ("CoOpDePT", "MaPLeDePT", "VPTDePT", "SoftCPTDePT")
 WITH_PRECISION = [
     name for name in METHODS if precision_key(name) and (name == plain(name) or name in WITH_DEPT)
 ]
