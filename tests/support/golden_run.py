@@ -68,9 +68,10 @@ class GoldenRun:
 
     def published_state(self):
         """The state dict that the published code saves: the whole model, with its token buffers,
-        towers and, in PromptSRC, a second image tower; the frozen weights are off by a thousandth,
-        as PromptSRC's are when it averages them in half."""
-        clip = {k: 1.001 * v for k, v in torch.load(self.weights, weights_only=True).items()}
+        towers and, in PromptSRC, a second image tower; the frozen weights are not those of the
+        run's CLIP, as PromptSRC's are not when it averages them in half."""
+        clip = torch.load(self.weights, weights_only=True, mmap=True)
+        clip = {name: torch.tensor(0.5).expand(tensor.shape) for name, tensor in clip.items()}
         visual = {k.removeprefix("visual."): v for k, v in clip.items() if k.startswith("visual.")}
         text = {k: v for k, v in clip.items() if not k.startswith(("visual.", "token_", "logit_"))}
         second = "prompt_learner.ZS_image_encoder"

@@ -38,7 +38,7 @@ def siglip_vit(monkeypatch, name, size=36, activation=None):
 
     def build(*, num_classes, global_pool, **_downloads):
         return VisionTransformer(
-            img_size=size, patch_size=16, embed_dim=64, depth=12, num_heads=2, mlp_ratio=3.5,
+            img_size=size, patch_size=16, embed_dim=64, depth=3, num_heads=2, mlp_ratio=3.5,
             class_token=False, act_layer=activation, num_classes=num_classes,
             global_pool=global_pool,
         )  # fmt: skip

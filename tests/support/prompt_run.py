@@ -1,10 +1,18 @@
-"""Builds trainers on a small CLIP with a data manager that only knows classnames."""
+"""Builds trainers on a small CLIP with a data manager that only knows classnames.
+
+A frozen CLIP is loaded once a process and shared by all trainers of this file, of all tests; one
+that a test has changed all the same is refused to the next.
+"""
 
 import random
+from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 
+import clip
+from clip.source import stamp
 from dassl.engine import TrainerX, build_trainer
 from train import build_parser, setup_cfg
 
@@ -52,6 +60,32 @@ def two_shots(classnames, tasks=None):
     return 2 * [SimpleNamespace(impath="", label=[c] if tasks else c, task=[t]) for t, c in places]
 
 
+load_model = clip.load_model
+
+
+@lru_cache(maxsize=6)
+def _loaded(name, stamps, precision, activation):
+    model = load_model(name, precision, activation)
+    return model, _state_of(model)
+
+
+def _state_of(model):
+    """What is not to change in a frozen CLIP: modes, and how often its tensors were written to."""
+    modes = [module.training for module in model.modules()]
+    return modes, [(id(p), p._version, p.requires_grad) for p in model.parameters()]
+
+
+def shared_model(name, precision="fp32", activation="auto"):
+    """As `clip.load_model`, the same model for the same file."""
+    path = Path(name)
+    # a folder and a name of open_clip's are more than one file; on a GPU a run moves its CLIP
+    if not path.is_file() or torch.cuda.is_available():
+        return load_model(name, precision, activation)
+    model, state = _loaded(name, (stamp(path), stamp(path.parent)), precision, activation)
+    assert _state_of(model) == state, "a test has changed the CLIP that is shared"
+    return model
+
+
 def build(monkeypatch, cfg, classnames, seed=1, **dataset):
     """A trainer for the given classes, without any data."""
     dataset.setdefault("train_x", two_shots(classnames, dataset.get("taskid2cname")))
@@ -64,6 +98,7 @@ def build(monkeypatch, cfg, classnames, seed=1, **dataset):
         trainer.train_loader_u = None
 
     monkeypatch.setattr(TrainerX, "build_data_loader", stub_data)
+    monkeypatch.setattr(clip, "load_model", shared_model)
     torch.manual_seed(seed)
     trainer = build_trainer(cfg)
     trainer.set_model_mode("train")

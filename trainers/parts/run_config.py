@@ -25,6 +25,7 @@ from trainers.parts.run_rules import FLAG_RULES, Asked, lines_of
 from trainers.parts.trainer import own_keys
 
 SUBSETS = ("all", "base", "new")
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML was built with it
 
 
 def build_config(
@@ -173,7 +174,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: it is not YAML, or not a tree of keys.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        tree = yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):

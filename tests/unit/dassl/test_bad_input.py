@@ -1,5 +1,6 @@
 """Mistakes of the user end in one line that names what is wrong."""
 
+import multiprocessing
 import warnings
 from types import SimpleNamespace
 
@@ -31,6 +32,14 @@ def images(tmp_path):
     return tmp_path / "images"
 
 
+@pytest.fixture
+def ended_workers():
+    """Of a loader that raised: the garbage collector would wait five seconds for each."""
+    yield
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+
+
 def one_line(caught):
     text = str(caught.value)
     assert "\n" not in text and "Traceback" not in text, text
@@ -38,7 +47,7 @@ def one_line(caught):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_broken_image_is_named(workers, images, tmp_path):
+def test_broken_image_is_named(workers, images, tmp_path, ended_workers):
     (images / "toy" / "c1" / "12.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
     options = [*OPTIONS, "DATALOADER.NUM_WORKERS", workers]
     trainer = start(make_config(images, tmp_path / "out", options))
@@ -48,7 +57,7 @@ def test_broken_image_is_named(workers, images, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_image_that_vanished_is_named(workers, images, tmp_path):
+def test_image_that_vanished_is_named(workers, images, tmp_path, ended_workers):
     options = [*OPTIONS, "DATALOADER.NUM_WORKERS", workers]
     trainer = start(make_config(images, tmp_path / "out", options))
     (images / "toy" / "c1" / "13.png").unlink()

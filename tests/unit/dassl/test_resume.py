@@ -2,9 +2,6 @@
 
 import random
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +10,7 @@ import torch
 from dassl.engine import TRAINER_REGISTRY
 from dassl.engine.resume_state import save_resume_state
 from dassl.utils.errors import UserError
+from tests.support import command
 from tests.unit.dassl.toy import (
     ToyTrainer,
     golden_options,
@@ -22,7 +20,6 @@ from tests.unit.dassl.toy import (
 
 OPTIONS = [*golden_options("log_last_step.txt"), "DATASET.NUM_SHOTS", 4, "OPTIM.MAX_EPOCH", 5]
 BEST_VAL = ["TEST.FINAL_MODEL", "best_val"]
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class PowerCut(Exception):
@@ -108,9 +105,7 @@ def train(trainer):
 trainer = logged_run(cfg, train)
 torch.save(tensors(trainer), {str(output)!r} + "/tensors.pt")
 """
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True
-    )
+    return command.python("-c", code, warm=True)
 
 
 def test_kill_9_with_a_worker(images, tmp_path):

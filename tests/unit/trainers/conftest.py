@@ -1,5 +1,6 @@
 """A small CLIP, five classes and a batch for every trainer test."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,9 @@ import torch
 import configs
 import trainers  # noqa: F401  registers the methods
 from dassl.engine import TRAINER_REGISTRY
-from tests.support import command, prompt_run
+from tests.support import command, prompt_run, tiny_clip
 from tests.unit.trainers.softcpt_runs import HARD, NODE, SMALL, TASKS, words
-from trainers.parts import run_config
+from trainers.parts import run_config, templates
 from trainers.parts.model import Batch
 from trainers.parts.register import ALIASES
 from trainers.parts.task_training import MultiTaskTrainer
@@ -18,6 +19,23 @@ from trainers.parts.trainer import PromptTrainer
 
 SENTENCES = Path(__file__).with_name("sentences.json")  # of NAMES
 NAMES = ["red apple", "golden_retriever", "Boeing 737-800", "forest", "sports car"]
+# DePT's head takes its dtype in one place: with half a context, with prompts of both towers, in
+# float32 and over several tasks it is tested in every precision, elsewhere its method alone.
+WITH_DEPT = ("CoOpDePT", "MaPLeDePT", "VPTDePT", "SoftCPTDePT")
+SHALLOW = {  # options for towers of two blocks or more
+    "CoPrompt": ("TRAINER.CoPrompt.PROMPT_DEPTH", 2),
+    "IVLP": ("TRAINER.IVLP.PROMPT_DEPTH_VISION", 2, "TRAINER.IVLP.PROMPT_DEPTH_TEXT", 2),
+    "MaPLe": ("TRAINER.MAPLE.PROMPT_DEPTH", 2),
+    "MMA": ("TRAINER.MMADAPTER.ADAPTER_START", 1, "TRAINER.MMADAPTER.ADAPTER_END", 2),
+    "MMRL": ("TRAINER.MMRL.REP_LAYERS", [1, 2]),
+    "MMRLpp": ("TRAINER.MMRLpp.REP_LAYERS", [1, 2]),
+    "PromptSRC": (
+        *("TRAINER.PROMPTSRC.PROMPT_DEPTH_VISION", 2),
+        *("TRAINER.PROMPTSRC.PROMPT_DEPTH_TEXT", 2),
+    ),
+    "TCP": ("TRAINER.TCP.BLOCK", 2),
+    "VPT": ("TRAINER.VPT.PROMPT_DEPTH_VISION", 2),
+}
 
 
 def trained_methods():
@@ -44,6 +62,7 @@ def dataset_of(name, classnames):
     return prompt_run.of_tasks({"living things": classnames[:2], "the rest": classnames[2:]})
 
 
+@functools.cache
 def yaml_of(name):
     """A YAML of the method, for ViT-B/16 where there is one, from the folder that configs.py names;
     the method's own where no experiment is of it."""
@@ -92,24 +111,43 @@ def make(deep_vit, monkeypatch):
     return call
 
 
-@pytest.fixture
-def softcpt(make):
-    """Builds SoftCPT over TASKS: softcpt(CSC=True, ...)."""
+@pytest.fixture(scope="session")
+def three_blocks(tmp_path_factory):
+    """Path of a CLIP with a block that methods change first, one behind it, and one of its own."""
+    path = tmp_path_factory.mktemp("weights") / "three_blocks.pt"
+    sizes = {"layers": 3, "text_layers": 3, "vision_width": 64, "text_width": 64}
+    return tiny_clip.saved(path, **sizes, embed_dim=32)
 
-    def call(name="SoftCPT", tasks=TASKS, seed=1, **values):
-        options = words(NODE, {**SMALL, **values})
-        return make(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
+
+@pytest.fixture
+def shallow(make, three_blocks, monkeypatch):
+    """As make, on towers of three blocks; the teacher of PromptSRC reads two templates of 60."""
+    monkeypatch.setattr(templates, "IMAGENET_TEMPLATES", templates.IMAGENET_TEMPLATES[:2])
+
+    def call(name, *options, weights=three_blocks, **how):
+        return make(name, *SHALLOW.get(plain(name), ()), *options, weights=weights, **how)
 
     return call
 
 
 @pytest.fixture
-def hard(make):
+def softcpt(shallow):
+    """Builds SoftCPT over TASKS: softcpt(CSC=True, ...)."""
+
+    def call(name="SoftCPT", tasks=TASKS, seed=1, **values):
+        options = words(NODE, {**SMALL, **values})
+        return shallow(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
+
+    return call
+
+
+@pytest.fixture
+def hard(shallow):
     """Builds a hard baseline over TASKS: hard(TSC=True, ...)."""
 
     def call(name="SoftCPTHard", tasks=TASKS, seed=1, **values):
         options = words(HARD, {"N_CTX": 3, **values})
-        return make(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
+        return shallow(name, *options, seed=seed, **prompt_run.of_tasks(tasks))
 
     return call
 

@@ -126,12 +126,13 @@ class Case:
         elif f"{key}@sample" in self.arrays:
             sample = value.ravel()[sampled_places(value.size)]
             assert_near(sample, self.arrays[f"{key}@sample"], tolerance, key)
-            exact = value.astype(np.float64)
-            sums = [np.abs(exact).sum(), np.sqrt((exact**2).sum())]
+            exact = torch.from_numpy(value)
+            sums = [exact.abs().sum(dtype=torch.float64), exact.norm(dtype=torch.float64)]
             assert_near(sums, self.arrays[f"{key}@stats"][1:], tolerance, f"{key} sums")
             if f"{key}@rowsum" in self.arrays:
                 rows = self.arrays[f"{key}@rowsum"]
-                assert_near(exact.sum(axis=1), rows, tolerance, f"{key} row sums")
+                found = exact.sum(dim=1, dtype=torch.float64)
+                assert_near(found, rows, tolerance, f"{key} row sums")
         else:
             return False
         return True

@@ -51,7 +51,8 @@ def test_start_matches(case):
     assert_logits(trainer, case, "logits_init")
 
 
-def test_training_matches_the_published_code(case):
+def test_training_matches_the_published_code(case, tmp_path):
+    """And what it leaves scores new classes as published."""
     trainer, rates, losses = case.start(), [], []
     starts = {name: tensor.clone() for name, tensor in prompt_run.trained(trainer).items()}
     for rate, report in case.steps(trainer):
@@ -65,19 +66,13 @@ def test_training_matches_the_published_code(case):
     for name, tensor in case.compared("final", trainer):
         case.assert_moved(name, tensor.detach().numpy(), starts[name].detach().numpy())
     assert_logits(trainer, case, "logits")
-
-
-def test_a_trained_model_scores_new_classes_as_published(whole_case, tmp_path):
-    case = whole_case
-    trained = case.start()
-    for _ in case.steps(trained):
-        pass
-    trained.save_model(1, str(tmp_path))
-    (folder,) = case.facts["registered_models"]
-    assert (tmp_path / folder / "model.pth.tar-2").is_file()
-    new = case.for_new()
-    new.load_model(str(tmp_path), epoch=2)
-    assert_logits(new, case, "logits_new")
+    if "logits_new" in case.arrays:
+        trainer.save_model(1, str(tmp_path))
+        (folder,) = case.facts["registered_models"]
+        assert (tmp_path / folder / "model.pth.tar-2").is_file()
+        new = case.for_new()
+        new.load_model(str(tmp_path), epoch=2)
+        assert_logits(new, case, "logits_new")
 
 
 def test_files_have_the_published_keys_and_published_files_load(whole_case, tmp_path):

@@ -1,6 +1,5 @@
 """Methods on CLIPs of open_clip that differ from OpenAI's, and the images of a run on one."""
 
-import subprocess
 import sys
 
 import pytest
@@ -16,8 +15,8 @@ pytest.importorskip("open_clip")
 from tests.support import hub_tokenizers
 from tests.support import open_clip_models as models
 
-TINY = {"layers": 12, "width": 64}
-TINY_TEXT = {"layers": 12, "width": 64, "heads": 1, "context_length": 40}
+TINY = {"layers": 3, "width": 64}
+TINY_TEXT = {"layers": 3, "width": 64, "heads": 1, "context_length": 40}
 SIGLIP_IMAGES = models.timm("test_vit", 160, timm_pool="map", timm_proj="none")
 TEXT_SIDE = ["CoOp", "CoOpDePT", "CoCoOp", "KgCoOp", "ProGrad", "TaskRes", "TCP", "CLIPAdapter"]
 BOTH_SIDES = ["MaPLe", "PromptSRC", "IVLP", "VPT", "MMA", "MMRL", "CLIPLoRA", "MaPLeDePT"]
@@ -85,51 +84,53 @@ def assert_trains(trainer, label):
 
 
 @pytest.mark.parametrize("name", [*TEXT_SIDE, *BOTH_SIDES])
-def test_methods_train_without_a_causal_mask(name, make, batch, clipa):
-    assert_trains(make(name, weights=clipa), batch.label)
+def test_methods_train_without_a_causal_mask(name, shallow, batch, clipa):
+    assert_trains(shallow(name, weights=clipa), batch.label)
 
 
 @pytest.mark.parametrize("name", TEXT_SIDE)
-def test_methods_train_before_an_image_tower_of_timm(name, make, batch, siglip):
-    assert_trains(make(name, "INPUT.SIZE", "(160, 160)", weights=siglip), batch.label)
+def test_methods_train_before_an_image_tower_of_timm(name, shallow, batch, siglip):
+    assert_trains(shallow(name, "INPUT.SIZE", "(160, 160)", weights=siglip), batch.label)
 
 
 @pytest.mark.parametrize("name", [name for name in BOTH_SIDES if name != "MMRL"])
-def test_methods_train_on_siglips_vit(name, make, batch, own_siglip):
-    assert_trains(make(name, weights=own_siglip), batch.label)
+def test_methods_train_on_siglips_vit(name, shallow, batch, own_siglip):
+    assert_trains(shallow(name, weights=own_siglip), batch.label)
 
 
 @pytest.mark.parametrize("kind", ["clipa", "own_siglip"])
-def test_attention_of_a_class_token_that_nobody_reads_is_not_shown(kind, make, request):
+def test_attention_of_a_class_token_that_nobody_reads_is_not_shown(kind, shallow, request):
     from use.attention import class_attention
 
-    model = make("CoOp", weights=request.getfixturevalue(kind)).model
+    model = shallow("CoOp", weights=request.getfixturevalue(kind)).model
     with pytest.raises(UserError, match="is not read from a class token"):
         class_attention(model, torch.zeros(3, 32, 32))
 
 
-def test_what_needs_a_class_token_is_refused(make, own_siglip):
+def test_what_needs_a_class_token_is_refused(shallow, own_siglip):
     with pytest.raises(UserError, match="MMRL needs the class token") as caught:
-        make("MMRL", weights=own_siglip)
+        shallow("MMRL", weights=own_siglip)
     assert len(caught.value.problems) == 1
 
 
 @pytest.mark.parametrize("name", ["MaPLe", "VPT", "MMA"])
-def test_what_a_tower_of_timm_does_not_take_is_refused(name, make, siglip):
+def test_what_a_tower_of_timm_does_not_take_is_refused(name, shallow, siglip):
     with pytest.raises(UserError, match="which an image tower of timm does not take") as caught:
-        make(name, "INPUT.SIZE", "(160, 160)", weights=siglip)
+        shallow(name, "INPUT.SIZE", "(160, 160)", weights=siglip)
     assert len(caught.value.problems) == 1
 
 
 @pytest.mark.parametrize("kind", ["clipa", "siglip"])
 @pytest.mark.parametrize("name", ["CoOp", "KgCoOp"])
-def test_a_context_of_words_gives_the_features_of_the_text(name, kind, make, request):
+def test_a_context_of_words_gives_the_features_of_the_text(name, kind, shallow, request):
     """The frozen rows around the context are the tokenizer's, padding and end included."""
     weights = request.getfixturevalue(kind)
     size = {"clipa": 32, "siglip": 160}[kind]
     options = ("TRAINER.COOP.CTX_INIT", "a_photo_of_a", "TRAINER.COOP.N_CTX", 4)
     names = ["cat", "tabby cat", "dog"]
-    trainer = make(name, *options, "INPUT.SIZE", f"({size}, {size})", names=names, weights=weights)
+    trainer = shallow(
+        name, *options, "INPUT.SIZE", f"({size}, {size})", names=names, weights=weights
+    )
     model = trainer.model
     texts = [f"a photo of a {each}." for each in names]
     with torch.no_grad():
@@ -139,7 +140,7 @@ def test_a_context_of_words_gives_the_features_of_the_text(name, kind, make, req
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_a_context_whose_tokens_cannot_be_counted_is_refused(make, tmp_path):
+def test_a_context_whose_tokens_cannot_be_counted_is_refused(shallow, tmp_path):
     from trainers.parts.prompts import ContextLearner
 
     tower = clip.build_model(models_state()).text
@@ -178,8 +179,8 @@ def test_a_run_takes_the_images_of_its_pair(clipa, capsys):
         assert f"Notice: INPUT.{key}, as {clipa} was trained" in printed
 
 
-def test_a_key_of_the_command_line_wins_and_is_noticed(clipa, make, capsys):
-    trainer = make("CoOp", "INPUT.PIXEL_MEAN", "[0.1, 0.2, 0.3]", weights=clipa)
+def test_a_key_of_the_command_line_wins_and_is_noticed(clipa, shallow, capsys):
+    trainer = shallow("CoOp", "INPUT.PIXEL_MEAN", "[0.1, 0.2, 0.3]", weights=clipa)
     assert list(trainer.cfg.INPUT.PIXEL_MEAN) == [0.1, 0.2, 0.3]
     assert list(trainer.cfg.INPUT.PIXEL_STD) == [0.5, 0.5, 0.5]
     lines = [line for line in capsys.readouterr().out.splitlines() if "[0.1, 0.2, 0.3]" in line]
@@ -198,16 +199,16 @@ def test_a_file_that_names_its_backbone_keeps_its_own_images(clipa, tmp_path):
     assert list(node.PIXEL_STD) == [0.2, 0.2, 0.2] and node.RESIZE == "squash"
 
 
-def test_the_provenance_holds_tag_activation_and_images(clipa, make):
-    facts = make("CoOp", weights=clipa).backbone_facts()
+def test_the_provenance_holds_tag_activation_and_images(clipa, shallow):
+    facts = shallow("CoOp", weights=clipa).backbone_facts()
     assert facts["name"] == "open_clip:tiny-clipa/small"
     assert (facts["activation"], facts["activation_from"]) == ("gelu", "tag")
     assert facts["images"] == {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear",
                                "resize": "squash"}  # fmt: skip
 
 
-def test_a_sigmoid_loss_is_noticed(siglip, make, capsys):
-    make("CoOp", "INPUT.SIZE", "(160, 160)", weights=siglip)
+def test_a_sigmoid_loss_is_noticed(siglip, shallow, capsys):
+    shallow("CoOp", "INPUT.SIZE", "(160, 160)", weights=siglip)
     notices = [line for line in capsys.readouterr().out.splitlines() if "sigmoid loss" in line]
     assert len(notices) == 1 and notices[0].startswith("Notice: open_clip:tiny-siglip/small")
 
@@ -266,14 +267,7 @@ def test_transformers_is_imported_beside_our_datasets(tmp_path):
         f"made = t.HubTokenizer(t.TokenizerName({name!r}))\n"
         "print(made(['two dogs'], 6).tolist(), datasets.__file__)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=command.PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = command.python("-c", code, warm=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("[[2, 9, 8, 13, 3, 0]]")
     assert str(command.PROJECT) in done.stdout

@@ -9,7 +9,6 @@ from tests.support import prompt_run
 from tests.unit.trainers.conftest import NAMES
 from trainers.parts.averaging import gaussian_weights
 
-SMALL = ("TRAINER.PROMPTSRC.PROMPT_DEPTH_TEXT", 2, "TRAINER.PROMPTSRC.PROMPT_DEPTH_VISION", 2)
 FLAT = ("TRAINER.PROMPTSRC.GPA_MEAN", 2, "TRAINER.PROMPTSRC.GPA_STD", 1.5)
 TERMS = ("loss_scl_text", "loss_scl_image", "loss_scl_logits")
 
@@ -18,24 +17,24 @@ def values(trainer):
     return {name: tensor.detach().clone() for name, tensor in trainer.model.named_parameters()}
 
 
-def test_the_loss_is_cross_entropy_and_three_named_terms(make, batch):
-    report = prompt_run.step(make("PromptSRC", *SMALL), batch.image, batch.label)
+def test_the_loss_is_cross_entropy_and_three_named_terms(shallow, batch):
+    report = prompt_run.step(shallow("PromptSRC"), batch.image, batch.label)
     assert set(report) == {"loss", "loss_ce", "acc", *TERMS}
     total = report["loss_ce"] + sum(report[name] for name in TERMS)
     torch.testing.assert_close(report["loss"], total)
 
 
 @pytest.mark.parametrize("side", ["TEXT", "IMAGE"])
-def test_a_weight_of_0_switches_a_distance_off(side, make, batch):
-    trainer = make("PromptSRC", *SMALL, f"TRAINER.PROMPTSRC.{side}_LOSS_WEIGHT", 0)
+def test_a_weight_of_0_switches_a_distance_off(side, shallow, batch):
+    trainer = shallow("PromptSRC", f"TRAINER.PROMPTSRC.{side}_LOSS_WEIGHT", 0)
     report = prompt_run.step(trainer, batch.image, batch.label)
     gone = f"loss_scl_{side.lower()}"
     assert {name for name in TERMS if report[name] == 0} == {gone}
 
 
-def test_the_teacher_is_built_by_training_alone_and_once(make, batch, tmp_path, monkeypatch):
+def test_the_teacher_is_built_by_training_alone_and_once(shallow, batch, tmp_path, monkeypatch):
     calls = []
-    trainer = make("PromptSRC", *SMALL)
+    trainer = shallow("PromptSRC")
     build = trainer.model.teacher_text.__globals__["ensemble_features"]
     monkeypatch.setitem(
         trainer.model.teacher_text.__globals__,
@@ -52,18 +51,18 @@ def test_the_teacher_is_built_by_training_alone_and_once(make, batch, tmp_path, 
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_teachers_texts_are_computed_in_float32(precision, make):
-    text = make("PromptSRC", *SMALL, "TRAINER.PROMPTSRC.PREC", precision).model.teacher_text()
+def test_the_teachers_texts_are_computed_in_float32(precision, shallow):
+    text = shallow("PromptSRC", "TRAINER.PROMPTSRC.PREC", precision).model.teacher_text()
     assert text.dtype == torch.float32
-    exact = make("PromptSRC", *SMALL).model.teacher_text()
+    exact = shallow("PromptSRC").model.teacher_text()
     torch.testing.assert_close(text, exact, rtol=2e-2, atol=2e-2)
 
 
-def test_over_several_tasks_the_divergence_runs_inside_the_images_own(make, batch):
+def test_over_several_tasks_the_divergence_runs_inside_the_images_own(shallow, batch):
     tasks = {"living things": NAMES[:2], "the rest": NAMES[2:]}
     lists = prompt_run.of_tasks(tasks)
     del lists["classnames"]
-    trainer = make("PromptSRC", *SMALL, **lists)
+    trainer = shallow("PromptSRC", **lists)
     rows = prompt_run.label_rows(batch.label, tasks)
     assert torch.isfinite(prompt_run.step(trainer, batch.image, rows)["loss"])
     model = trainer.model
@@ -91,15 +90,15 @@ def test_gaussian_weights_sum_to_1_and_survive_a_mean_far_away():
 
 
 @pytest.mark.parametrize(("mean", "std"), [("15", "1"), ("2.5", "0.5")])
-def test_mean_and_width_of_the_average_take_whole_and_broken_numbers(mean, std, make):
+def test_mean_and_width_of_the_average_take_whole_and_broken_numbers(mean, std, shallow):
     options = ("TRAINER.PROMPTSRC.GPA_MEAN", mean, "TRAINER.PROMPTSRC.GPA_STD", std)
-    trainer = make("PromptSRC", *SMALL, *options)
+    trainer = shallow("PromptSRC", *options)
     assert trainer.gpa_weights == gaussian_weights(float(mean), float(std), 5)
 
 
-def test_a_width_of_0_is_refused(make):
+def test_a_width_of_0_is_refused(shallow):
     with pytest.raises(UserError, match=r"TRAINER.PROMPTSRC.GPA_STD = 0.0: use 0.01 or more"):
-        make("PromptSRC", *SMALL, "TRAINER.PROMPTSRC.GPA_STD", 0)
+        shallow("PromptSRC", "TRAINER.PROMPTSRC.GPA_STD", 0)
 
 
 class Killed(Exception):
@@ -107,13 +106,13 @@ class Killed(Exception):
 
 
 @pytest.fixture
-def run(make, batch, tmp_path):
+def run(shallow, batch, tmp_path):
     """Trains three epochs of two batches: run("PromptSRC", folder, stop=2) ends in epoch 2."""
 
     def call(name, folder, *options, stop=None, seed=1):
         settings = ("OPTIM.MAX_EPOCH", 3, "OPTIM.WARMUP_EPOCH", -1, "TRAIN.CHECKPOINT_FREQ", 1)
         settings += ("OUTPUT_DIR", tmp_path / folder)
-        trainer = make(name, *SMALL, *FLAT, *settings, *options, seed=seed)
+        trainer = shallow(name, *FLAT, *settings, *options, seed=seed)
         item = {"img": batch.image, "label": batch.label}
         trainer.train_loader_x = [item, {**item, "label": batch.label.flip(0)}]
         trainer.test_loader = trainer.val_loader = [item]
@@ -173,7 +172,7 @@ def test_a_stopped_run_goes_on_to_the_same_average(name, run):
     assert all(torch.equal(values(again)[key], value) for key, value in values(whole).items())
 
 
-def test_a_checkpoint_without_sums_averages_the_epochs_seen(run, make, tmp_path):
+def test_a_checkpoint_without_sums_averages_the_epochs_seen(run, shallow, tmp_path):
     """Such as a published one: the weights of the epochs that are left are brought to sum 1."""
     run("PromptSRC", "first", stop=2)
     folder = tmp_path / "first"

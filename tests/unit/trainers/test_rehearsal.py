@@ -16,9 +16,10 @@ from torch._subclasses.fake_tensor import (
 
 from dassl.engine import TRAINER_REGISTRY
 from dassl.optim.optimizer import OPTIMIZERS
-from tests.support import prompt_run, tiny_clip
+from tests.support import prompt_run
 from tests.unit.trainers.conftest import (
     NAMES,
+    SHALLOW,
     dataset_of,
     needed_options,
     plain,
@@ -41,28 +42,7 @@ TESTED = [
 ]
 CASES = [(name, word) for name in [*TRAINED, *TESTED] for word in PRECISIONS if precision_key(name)]
 CASES += [(name, "") for name in TESTED if not precision_key(name)]
-SHALLOW = {  # options for towers of two blocks
-    "IVLP": ("TRAINER.IVLP.PROMPT_DEPTH_VISION", 2, "TRAINER.IVLP.PROMPT_DEPTH_TEXT", 2),
-    "MMA": ("TRAINER.MMADAPTER.ADAPTER_START", 1, "TRAINER.MMADAPTER.ADAPTER_END", 2),
-    "MMRL": ("TRAINER.MMRL.REP_LAYERS", [1, 2]),
-    "MMRLpp": ("TRAINER.MMRLpp.REP_LAYERS", [1, 2]),
-    "PromptSRC": (
-        "TRAINER.PROMPTSRC.PROMPT_DEPTH_VISION",
-        2,
-        "TRAINER.PROMPTSRC.PROMPT_DEPTH_TEXT",
-        2,
-    ),
-    "TCP": ("TRAINER.TCP.BLOCK", 2),
-    "VPT": ("TRAINER.VPT.PROMPT_DEPTH_VISION", 2),
-}
 IMAGES, LABELS = torch.zeros(4, 3, 32, 32), torch.tensor([0, 1, 1, 0])
-
-
-@pytest.fixture(scope="module")
-def shallow_vit(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "shallow.pt"
-    sizes = {"layers": 2, "text_layers": 2, "vision_width": 64, "text_width": 64, "embed_dim": 32}
-    return tiny_clip.saved(path, **sizes)
 
 
 @pytest.fixture
@@ -74,11 +54,11 @@ def as_if_cuda(monkeypatch):
 
 
 @pytest.fixture
-def built(shallow_vit, monkeypatch, as_if_cuda):
+def built(small_vit, monkeypatch, as_if_cuda):
     def call(name, word, *options):
         options = [*(([precision_key(name), word]) if word else []), *options]
         options += [*needed_options(name), *SHALLOW.get(plain(name), ())]
-        cfg = prompt_run.config(name, yaml_of(name), shallow_vit, options)
+        cfg = prompt_run.config(name, yaml_of(name), small_vit, options)
         trainer = prompt_run.build(monkeypatch, cfg, **dataset_of(name, NAMES))
         trainer.epoch = 0
         if plain(name) == "PromptSRC":
@@ -194,9 +174,9 @@ def test_a_step_that_reads_its_loss_is_found(built, monkeypatch):
             twin.forward_backward(batch_of(trainer))
 
 
-def test_a_forecast_counts_what_lives_and_leaves_the_trainer_as_it_was(make, batch):
+def test_a_forecast_counts_what_lives_and_leaves_the_trainer_as_it_was(shallow, batch):
     names = [f"class number {i}" for i in range(40)]
-    few, many = make("CoOp", names=names[:20]), make("CoOp", names=names)
+    few, many = shallow("CoOp", names=names[:20]), shallow("CoOp", names=names)
     before = {key: value.clone() for key, value in few.model.state_dict().items()}
     data = {"img": batch.image, "label": batch.label}
     for trainer in (few, many):
@@ -213,13 +193,13 @@ def test_a_forecast_counts_what_lives_and_leaves_the_trainer_as_it_was(make, bat
     prompt_run.step(few, batch.image, batch.label)  # still a trainer of real tensors
 
 
-def test_a_forecast_hears_of_a_limit(make, batch, monkeypatch):
+def test_a_forecast_hears_of_a_limit(shallow, batch, monkeypatch):
     monkeypatch.setattr(text_memory, "plan_of", lambda rows, cost, left: text_memory.Plan(0, 6))
     names = [f"class number {i}" for i in range(24)]
     data = {"img": batch.image, "label": batch.label}
     peaks = []
     for limit in ("", "900G"):
-        trainer = make("CoOp", "MODEL.MEMORY_LIMIT", limit, names=names)
+        trainer = shallow("CoOp", "MODEL.MEMORY_LIMIT", limit, names=names)
         trainer.epoch = 0
         found = forecast(trainer, data)
         peaks.append(found.peak - found.fixed)

@@ -23,11 +23,11 @@ def test_depts_folders_are_the_parts_and_its_own(softcpt, tmp_path):
     assert content["extra"]["head"]["classnames"] == [n for names in TASKS.values() for n in names]
 
 
-def test_dept_over_one_task_is_coops(make, batch):
+def test_dept_over_one_task_is_coops(shallow, batch):
     """One context for all classes of a single task: the hard baseline is CoOp."""
     one = prompt_run.of_tasks({"things": NAMES})
-    ours = wander(make("SoftCPTHardDePT", *words(HARD, {"N_CTX": 4}), **one))
-    coop = make("CoOpDePT", "TRAINER.COOP.N_CTX", 4)
+    ours = wander(shallow("SoftCPTHardDePT", *words(HARD, {"N_CTX": 4}), **one))
+    coop = shallow("CoOpDePT", "TRAINER.COOP.N_CTX", 4)
     state = ours.model.state_dict()
     coop.model.load_state_dict({k: v.squeeze(0) if "film" in k else v for k, v in state.items()})
     losses = [prompt_run.step(t, batch.image, batch.label)["loss"] for t in (ours, coop)]
@@ -75,9 +75,9 @@ def test_an_absent_task_leaves_depts_head_gradient_zero(softcpt, two_tasks):
     assert pairs[0] > 0 and pairs[1] == 0
 
 
-def test_one_film_pair_can_serve_all_tasks(make, softcpt, two_tasks):
+def test_one_film_pair_can_serve_all_tasks(shallow, softcpt, two_tasks):
     options = [*words(NODE, SMALL), "TRAINER.LINEAR_PROBE.SHARE_FILM", True]
-    shared = wander(make("SoftCPTDePT", *options, **prompt_run.of_tasks(TASKS)))
+    shared = wander(shallow("SoftCPTDePT", *options, **prompt_run.of_tasks(TASKS)))
     assert shared.model.film_lp_text.scale.shape == (1, 32)
     each = softcpt("SoftCPTDePT")
     state = shared.model.state_dict()

@@ -29,32 +29,32 @@ def targets(trainer):
 
 @pytest.mark.parametrize("dataset", DATASETS)
 @pytest.mark.parametrize("method", METHODS)
-def test_it_wins_over_every_other(method, dataset, make):
+def test_it_wins_over_every_other(method, dataset, shallow):
     of_dataset = ("DATASET.NAME", dataset)
-    own, plain = (targets(make(method, *of_dataset, *words)) for words in (OWN, ()))
+    own, plain = (targets(shallow(method, *of_dataset, *words)) for words in (OWN, ()))
     assert (own - plain).abs().max() > 1e-4
-    same = targets(make(method, "DATASET.NAME", "EuroSAT", *OWN))
+    same = targets(shallow(method, "DATASET.NAME", "EuroSAT", *OWN))
     assert torch.equal(own, same), "nothing of the dataset's own is left"
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_it_holds_for_every_task(method, make):
-    joint, single = (targets(make(method, *OWN, **tasks)) for tasks in (TASKS, {}))
+def test_it_holds_for_every_task(method, shallow):
+    joint, single = (targets(shallow(method, *OWN, **tasks)) for tasks in (TASKS, {}))
     assert torch.equal(joint, single)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_without_a_place_for_the_name_it_is_refused_by_its_key(method, make):
+def test_without_a_place_for_the_name_it_is_refused_by_its_key(method, shallow):
     message = r"^DATASET.TEMPLATE: the template 'a bird' has no \{\} where the classname goes; .*$"
     with pytest.raises(UserError, match=message):
-        targets(make(method, "DATASET.TEMPLATE", "a bird"))
+        targets(shallow(method, "DATASET.TEMPLATE", "a bird"))
 
 
-def test_prograds_start_has_its_words(make):
+def test_prograds_start_has_its_words(shallow):
     words = ("TRAINER.COOP.CTX_INIT", "a photo of a", "TRAINER.PROGRAD.TEMPLATE_START", True)
-    assert make("ProGrad", *words, *OWN).model.prompt_learner.words == "a drawing of a"
+    assert shallow("ProGrad", *words, *OWN).model.prompt_learner.words == "a drawing of a"
 
 
-def test_zero_shot_logits_follow_it(make, batch):
-    own, plain = (prompt_run.logits(make("ZeroshotCLIP", *w), batch.image) for w in (OWN, ()))
+def test_zero_shot_logits_follow_it(shallow, batch):
+    own, plain = (prompt_run.logits(shallow("ZeroshotCLIP", *w), batch.image) for w in (OWN, ()))
     assert (own - plain).abs().max() > 1e-3

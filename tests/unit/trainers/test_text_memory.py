@@ -26,13 +26,13 @@ def gradients(trainer, batch):
 
 
 @pytest.mark.parametrize("name", WITH_TEXTS)
-def test_chunks_give_the_same_loss_and_first_gradients(name, make, batch, monkeypatch):
+def test_chunks_give_the_same_loss_and_first_gradients(name, shallow, batch, monkeypatch):
     """One text is kept, the others are encoded again two by two."""
     dropout = ["TRAINER.CLIPLORA.DROPOUT", 0]  # drawn anew for each chunk
-    whole = make(name, *dropout)
+    whole = shallow(name, *dropout)
     expected, wanted = gradients(whole, batch)
     monkeypatch.setattr(text_memory, "plan_of", lambda rows, cost, left: Plan(1, 2))
-    chunked = make(name, *dropout, "MODEL.MEMORY_LIMIT", "900G")
+    chunked = shallow(name, *dropout, "MODEL.MEMORY_LIMIT", "900G")
     parts = count_parts(monkeypatch)
     loss, found = gradients(chunked, batch)
     assert len(parts) > 2
@@ -51,17 +51,17 @@ def count_parts(monkeypatch):
     return parts
 
 
-def test_a_limit_that_holds_everything_changes_no_bit(make, batch):
-    expected, wanted = gradients(make("CoOp"), batch)
-    loss, found = gradients(make("CoOp", "MODEL.MEMORY_LIMIT", "900G"), batch)
+def test_a_limit_that_holds_everything_changes_no_bit(shallow, batch):
+    expected, wanted = gradients(shallow("CoOp"), batch)
+    loss, found = gradients(shallow("CoOp", "MODEL.MEMORY_LIMIT", "900G"), batch)
     assert torch.equal(loss, expected)
     assert all(torch.equal(found[key], gradient) for key, gradient in wanted.items())
 
 
-def test_a_test_within_a_limit_scores_the_same(make, batch, monkeypatch):
-    whole = prompt_run.logits(make("MaPLe"), batch.image)
+def test_a_test_within_a_limit_scores_the_same(shallow, batch, monkeypatch):
+    whole = prompt_run.logits(shallow("MaPLe"), batch.image)
     monkeypatch.setattr(text_memory, "plan_of", lambda rows, cost, left: Plan(1, 2))
-    chunked = make("MaPLe", "MODEL.MEMORY_LIMIT", "900G")
+    chunked = shallow("MaPLe", "MODEL.MEMORY_LIMIT", "900G")
     parts = count_parts(monkeypatch)
     torch.testing.assert_close(prompt_run.logits(chunked, batch.image), whole, rtol=1e-5, atol=1e-5)
     assert [part.start for part in parts][-3:] == [0, 2, 4]
@@ -90,7 +90,7 @@ def test_plans_keep_what_fits_and_chunk_the_rest():
     assert Plan(6, 6).parts(6) == [(0, 6)]
 
 
-def test_what_is_counted_is_what_each_row_and_each_part_saves(make):
+def test_what_is_counted_is_what_each_row_and_each_part_saves(shallow):
     """By hand: of each row its exponential, of a chunk what is made of the scale."""
     given = torch.zeros(64, 100)
     scale = torch.ones(7, requires_grad=True)
@@ -112,19 +112,19 @@ def test_sizes_of_limits():
 
 
 @pytest.mark.parametrize("size", ["8", "8 G", "8GB", "-1G", "much"])
-def test_other_sizes_are_refused(size, make):
+def test_other_sizes_are_refused(size, shallow):
     with pytest.raises(UserError, match=rf"MODEL\.MEMORY_LIMIT = '{size}': use a size such as 8G"):
-        make("CoOp", "MODEL.MEMORY_LIMIT", size)
+        shallow("CoOp", "MODEL.MEMORY_LIMIT", size)
 
 
-def test_a_limit_below_what_is_in_use_says_what_is_needed(make, batch):
-    trainer = make("CoOp", "MODEL.MEMORY_LIMIT", "50M")
+def test_a_limit_below_what_is_in_use_says_what_is_needed(shallow, batch):
+    trainer = shallow("CoOp", "MODEL.MEMORY_LIMIT", "50M")
     with pytest.raises(UserError, match=r"MODEL\.MEMORY_LIMIT = 50M: \d+M are in use .* or more"):
         prompt_run.step(trainer, batch.image, batch.label)
 
 
-def test_a_limit_is_kept_by_plans_of_one_shape(make, batch):
-    trainer = make("CoOp", "MODEL.MEMORY_LIMIT", "900G")
+def test_a_limit_is_kept_by_plans_of_one_shape(shallow, batch):
+    trainer = shallow("CoOp", "MODEL.MEMORY_LIMIT", "900G")
     prompt_run.step(trainer, batch.image, batch.label)
     memory = trainer.model.text_memory
     assert isinstance(memory, TextMemory) and list(memory._plans.values()) == [Plan(5, 5)]

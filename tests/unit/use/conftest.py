@@ -5,7 +5,14 @@ import pytest
 from PIL import Image
 
 from tests.support import prompt_run
-from tests.unit.trainers.conftest import batch, hard, make, softcpt  # noqa: F401
+from tests.unit.trainers.conftest import (  # noqa: F401
+    batch,
+    hard,
+    make,
+    shallow,
+    softcpt,
+    three_blocks,
+)
 from use.run_file import write_run_file
 
 
@@ -21,13 +28,13 @@ def pictures(tmp_path):
 
 
 @pytest.fixture
-def finished(make, tmp_path):  # noqa: F811
+def finished(shallow, tmp_path):  # noqa: F811
     """Builds a trainer, moves its tensors and leaves a run's files in tmp_path/run:
     finished("CoOp", "KEY", value, ..., names=[...]) -> the trainer and the folder."""
 
     def call(trainer, *options, **how):
         folder = tmp_path / "run"
-        built = prompt_run.wander(make(trainer, "OUTPUT_DIR", str(folder), *options, **how))
+        built = prompt_run.wander(shallow(trainer, "OUTPUT_DIR", str(folder), *options, **how))
         built.set_model_mode("eval")
         built.save_model(0, str(folder))
         write_run_file(built.cfg, built)

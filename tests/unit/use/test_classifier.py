@@ -10,7 +10,7 @@ from dassl.config import get_cfg_default
 from dassl.data.transforms import build_transform
 from dassl.engine import build_trainer
 from dassl.utils.errors import UserError
-from tests.support import prompt_run
+from tests.support import prompt_run, tiny_clip
 from tests.unit.dassl import toy
 from tests.unit.trainers.conftest import NAMES, is_multitask, trained_methods
 from tests.unit.trainers.softcpt_runs import NODE, SMALL, TASKS, words
@@ -59,8 +59,8 @@ def test_a_task_is_told_apart_by_itself(name, finished, pictures):
 
 
 @pytest.mark.parametrize("name", ["ZeroshotCLIP", "ZeroshotCLIP2"])
-def test_zero_shot_needs_no_checkpoint(name, make, pictures, tmp_path):
-    trainer = make(name, "OUTPUT_DIR", str(tmp_path / "run"))
+def test_zero_shot_needs_no_checkpoint(name, shallow, pictures, tmp_path):
+    trainer = shallow(name, "OUTPUT_DIR", str(tmp_path / "run"))
     write_run_file(trainer.cfg, trainer)
     classifier = PromptClassifier.from_run(tmp_path / "run")
     close(classifier.probabilities(pictures), as_tested(trainer, pictures))
@@ -77,10 +77,10 @@ def test_a_linear_probe_scores_its_own_classes_only(finished, pictures):
 
 @pytest.mark.parametrize("name", ["CoOp", "CoCoOpDePT", "MaPLeDePT", "CLIPAdapter", "VPT"])
 def test_other_classes_at_prediction_time_are_those_of_a_test_on_new_ones(
-    name, finished, make, pictures
+    name, finished, shallow, pictures
 ):
     _, folder = finished(name)
-    new = make(name, "DATASET.SUBSAMPLE_CLASSES", "new", names=list(OTHER), seed=9)
+    new = shallow(name, "DATASET.SUBSAMPLE_CLASSES", "new", names=list(OTHER), seed=9)
     new.load_model(str(folder))
     classifier = PromptClassifier.from_run(folder, classnames=OTHER)
     close(classifier.probabilities(pictures), as_tested(new, pictures))
@@ -115,7 +115,7 @@ def test_softcpt_scores_other_classes_of_one_of_its_tasks(finished, softcpt, pic
     close(classifier.probabilities(pictures), columns / columns.sum(dim=1, keepdim=True))
 
 
-def test_a_published_checkpoint_is_described_by_hand(finished, pictures, deep_vit):
+def test_a_published_checkpoint_is_described_by_hand(finished, pictures, three_blocks):
     trainer, folder = finished("CoOp", "TRAINER.COOP.N_CTX", 4)
     (folder / "run.yaml").unlink()
     described = TrainedRun.describe(
@@ -123,7 +123,7 @@ def test_a_published_checkpoint_is_described_by_hand(finished, pictures, deep_vi
         trainer="CoOp",
         files=["configs/datasets/oxford_pets.yaml", "configs/trainers/CoOp/vit_b16_ep50.yaml"],
         changes=Changes(
-            backbone=str(deep_vit),
+            backbone=str(three_blocks),
             options=["INPUT.SIZE", "(32, 32)", "TRAINER.COOP.N_CTX", "4"],
         ),
     )
@@ -145,11 +145,11 @@ def test_predictions_come_one_by_one_with_the_likeliest_first(finished, pictures
     assert everything.image == "" and sum(everything.probabilities) == pytest.approx(1)
 
 
-def test_a_moved_run_is_found_with_its_weights(finished, pictures, tmp_path, deep_vit):
+def test_a_moved_run_is_found_with_its_weights(finished, pictures, tmp_path, three_blocks):
     trainer, folder = finished("MaPLe")
     moved, weights = tmp_path / "moved", tmp_path / "clip.pt"
     shutil.move(folder, moved)
-    shutil.copy(deep_vit, weights)
+    shutil.copy(three_blocks, weights)
     run = TrainedRun.read(moved, Changes(backbone=str(weights)))
     close(PromptClassifier.of(run).probabilities(pictures), as_tested(trainer, pictures))
 
@@ -174,9 +174,9 @@ def test_a_trainer_of_the_public_engine_predicts_too(tmp_path):
         close(classifier.probabilities(moved), to_probabilities(trainer.model_inference(images)))
 
 
-def test_a_test_whose_checkpoints_are_gone_says_so(finished, make, tmp_path):
+def test_a_test_whose_checkpoints_are_gone_says_so(finished, shallow, tmp_path):
     _, folder = finished("CoOp")
-    tested = make("CoOp", "OUTPUT_DIR", str(tmp_path / "test"))
+    tested = shallow("CoOp", "OUTPUT_DIR", str(tmp_path / "test"))
     write_run_file(tested.cfg, tested, model_dir=str(folder), epoch=1)
     assert PromptClassifier.from_run(tmp_path / "test").run.model_dir == folder
     shutil.rmtree(folder)
@@ -185,13 +185,11 @@ def test_a_test_whose_checkpoints_are_gone_says_so(finished, make, tmp_path):
 
 
 def test_what_does_not_fit_is_one_line(finished, tmp_path, tiny_vit):
-    from tests.support import tiny_clip
-
     _, folder = finished("MaPLe")
     same_shape = tiny_clip.saved(
         tmp_path / "other.pt",
-        layers=12,
-        text_layers=12,
+        layers=3,
+        text_layers=3,
         vision_width=64,
         text_width=64,
         embed_dim=32,

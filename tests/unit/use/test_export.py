@@ -2,11 +2,13 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnx import TensorProto, helper
 from safetensors import safe_open
 
 from dassl.utils.errors import UserError
@@ -167,18 +169,35 @@ def test_missing_packages_are_named_in_a_line(finished, tmp_path, monkeypatch):
     assert str(caught.value) == needed
 
 
-def test_a_file_that_computes_something_else_is_not_left(
-    finished, tmp_path, monkeypatch, small_vit
-):
-    monkeypatch.setattr("use.onnx_export.RTOL", -1.0)
-    _, folder = finished("CoOp", weights=small_vit)
+@pytest.fixture
+def means(monkeypatch):
+    """In place of a model's program one whose three logits are the means of the pixels."""
+
+    def program(*_):
+        pixels = helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["B", 3, "H", "W"])
+        logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", 3])
+        nodes = [
+            helper.make_node("GlobalAveragePool", ["pixels"], ["means"]),
+            helper.make_node("Flatten", ["means"], ["logits"]),
+        ]
+        graph = helper.make_graph(nodes, "means", [pixels], [logits])
+        version = helper.make_opsetid("", 17)
+        proto = helper.make_model(graph, opset_imports=[version], ir_version=8)
+        return SimpleNamespace(model=SimpleNamespace(metadata_props={}), model_proto=proto)
+
+    monkeypatch.setattr("use.onnx_export._program", program)
+
+
+def test_a_file_that_computes_something_else_is_not_left(finished, tmp_path, means):
+    _, folder = finished("CoOp", names=NAMES[:3])
     with pytest.raises(UserError, match=r"onnxruntime's logits differ.*nothing is written"):
         export_onnx(classifier_of(folder, "CoOp"), tmp_path / "out" / "model.onnx")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_place_that_cannot_be_written_is_a_line(finished, tmp_path, small_vit):
-    _, folder = finished("CoOp", weights=small_vit)
+def test_a_place_that_cannot_be_written_is_a_line(finished, tmp_path, means, monkeypatch):
+    monkeypatch.setattr("use.onnx_export.RTOL", np.inf)
+    _, folder = finished("CoOp", names=NAMES[:3])
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
         export_onnx(classifier_of(folder, "CoOp"), tmp_path / "file" / "model.onnx")
