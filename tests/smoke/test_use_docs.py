@@ -1,8 +1,10 @@
 """The commands of the pages on using a run, which build on each other."""
 
 import functools
+import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ def after(tmp_path_factory):
     """The folder in which the commands of a page have run, with one epoch of training, behind those
     of the pages before it; what needs published weights says that they are not there."""
     folder = tmp_path_factory.mktemp("use")
+    cache = Path(os.environ["PROMPTLAB_CACHE"])
 
     @functools.cache
     def done(page):
@@ -26,9 +29,10 @@ def after(tmp_path_factory):
             line = line.replace("model.pth.tar-10", "model.pth.tar-1")
             if "~/weights" in line:
                 with pytest.raises(AssertionError, match=r"picture.png: no such file"):
-                    run(line, folder)
+                    run(line, folder, cache=cache)
             else:
-                run(f"{line} OPTIM.MAX_EPOCH 1" if "train.py" in line else line, folder)
+                line = f"{line} OPTIM.MAX_EPOCH 1" if "train.py" in line else line
+                run(line, folder, cache=cache)
         return folder
 
     return done
@@ -42,7 +46,7 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, after):
 @pytest.mark.parametrize("page", PAGES)
 def test_the_python_of_a_page_runs_on_what_its_commands_left(page, after):
     folder = after(page)
-    digits = folder / "cache/demo_digits/images"
+    digits = Path(os.environ["PROMPTLAB_CACHE"], "demo_digits/images")
     shutil.copy(next(digits.glob("two/*.png")), folder / "picture.png")
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):

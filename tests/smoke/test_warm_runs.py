@@ -12,7 +12,7 @@ CHANGING = {"seconds", "peak_memory_mb"}
 def sweep(demo, folder, *flags):
     """Results and trained tensors by place in the output folder."""
     folder.mkdir()
-    demo(folder, *flags, *WORDS)
+    demo(folder, *flags, *WORDS, warm=False)
     outputs = folder / "outputs"
     results = {
         str(path.relative_to(outputs)): json.loads(path.read_text())

@@ -1,7 +1,5 @@
 """Runs the command lines as a user does."""
 
-import atexit
-import functools
 import os
 import shutil
 import subprocess
@@ -10,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.warm_python import WarmPython
+from tests.support import warm_python
 
 PROJECT = Path(__file__).parents[2]
 FOLDERS = (
@@ -51,13 +49,13 @@ def python(script, *words, timeout=300, cwd=PROJECT, warm=None, **env):
             text=True,
             timeout=timeout,
         )
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with (
+        open(os.devnull) as nothing,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+    ):
         how = {"cwd": cwd, "env": environment(**env), "timeout": timeout}
-        try:
-            code = _warm_python().run(argv, stdout=out, stderr=err, **how)
-        except subprocess.TimeoutExpired:
-            _warm_python.cache_clear()
-            raise
+        code = warm_python.run(argv, files=(nothing, out, err), **how)
         said = []
         for file in (out, err):
             file.seek(0)
@@ -73,11 +71,9 @@ def run(words, *, timeout=300, cwd=PROJECT, **env):
     return subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
 
 
-@functools.cache
-def _warm_python():
-    server = WarmPython(environment())
-    atexit.register(server.close)
-    return server
+def forking_python():
+    """A program that is python with libraries loaded beforehand, for what starts commands."""
+    return f"{os.environ[warm_python.PLACE]}/python"
 
 
 class Called(NamedTuple):
