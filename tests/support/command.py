@@ -1,5 +1,6 @@
 """Runs the command lines as a user does."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -74,6 +75,29 @@ def run(words, *, timeout=300, cwd=PROJECT, **env):
 def forking_python():
     """A program that is python with libraries loaded beforehand, for what starts commands."""
     return f"{os.environ[warm_python.PLACE]}/python"
+
+
+class Forked(subprocess.Popen):
+    """`python <words>` as a fork of a process that has the libraries loaded.
+
+    Attributes:
+        number: the fork's; it takes the signals. `pid` is that of a process that ends as it does.
+    """
+
+    def __init__(self, words, *, env, **how):
+        reader, writer = os.pipe()
+        env = {**env, "WARM_NUMBER": str(writer)}
+        try:
+            super().__init__([forking_python(), *words], env=env, pass_fds=[writer], **how)
+        finally:
+            os.close(writer)
+        with open(reader) as file:
+            self.number = int(file.readline())
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.number, number)
 
 
 class Called(NamedTuple):

@@ -1,7 +1,7 @@
 """Python as a fork of a warm one: `forked_python.py <its folder> <arguments of python>`.
 
-What the caller has given it open is open in the fork, which ends with it. Flags of the interpreter
-take one of its own.
+What the caller has given it open is open in the fork, which ends with it; the fork's number goes to
+the open file that the variable WARM_NUMBER names. Flags of the interpreter take one of its own.
 """
 
 import contextlib
@@ -17,7 +17,10 @@ PIECE = 1 << 15  # of a request: what a socket takes at once
 def main(folder, *argv):
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-m", "-c")):
         os.execv(sys.executable, [sys.executable, *argv])
+    asked = os.environ.pop("WARM_NUMBER", None)
     files = [number for number in map(int, os.listdir("/proc/self/fd")) if _is_open(number)]
+    if asked:
+        files.remove(int(asked))
     request = {"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ), "files": files}
     channel = socket.socket(socket.AF_UNIX)
     channel.connect(f"{folder}/socket")
@@ -27,7 +30,11 @@ def main(folder, *argv):
     for number in files:
         os.close(number)
     with channel.makefile("r") as answers:
-        _, code = answers.readline(), answers.readline()
+        started = answers.readline()
+        if asked:
+            os.write(int(asked), started.encode())
+            os.close(int(asked))
+        code = answers.readline()
     if not code:
         return 1
     if int(code) < 0:

@@ -32,7 +32,7 @@ LIBRARIES = (
     *("torch", "torchvision.transforms", "numpy", "pandas", "PIL.Image", "yacs.config", "yaml"),
     *("scipy.special", "scipy.stats", "sklearn.metrics", "sklearn.linear_model", "sklearn.manifold"),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "ftfy", "regex", "tabulate", "tqdm"),
-    *("torch.utils.data", "torch.utils.tensorboard", "safetensors.torch", "jinja2"),
+    *("torch.utils.data", "torch.utils.tensorboard", "safetensors.torch", "jinja2", "smtplib"),
 )
 
 
