@@ -30,7 +30,7 @@ demo-all: $(VENV)/installed
 
 # Compiled files are kept, or each of the many processes would compile the project anew.
 test: $(VENV)/installed
-	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # What docs/speed.md claims, in its short form, beside the checkout BASE where one is named.
 BASE ?=

@@ -22,12 +22,11 @@ def shared(tmp_path_factory):
 def demo():
     """Runs parallel_runner.py --demo in a folder, one image a class and one epoch."""
 
-    def run(folder, *words, warm=True):
+    def run(folder, *words):
         done = command.python(
             command.PROJECT / "parallel_runner.py",
             *("--demo", *words, "--shots", "1", "OPTIM.MAX_EPOCH", "1"),
             cwd=folder,
-            warm=warm,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.smoke.test_docs import DOCS, commands, run
+from tests.smoke.test_docs import DOCS, commands, run, shortened
 from tests.support import command
 
 PAGES = ("predict", "interpret", "export")
@@ -16,7 +16,7 @@ PAGES = ("predict", "interpret", "export")
 
 @pytest.fixture(scope="module")
 def after(tmp_path_factory):
-    """The folder in which the commands of a page have run, with one epoch of training, behind those
+    """The folder in which the commands of a page have run, with a short training, behind those
     of the pages before it; what needs published weights says that they are not there."""
     folder = tmp_path_factory.mktemp("use")
     cache = Path(os.environ["PROMPTLAB_CACHE"])
@@ -31,8 +31,7 @@ def after(tmp_path_factory):
                 with pytest.raises(AssertionError, match=r"picture.png: no such file"):
                     run(line, folder, cache=cache)
             else:
-                line = f"{line} OPTIM.MAX_EPOCH 1" if "train.py" in line else line
-                run(line, folder, cache=cache)
+                run(shortened(line), folder, cache=cache)
         return folder
 
     return done

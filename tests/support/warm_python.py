@@ -30,7 +30,13 @@ from pathlib import Path
 PLACE = "WARM_PYTHON"  # the variable that names the folder of socket and program
 LIBRARIES = (
     *("torch", "torchvision.transforms", "numpy", "pandas", "PIL.Image", "yacs.config", "yaml"),
-    *("scipy.special", "scipy.stats", "sklearn.metrics", "sklearn.linear_model", "sklearn.manifold"),
+    *(
+        "scipy.special",
+        "scipy.stats",
+        "sklearn.metrics",
+        "sklearn.linear_model",
+        "sklearn.manifold",
+    ),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "ftfy", "regex", "tabulate", "tqdm"),
     *("torch.utils.data", "torch.utils.tensorboard", "safetensors.torch", "jinja2", "smtplib"),
 )
