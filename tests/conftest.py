@@ -18,9 +18,7 @@ gc.disable()  # until all is collected: libraries and tests are there to stay
 def pytest_configure(config):
     """A Python with the libraries loaded, for all workers."""
     if not hasattr(config, "workerinput"):
-        config.add_cleanup(
-            warm_python.offer({**command.environment(), "OPENBLAS_NUM_THREADS": "1"})
-        )
+        config.add_cleanup(warm_python.offer(command.environment()))
 
 
 def pytest_collection_finish():

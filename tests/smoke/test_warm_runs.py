@@ -23,7 +23,7 @@ CODE += f"runpy.run_path({RUNNER!r}, run_name='__main__')"
 def sweep(folder, *flags):
     """Results and trained tensors by place in the output folder."""
     folder.mkdir()
-    done = command.python("-c", CODE, *flags, *WORDS, cwd=folder, warm=True)
+    done = command.python("-c", CODE, *flags, *WORDS, cwd=folder, warm=True, OMP_WAIT_POLICY="passive")
     assert done.returncode == 0, done.stdout + done.stderr
     outputs = folder / "outputs"
     results = {

@@ -40,6 +40,10 @@ LIBRARIES = (
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "ftfy", "regex", "tabulate", "tqdm"),
     *("torch.utils.data", "torch.utils.tensorboard", "safetensors.torch", "jinja2", "smtplib"),
 )
+KEEP = str(1 << 30)  # bytes
+# One thread; and memory that is given back is kept, or a training would ask for it at every step.
+SETTINGS = {"OPENBLAS_NUM_THREADS": "1"}
+SETTINGS |= dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), KEEP)
 
 
 def offer(environment):
@@ -57,7 +61,8 @@ def offer(environment):
         listener.listen(64)
         files = (listener.fileno(), other.fileno())
         words = [sys.executable, __file__, str(folder), *map(str, files)]
-        process = subprocess.Popen(words, env=environment, pass_fds=files)
+        env = {**environment, **SETTINGS}
+        process = subprocess.Popen(words, env=env, pass_fds=files)
     os.environ[PLACE] = str(folder)
 
     def close():
