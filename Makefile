@@ -28,8 +28,9 @@ demo: $(VENV)/installed
 demo-all: $(VENV)/installed
 	$(BIN)/python parallel_runner.py --demo --cfg all
 
+# Compiled files are kept, or each of the many processes would compile the project anew.
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # What docs/speed.md claims, in its short form, beside the checkout BASE where one is named.
 BASE ?=

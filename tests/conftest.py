@@ -1,5 +1,6 @@
 """Fixtures and settings that all tests share."""
 
+import gc
 import os
 import re
 
@@ -8,20 +9,33 @@ import torch
 
 import image_store
 from downloads import fetching
-from tests.support import tiny_clip
+from tests.support import command, tiny_clip, warm_python
 
 torch.set_num_threads(1)
+gc.disable()  # until all is collected: libraries and tests are there to stay
+
+
+def pytest_configure(config):
+    """A Python with the libraries loaded, for all workers."""
+    if not hasattr(config, "workerinput"):
+        config.add_cleanup(warm_python.offer(command.environment()))
+
+
+def pytest_collection_finish():
+    """Let the collector look at what the tests themselves leave."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser):
     text = "only tests that name this method or its DePT variant (-k TCP takes SoftCPT as well)"
-    parser.addoption("--method", metavar="NAME", help=text)
+    parser.addoption("--method", metavar="NAME", action="append", default=[], help=text)
 
 
 def pytest_collection_modifyitems(config, items):
     """Take the tests with the method's name as a word of their id: of a file, or of a case."""
-    if method := (config.getoption("--method") or "").lower():
-        names = {method, f"{method}dept"}
+    if methods := [method.lower() for method in config.getoption("--method")]:
+        names = {name for method in methods for name in (method, f"{method}dept")}
         words = {item: set(re.split(r"[^a-z0-9]+", item.nodeid.lower())) for item in items}
         config.hook.pytest_deselected(items=[item for item in items if not words[item] & names])
         items[:] = [item for item in items if words[item] & names]

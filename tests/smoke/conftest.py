@@ -19,16 +19,14 @@ def shared(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def demo(shared):
-    """Runs parallel_runner.py --demo in a folder, one image a class and one epoch; the demo's
-    datasets are made once."""
+def demo():
+    """Runs parallel_runner.py --demo in a folder, one image a class and one epoch."""
 
     def run(folder, *words):
         done = command.python(
             command.PROJECT / "parallel_runner.py",
             *("--demo", *words, "--shots", "1", "OPTIM.MAX_EPOCH", "1"),
             cwd=folder,
-            PROMPTLAB_CACHE=str(shared / "demo_cache"),
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done

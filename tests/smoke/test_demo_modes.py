@@ -1,6 +1,8 @@
 """Protocols in the demo with the real train.py (fs: test_runner_archive.py)."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +40,7 @@ def test_domain_generalisation_has_the_training_of_cross_dataset(demo, rows, own
     ]
 
 
-def test_make_demo_predicts_by_runs_that_it_leaves_and_a_picture_of_the_suite(demo_lab, shared):
+def test_make_demo_predicts_by_runs_that_it_leaves_and_a_picture_of_the_suite(demo_lab):
     text = (command.PROJECT / "Makefile").read_text(encoding="utf-8")
     values = dict(re.findall(r"^(\w+) := (.*)$", text, flags=re.MULTILINE))
     words = ("--demo", "--dry-run", "--cfg", *values["DEMO"].split())
@@ -47,4 +49,4 @@ def test_make_demo_predicts_by_runs_that_it_leaves_and_a_picture_of_the_suite(de
     assert len(runs) == 2
     for run in runs:
         assert f"--output-dir outputs/demo/{run}/{values['SEED']} " in planned
-    assert (shared / "demo_cache" / values["PICTURE"]).is_file()
+    assert Path(os.environ["PROMPTLAB_CACHE"], values["PICTURE"]).is_file()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 
@@ -170,7 +171,7 @@ def test_the_documented_commands_run_and_agree_with_the_trainer(tmp_path, capsys
     mains = {"train.py": train.run, "lpclip/feat_extractor.py": extract}
     mains["lpclip/linear_probe.py"] = lambda words: probe(*words, "--num_run", 1, "--shots", 4)
     for line in lines:
-        line = line.replace("~/.cache/promptlab", str(tmp_path / "cache"))
+        line = line.replace("~/.cache/promptlab", os.environ["PROMPTLAB_CACHE"])
         script, *words = shlex.split(line.replace("output/", f"{tmp_path}/output/"))[1:]
         words = ["4" if word == "16" else word for word in words]
         assert mains[script](words) == 0, f"{line}\n{capsys.readouterr().err}"
@@ -184,7 +185,7 @@ def test_the_documented_commands_run_and_agree_with_the_trainer(tmp_path, capsys
 
 
 def test_of_a_test_set_the_splits_that_there_are_are_written(tmp_path):
-    words = ["--root", tmp_path, "--output-dir", tmp_path / "feat"]
+    words = ["--root", os.environ["PROMPTLAB_CACHE"], "--output-dir", tmp_path / "feat"]
     words += ["--dataset-config-file", "configs/datasets/demo_shapes_striped.yaml"]
     assert extract([*words, "--config-file", "configs/trainers/LinearProbe/demo.yaml"]) == 0
     found = sorted(path.name for path in (tmp_path / "feat/DemoShapesStriped").iterdir())

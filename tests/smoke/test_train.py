@@ -6,10 +6,8 @@ same entry in this one.
 
 import json
 import re
-import resource
 import signal
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -156,16 +154,10 @@ def test_killed_run_ends_with_the_tensors_of_an_unbroken_one(train, words, tmp_p
     trainer, folder, settings = "MaPLeDePT", "MultiModalPromptLearner", ("OPTIM.MAX_EPOCH", 6)
     whole = train(trainer, "whole", "--seed", 3, settings=settings)
     assert whole.returncode == 0, whole.stderr
-    line = [
-        sys.executable,
-        "-u",
-        "train.py",
-        *words(trainer, "cut", "--seed", 3, settings=settings),
-    ]
-    process = subprocess.Popen(
-        line,
+    process = command.Forked(
+        ["train.py", *words(trainer, "cut", "--seed", 3, settings=settings)],
         cwd=command.PROJECT,
-        env=command.environment(),
+        env=command.environment(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -196,16 +188,19 @@ def test_a_resume_state_of_another_configuration_is_refused(train, tmp_path):
 @pytest.mark.parametrize(("limit", "file"), [(60_000, "resume.pth.tar"), (3_000, "log.txt")])
 def test_no_room_on_disk_is_one_line_and_loses_nothing(limit, file, train, words, tmp_path):
     """A limit on the size of files, in bytes, stands for a full disk; then the command finishes."""
-    done = subprocess.run(
-        [sys.executable, "train.py", *words("MaPLe", "out", "--seed", 1)],
+    code = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, 2 * ({limit},)); "
+    code += "runpy.run_path('train.py', run_name='__main__')"
+    process = command.Forked(
+        ["-c", code, *words("MaPLe", "out", "--seed", 1)],
         cwd=command.PROJECT,
         env=command.environment(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.strip().count("\n") == 0 and file in done.stderr
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert said.strip().count("\n") == 0 and file in said
     assert not list((tmp_path / "out").rglob("*.pth.tar*")), "half a file is left"
     assert train("MaPLe", "out", "--seed", 1).returncode == 0
 

@@ -1,12 +1,14 @@
 """The commands of the pages on using a run, which build on each other."""
 
 import functools
+import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
-from tests.smoke.test_docs import DOCS, commands, run
+from tests.smoke.test_docs import DOCS, commands, run, shortened
 from tests.support import command
 
 PAGES = ("predict", "interpret", "export")
@@ -14,9 +16,10 @@ PAGES = ("predict", "interpret", "export")
 
 @pytest.fixture(scope="module")
 def after(tmp_path_factory):
-    """The folder in which the commands of a page have run, with one epoch of training, behind those
+    """The folder in which the commands of a page have run, with a short training, behind those
     of the pages before it; what needs published weights says that they are not there."""
     folder = tmp_path_factory.mktemp("use")
+    cache = Path(os.environ["PROMPTLAB_CACHE"])
 
     @functools.cache
     def done(page):
@@ -26,9 +29,9 @@ def after(tmp_path_factory):
             line = line.replace("model.pth.tar-10", "model.pth.tar-1")
             if "~/weights" in line:
                 with pytest.raises(AssertionError, match=r"picture.png: no such file"):
-                    run(line, folder)
+                    run(line, folder, cache=cache)
             else:
-                run(f"{line} OPTIM.MAX_EPOCH 1" if "train.py" in line else line, folder)
+                run(shortened(line), folder, cache=cache)
         return folder
 
     return done
@@ -42,7 +45,7 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, after):
 @pytest.mark.parametrize("page", PAGES)
 def test_the_python_of_a_page_runs_on_what_its_commands_left(page, after):
     folder = after(page)
-    digits = folder / "cache/demo_digits/images"
+    digits = Path(os.environ["PROMPTLAB_CACHE"], "demo_digits/images")
     shutil.copy(next(digits.glob("two/*.png")), folder / "picture.png")
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):

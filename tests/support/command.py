@@ -1,7 +1,6 @@
 """Runs the command lines as a user does."""
 
-import atexit
-import functools
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.warm_python import WarmPython
+from tests.support import warm_python
 
 PROJECT = Path(__file__).parents[2]
 FOLDERS = (
@@ -51,13 +50,13 @@ def python(script, *words, timeout=300, cwd=PROJECT, warm=None, **env):
             text=True,
             timeout=timeout,
         )
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with (
+        open(os.devnull) as nothing,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+    ):
         how = {"cwd": cwd, "env": environment(**env), "timeout": timeout}
-        try:
-            code = _warm_python().run(argv, stdout=out, stderr=err, **how)
-        except subprocess.TimeoutExpired:
-            _warm_python.cache_clear()
-            raise
+        code = warm_python.run(argv, files=(nothing, out, err), **how)
         said = []
         for file in (out, err):
             file.seek(0)
@@ -73,11 +72,32 @@ def run(words, *, timeout=300, cwd=PROJECT, **env):
     return subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout)
 
 
-@functools.cache
-def _warm_python():
-    server = WarmPython(environment())
-    atexit.register(server.close)
-    return server
+def forking_python():
+    """A program that is python with libraries loaded beforehand, for what starts commands."""
+    return f"{os.environ[warm_python.PLACE]}/python"
+
+
+class Forked(subprocess.Popen):
+    """`python <words>` as a fork of a process that has the libraries loaded.
+
+    Attributes:
+        number: the fork's; it takes the signals. `pid` is that of a process that ends as it does.
+    """
+
+    def __init__(self, words, *, env, **how):
+        reader, writer = os.pipe()
+        env = {**env, "WARM_NUMBER": str(writer)}
+        try:
+            super().__init__([forking_python(), *words], env=env, pass_fds=[writer], **how)
+        finally:
+            os.close(writer)
+        with open(reader) as file:
+            self.number = int(file.readline())
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.number, number)
 
 
 class Called(NamedTuple):

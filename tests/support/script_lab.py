@@ -1,9 +1,9 @@
 """A copy of the project whose configs are the demo's with one epoch, for scripts run for real."""
 
+import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.support import command
@@ -23,11 +23,12 @@ class ScriptLab:
     """Scripts run under their own arguments, on the demo suite in place of each dataset.
 
     Args:
-        folder: an empty one, for the copy and the pictures.
+        folder: an empty one, for the copy.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.data = os.environ["PROMPTLAB_CACHE"]  # where the demo's pictures are, or will be
         self.repo = command.copy_project(folder / "repo")
         own = shutil.ignore_patterns("set_env.sh", "__pycache__", "clip_feat")
         for name in ("scripts", "lpclip"):
@@ -57,7 +58,7 @@ class ScriptLab:
         done = subprocess.run(
             [shell, *words],
             cwd=self.repo,
-            env=command.environment(DATA=str(self.folder / "data"), PYTHON=sys.executable),
+            env=command.environment(DATA=self.data, PYTHON=command.forking_python()),
             capture_output=True,
             text=True,
             timeout=1800,

@@ -31,7 +31,7 @@ class FakeCluster:
         return {
             "PATH": str(self.bin),
             "FAKE_SLURM": str(self.folder),
-            "PROMPTLAB_SLURM_INTERVAL": "0.1",
+            "PROMPTLAB_SLURM_INTERVAL": "0.05",
         }
 
     def set(self, name: str, content: str = "") -> None:

@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 
 TICK = 0.04
-REQUEUE_DELAY = 0.3  # 121 s on a real cluster
-KILL_WAIT = 3.0
+REQUEUE_DELAY = 0.1  # 121 s on a real cluster
+KILL_WAIT = 1.0
 OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 NOT_KNOWN = "slurm_load_jobs error: Invalid job id specified"
 

@@ -1,5 +1,8 @@
 """Fixtures of the dataset tests."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from datasets.demo.suite import (
@@ -16,9 +19,9 @@ from tests.support.own_pictures import class_images, write_images
 
 
 @pytest.fixture(scope="session")
-def demo_root(tmp_path_factory):
-    """The folder of all demo datasets, which no test changes."""
-    root = tmp_path_factory.mktemp("demo")
+def demo_root():
+    """The folder of all demo datasets, which all tests of this call of pytest share."""
+    root = Path(os.environ["PROMPTLAB_CACHE"])
     demo = (DemoShapes, DemoTextures, DemoDigits, DemoShapesSketch, DemoShapesStriped)
     for dataset in demo:
         dataset.make_folder(root)

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from datasets.eurosat import EuroSAT
 from datasets.general10 import General10
 from datasets.oxford_pets import OxfordPets
+from tests.support import command
 from tests.support.dataset_tree import small_lists, write_tree
 from tests.support.kept_draws import (
     NAME,
@@ -192,9 +192,10 @@ def test_two_runs_that_start_together_write_one_whole_cache(tmp_path):
     folder = write_tree(root, OxfordPets, small_lists(train=60, val=6))
     go, mine = tmp_path / "go", [tmp_path / "first", tmp_path / "second"]
     runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(root), str(go), str(me)],
+        command.Forked(
+            ["-c", RACER, str(root), str(go), str(me)],
             cwd=REPOSITORY,
+            env=command.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

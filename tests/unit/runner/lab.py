@@ -18,12 +18,14 @@ from unittest import mock
 import configs
 from runner import cli
 from runner.plan import demo
+from tests.support import command
 
 REPO = Path(__file__).resolve().parents[3]
 STUB = Path(__file__).with_name("stub_train.py")
 DRIVER = f"""
 import sys
 from pathlib import Path
+sys.executable = {sys.executable!r}  # the jobs are processes of their own
 sys.path.insert(0, {str(REPO)!r})
 import configs
 from parallel_runner import main
@@ -131,10 +133,10 @@ class Lab:
 
     def start(
         self, *words: str, data: bool = True, stdout: int | IO[str] = subprocess.PIPE
-    ) -> subprocess.Popen:
+    ) -> command.Forked:
         """Start the runner on the command line `words`."""
-        return subprocess.Popen(
-            [sys.executable, "-c", DRIVER, *words],
+        return command.Forked(
+            ["-c", DRIVER, *words],
             cwd=self.path,
             env=self.environment(words, data),
             stdout=stdout,

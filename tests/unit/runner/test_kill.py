@@ -38,13 +38,13 @@ def jobs(lab):
 def strike(lab, runner, what):
     """Kill what is named; a runner that outlives it goes on for a moment."""
     if what == "everything":
-        for pid in [runner.pid, *children(runner.pid), *jobs(lab)]:
+        for pid in [runner.number, *children(runner.number), *jobs(lab)]:
             kill(pid)
     elif what == "a job":
         for pid in jobs(lab)[:1]:
             kill(pid)
     elif what == "the children":
-        for pid in children(runner.pid):
+        for pid in children(runner.number):
             kill(pid)
 
 

@@ -45,8 +45,8 @@ def test_gpus_are_indices_inside_cuda_visible_devices(lab):
 
 def test_jobs_per_gpu_share_a_gpu(lab):
     lab.fake_nvidia_smi('printf "0\\n"')
-    lab.rules = [{"match": "seed", "seconds": 0.8}]
-    done = lab.run(*SIX, "--jobs-per-gpu", "2")
+    lab.rules = [{"match": "train_base", "seconds": 0.8}]
+    done = lab.run(*SIX[:-1], "--jobs-per-gpu", "2")
     assert "on 1 GPU (0), 2 at a time on each" in done.stdout
     starts, ends = lab.events("start"), lab.events("end")
     assert len(overlaps(starts, ends, "CUDA_VISIBLE_DEVICES")) >= 1

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from runner.launch import schedule
 from tests.unit.runner.lab import wait_until
 
 ONE = ("--cfg", "coop", "--datasets", "dtd", "--seeds", "1")
@@ -87,7 +88,8 @@ def test_a_dry_run_shows_the_script_that_would_be_submitted_and_its_commands(lab
     assert not (lab.path / "results").exists()
 
 
-def test_a_failed_run_is_tried_again_in_a_new_array(lab, cluster):
+def test_a_failed_run_is_tried_again_in_a_new_array(lab, cluster, monkeypatch):
+    monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
     lab.rules = [{"match": "train_base", "exit": 1, "fails": 1}]
     done = lab.run(*ONE, *SLURM, "--retries", "1")
     assert done.returncode == 0, done.stdout
@@ -105,7 +107,8 @@ def test_a_mistake_of_the_user_is_not_tried_again(lab, cluster):
     assert len(lab.events("start")) == 1
 
 
-def test_a_failed_test_is_tried_again_without_its_training(lab, cluster):
+def test_a_failed_test_is_tried_again_without_its_training(lab, cluster, monkeypatch):
+    monkeypatch.setattr(schedule, "FIRST_PAUSE", 0.01)
     lab.rules = [{"match": "test_new", "exit": 1, "fails": 1}]
     done = lab.run(*ONE, *SLURM, "--retries", "1")
     assert done.returncode == 0, done.stdout
