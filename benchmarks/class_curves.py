@@ -203,10 +203,10 @@ def draw(curves: Curves, picture: Path) -> None:
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    from runner.show.drawing import PRINT, look
+    from runner.show.drawing import look
 
     methods = [m for m in dict.fromkeys(r["method"] for r in curves.rows) if curves.of(m)]
-    with matplotlib.style.context(PRINT):
+    with matplotlib.style.context("tableau-colorblind10"):
         figure = Figure(figsize=(11, 5), layout="constrained")
         for axis, (key, (title, _)) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
             for number, method in enumerate(methods):

@@ -204,7 +204,7 @@ def test_status_commands_say_how_far_the_runs_are(line, tmp_path):
 @pytest.mark.parametrize("line", all_commands("-m runner cache"))
 def test_cache_commands_say_what_is_kept(line, tmp_path):
     (tmp_path / "cache").mkdir()
-    assert f"{tmp_path}/cache/store: 0 entries, 0 kB" in run(line, tmp_path)
+    assert f"{tmp_path}/cache/store: 0 entries, 0 bytes" in run(line, tmp_path)
 
 
 def test_the_documented_method_works_in_a_copy_of_the_project(tmp_path):
