@@ -15,7 +15,8 @@ _SMALL = ContextVar("elements of tensors that are kept", default=2**18)
 
 @contextmanager
 def nothing_small() -> Iterator[None]:
-    """Inside, a few rows are computed again as many would be: their memory tells that of many."""
+    """Inside, small tensors too are computed again: where memory is short, and a few rows tell what
+    many will take."""
     before = _SMALL.set(0)
     try:
         yield

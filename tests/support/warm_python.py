@@ -38,7 +38,7 @@ LIBRARIES = (
         "sklearn.manifold",
     ),
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "ftfy", "regex", "tabulate", "tqdm"),
-    *("torch.utils.data", "torch.utils.tensorboard", "safetensors.torch", "jinja2", "smtplib"),
+    *("torch.utils.data", "torch.utils.tensorboard", "safetensors.torch", "jinja2"),
 )
 KEEP = str(1 << 30)  # bytes
 # One thread; and memory that is given back is kept, or a training would ask for it at every step.

@@ -170,7 +170,8 @@ class TextMemory:
             if end - start < len(prompts.rows):
                 give_back(prompts.rows.device)  # between chunks, in the backward pass too
             part = prompts.some(slice(start, end))
-            return part.encode(clip_model, change_of_rows(change, slice(start, end)))
+            with nothing_small():
+                return part.encode(clip_model, change_of_rows(change, slice(start, end)))
 
         if prompts.shape not in self._plans:
             self._plans[prompts.shape] = self._plan(clip_model, prompts, some)
@@ -214,7 +215,7 @@ def cost_of(some: Callable[[int, int], Tensor], rows: int, given: list[Tensor]) 
     counts = sorted({min(rows, TRIAL_ROWS), min(rows, 2 * TRIAL_ROWS)})
     totals = []
     for count in counts:
-        with torch.enable_grad(), nothing_small(), saved_bytes(given) as saved:
+        with torch.enable_grad(), saved_bytes(given) as saved:
             some(0, count)
         totals.append(saved.total)
     row = (totals[-1] - (totals[0] if len(counts) > 1 else 0)) / (counts[-1] - counts[0] or rows)
