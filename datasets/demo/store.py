@@ -4,6 +4,7 @@ digests.
 
 import hashlib
 import json
+import random
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,9 +94,11 @@ def ensure(folder: Path, split_file: str, name: str, make: Callable[[], Iterator
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        state = random.getstate()  # libraries that are first imported here draw from it
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as making:
             made = Path(making, folder.name)
             write(made, split_file, make())
+            random.setstate(state)
             found = digest(made, split_file)
             if found != expected_digest(name):
                 raise UserError(

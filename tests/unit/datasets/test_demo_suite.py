@@ -1,6 +1,7 @@
 """The demo suite: the same pixels everywhere, made once, read as any other dataset."""
 
 import json
+import random
 import threading
 
 import numpy as np
@@ -169,6 +170,19 @@ def test_other_pixels_are_refused_and_leave_no_folder(tmp_path, few_digits):
         read(tmp_path, DemoDigits)
     assert str(tmp_path / "demo_digits") in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_shots_of_a_run_do_not_depend_on_whether_it_makes_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "digest", lambda *_: "the same")
+    monkeypatch.setattr(store, "expected_digest", lambda _: "the same")
+
+    def pictures():
+        random.random()  # as libraries do when they are first imported
+        yield "train", "square/0.png", 0, "square", np.zeros((4, 4, 3), np.uint8)
+
+    before = random.getstate()
+    store.ensure(tmp_path / "made", "split.json", "Made", pictures)
+    assert random.getstate() == before
 
 
 def test_a_folder_without_its_split_file_is_an_error(tmp_path):
