@@ -4,7 +4,6 @@ digests.
 
 import hashlib
 import json
-import random
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from PIL import Image
 from dassl.utils.errors import UserError
 from datasets.demo.stream import IntegerStream
 from datasets.parts.items import SPLITS, Item
-from datasets.parts.split_files import load_split, write_split
+from datasets.parts.split_files import load_split, unmoved, write_split
 
 IMAGES = "images"
 DIGESTS = Path(__file__).with_name("digests.json")
@@ -94,11 +93,10 @@ def ensure(folder: Path, split_file: str, name: str, make: Callable[[], Iterator
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        state = random.getstate()  # libraries that are first imported here draw from it
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as making:
             made = Path(making, folder.name)
-            write(made, split_file, make())
-            random.setstate(state)
+            with unmoved():  # scikit-learn draws when it is first imported
+                write(made, split_file, make())
             found = digest(made, split_file)
             if found != expected_digest(name):
                 raise UserError(

@@ -138,15 +138,23 @@ def save_split(
 
 
 @contextmanager
+def unmoved() -> Iterator[None]:
+    """Whatever draws from Python's global generator inside, it goes on outside as if nothing
+    had."""
+    before = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+@contextmanager
 def reseeded(seed: int) -> Iterator[None]:
     """Python's global generator newly seeded inside, and untouched outside; a negative seed changes
     nothing."""
     if seed < 0:
         yield
         return
-    before = random.getstate()
-    random.seed(seed)
-    try:
+    with unmoved():
+        random.seed(seed)
         yield
-    finally:
-        random.setstate(before)

@@ -97,5 +97,6 @@ def free_gigabytes() -> int:
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():  # on macOS
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
-    found = next(line for line in meminfo.open() if line.startswith("MemAvailable:"))
+    lines = meminfo.read_text().splitlines()
+    found = next(line for line in lines if line.startswith("MemAvailable:"))
     return int(found.split()[1]) // 2**20

@@ -95,11 +95,8 @@ def test_training_and_evaluation_match_the_published_code(case, tmp_path):
         assert_near(actual - start, golden - start, f"{name} after training", grid)
     assert_near(prompt_run.logits(trainer, images), arrays["logits"], "logits")
 
-    trainer.save_model(1, str(tmp_path))
     (folder,) = facts["registered_models"]
-    assert (tmp_path / folder / "model.pth.tar-2").is_file()
-    new = case.for_new()
-    new.load_model(str(tmp_path), epoch=2)
+    new = prompt_run.handed_on(trainer, case.for_new(), tmp_path, folder)
     assert_near(prompt_run.logits(new, images), arrays["logits_new"], "logits on new classes")
 
 

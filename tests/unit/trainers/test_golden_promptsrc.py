@@ -120,11 +120,8 @@ def test_training_matches_the_published_code(case):
 def test_a_saved_model_scores_new_classes_as_published(case, tmp_path):
     trained = case.build()
     case.fill(trained, "final")
-    trained.save_model(1, str(tmp_path))
     (folder,) = case.facts["registered_models"]
-    assert (tmp_path / folder / "model.pth.tar-2").is_file()
-    new = case.for_new()
-    new.load_model(str(tmp_path), epoch=2)
+    new = prompt_run.handed_on(trained, case.for_new(), tmp_path, folder)
     assert_logits(new, case, "logits_new")
 
 
