@@ -218,22 +218,24 @@ def serve(descriptor: int) -> list[str] | None:
     # process loads weights with one thread, and so starts none.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    job = JobServer(socket.socket(fileno=descriptor), keep_weights).serve()
+    job = JobServer(socket.socket(fileno=descriptor), load_ahead).serve()
     torch.set_num_threads(threads)
     return job
 
 
-def keep_weights(argv: list[str]) -> None:
-    """Keeps the CLIP weights of a coming run in memory; what is wrong with them or with the command
-    line, the run itself will say."""
+def load_ahead(argv: list[str]) -> None:
+    """Loads for all later forks what a coming run needs: its CLIP weights, and for a training
+    TensorBoard; what is wrong with them or with the command line, the run itself will say."""
     from contextlib import suppress
 
     import clip
     from trainers.parts.backbone import resolve_backbone
 
     with suppress(Exception, SystemExit):
-        cfg = setup_cfg(build_parser().parse_args(argv))
-        clip.keep_state_dict(resolve_backbone(cfg.MODEL.BACKBONE.NAME))
+        args = build_parser().parse_args(argv)
+        clip.keep_state_dict(resolve_backbone(setup_cfg(args).MODEL.BACKBONE.NAME))
+        if not args.eval_only:
+            import torch.utils.tensorboard  # noqa: F401
 
 
 def run(argv: Sequence[str] | None = None) -> int:

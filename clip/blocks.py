@@ -6,6 +6,7 @@ laid end to end.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,8 @@ from clip.sparing import quick_gelu, recomputed
 
 # (q [..., Lq, H, K], k [..., L, H, K], v [..., L, H, K]) -> [..., Lq, H, K]
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-EVERY_POSITION = slice(None)
+# x [..., L, W] -> the positions that go on
+Pick = Callable[[Tensor], Tensor]
 
 
 class LayerNorm(nn.LayerNorm):
@@ -44,7 +46,8 @@ def self_attention(
 ) -> Tensor:
     """Scaled dot-product attention of [B, Lq, H, K] queries over [B, L, H, K] keys and values.
 
-    ``mask`` is boolean, [Lq, L], True where a query may look. Returns [B, Lq, H, K].
+    ``mask`` is [Lq, L] or [B, 1, Lq, L]: True where a query may look, or what is added to the
+    scores. Returns [B, Lq, H, K].
     """
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # [B, H, L, K], as PyTorch wants
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
@@ -71,11 +74,12 @@ class SharedPrefixAttention:
         self.suffix_shape = (group.shape[0], suffix_length)
         whole = prefix_length + suffix_length
         everything = torch.ones(suffix_length, whole, dtype=torch.bool, device=group.device)
-        self.mask = everything.tril(prefix_length)
+        self.seen = everything.tril(prefix_length)
+        self._mask = self.seen
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[T, ...] -> prefixes [G, P, ...], suffixes [R, S, ...]."""
-        prefix, suffix = x[: self.boundary], x[self.boundary :]
+        prefix, suffix = x.split([self.boundary, len(x) - self.boundary])
         return prefix.unflatten(0, self.prefix_shape), suffix.unflatten(0, self.suffix_shape)
 
     @staticmethod
@@ -94,16 +98,52 @@ class SharedPrefixAttention:
             self.split, (q, k, v)
         )
         prefix = self_attention(q_prefix, k_prefix, v_prefix, causal=True)
-        # keys and values of a prefix, once a row, are the most that a step would keep
-        suffix = recomputed(self._of_rows, q_suffix, k_prefix, k_suffix, v_prefix, v_suffix)
-        return self.join(prefix, suffix)
+        if self._mask.dtype != q.dtype:  # for all blocks, where PyTorch would do so in each
+            self._mask = added(self.seen, q.dtype)
+        rows = (q_suffix, k_prefix, k_suffix, v_prefix, v_suffix)
+        return self.join(prefix, self._of_rows(self._mask, *rows))
 
-    def _of_rows(
-        self, q: Tensor, k_prefix: Tensor, k: Tensor, v_prefix: Tensor, v: Tensor
-    ) -> Tensor:
-        k_row = torch.cat([self.per_row(k_prefix), k], dim=1)  # [R, P+S, H, K]
-        v_row = torch.cat([self.per_row(v_prefix), v], dim=1)
-        return self_attention(q, k_row, v_row, mask=self.mask)
+    def at(self, position: Tensor) -> tuple[Attend, Pick]:
+        """For the block behind which each text is read at one position of its suffix [R]: what
+        picks it, [T, W] -> [R, 1, W], and the attention of such queries [R, 1, H, K] over keys and
+        values [T, H, K]."""
+        mask, pick = self.seen[position][:, None, None], one_of_each(position)
+
+        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            return self._of_rows(mask, q, *self.split(k), *self.split(v))
+
+        return attend, lambda x: pick(self.split(x)[1])
+
+    def _of_rows(self, mask: Tensor, *inputs: Tensor) -> Tensor:
+        def compute(q: Tensor, k_prefix: Tensor, k: Tensor, v_prefix: Tensor, v: Tensor) -> Tensor:
+            k_row = torch.cat([self.per_row(k_prefix), k], dim=1)  # [R, P+S, H, K]
+            v_row = torch.cat([self.per_row(v_prefix), v], dim=1)
+            return self_attention(q, k_row, v_row, mask=mask)
+
+        # keys and values of a prefix, once a row, are the most that a step would keep
+        return recomputed(compute, *inputs)
+
+
+def added(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a boolean mask adds to scores: 0 where it is True, else minus infinity."""
+    return torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, -math.inf)
+
+
+def one_of_each(position: Tensor) -> Pick:
+    """Picks one position [R] of each row: [R, L, W] -> [R, 1, W]."""
+
+    def pick(x: Tensor) -> Tensor:
+        index = position.view(-1, 1, 1).expand(-1, 1, x.shape[-1])
+        return x.gather(1, index)  # it refuses positions outside the row, where x[...] wraps around
+
+    return pick
+
+
+def until(position: Tensor, length: int) -> Attend:
+    """Causal attention of one query a row, that of ``position`` [R], over ``length`` keys."""
+    places = torch.arange(length, device=position.device)
+    mask = (places <= position[:, None])[:, None, None]
+    return partial(self_attention, mask=mask)
 
 
 class Attention(nn.Module):
@@ -122,16 +162,22 @@ class Attention(nn.Module):
         self,
         x: Tensor,
         attend: Attend,
-        keep: slice = EVERY_POSITION,
+        pick: Pick | None = None,
         change: BlockChange = NO_CHANGE,
     ) -> Tensor:
-        """[..., L, W] -> [..., len(keep), W]: output of the positions in ``keep``."""
-        projected = change.linear("in_proj", x, self.in_proj_weight, self.in_proj_bias)
+        """[..., L, W] -> [..., L', W]: output of the positions picked; of all, by default."""
+        weight, bias = change.weights.get("in_proj", (self.in_proj_weight, self.in_proj_bias))
+        if pick is None:
+            asking, projected = x, F.linear(x, weight, bias).chunk(3, dim=-1)
+        else:
+            asking, width = pick(x), x.shape[-1]
+            keys = F.linear(x, weight[width:], bias[width:]).chunk(2, dim=-1)
+            projected = (F.linear(asking, weight[:width], bias[:width]), *keys)
         q, k, v = (
-            change.at(name, x, part).unflatten(-1, (self.heads, -1))  # [..., L, H, K]
-            for name, part in zip("qkv", projected.chunk(3, dim=-1), strict=True)
+            change.at(name, of, part).unflatten(-1, (self.heads, -1))  # [..., L, H, K]
+            for name, of, part in zip("qkv", (asking, x, x), projected, strict=True)
         )
-        mixed = attend(q[..., keep, :, :], k, v).flatten(-2)
+        mixed = attend(q, k, v).flatten(-2)
         out = change.linear("o", mixed, self.out_proj.weight, self.out_proj.bias)
         return change.at("o", mixed, out)
 
@@ -166,16 +212,17 @@ class Block(nn.Module):
         self,
         x: Tensor,
         attend: Attend,
-        keep: slice = EVERY_POSITION,
+        pick: Pick | None = None,
         change: BlockChange = NO_CHANGE,
     ) -> Tensor:
-        """[..., L, W] -> [..., len(keep), W]; all positions serve as keys, those in ``keep`` go
-        on. Tokens of the change are the tower's to put in."""
+        """[..., L, W] -> [..., L', W]; all positions serve as keys, those picked go on: all, by
+        default. Tokens of the change are the tower's to put in."""
         normed = change.at("ln_1", x, self.ln_1(x))
-        x = x[..., keep, :] + self.attn(normed, attend, keep, change)
+        x = (x if pick is None else pick(x)) + self.attn(normed, attend, pick, change)
         out = x + self.mlp(change.at("ln_2", x, self.ln_2(x)), change)
         if change.beside is not None:
-            out = out + change.beside(normed[..., keep, :]).to(out.dtype)
+            beside = change.beside(normed if pick is None else pick(normed))
+            out = out + beside.to(out.dtype)
         return out
 
 

@@ -66,10 +66,10 @@ class Tokens:
         vectors = self.vectors.to(x.dtype).expand(x.shape[0], -1, -1)
         replaced = 0 if self.insert else count
         start = length - replaced if self.at_end else first
+        before, old, after = x.split([start, replaced, length - start - replaced], dim=1)
         if self.share != 1 and replaced:
-            old = x[:, start : start + replaced]
             vectors = self.share * vectors + (1 - self.share) * old
-        return torch.cat([x[:, :start], vectors, x[:, start + replaced :]], dim=1)
+        return torch.cat([before, vectors, after], dim=1)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_SMALL = ContextVar("elements of tensors that are kept", default=2**18)
+_PIECE = 2**18  # elements
+_SMALL = ContextVar("elements of tensors that are kept", default=_PIECE)
 
 
 @contextmanager
@@ -28,8 +29,30 @@ def _is_small(*tensors: Tensor) -> bool:
     return sum(tensor.numel() for tensor in tensors) <= _SMALL.get()
 
 
-def _gate(x: Tensor) -> Tensor:
-    return (1.702 * x).sigmoid_()
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Tensors of one shape, the last one contiguous, in pieces that stay in a CPU's cache from one
+    operation to the next; whole on a GPU."""
+    first = tensors[0]
+    size = max(1, first.numel()) if first.is_cuda else _PIECE
+    return zip(*(tensor.reshape(-1).split(size) for tensor in tensors), strict=True)
+
+
+def _gate_into(out: Tensor, x: Tensor) -> Tensor:
+    return torch.mul(x, 1.702, out=out).sigmoid_()
+
+
+def _through(gradient: Tensor, x: Tensor, gate: Tensor, out: Tensor) -> Tensor:
+    """The part of the gradient that passes through the gate."""
+    torch.mul(gradient, x, out=out)
+    torch.ops.aten.sigmoid_backward.grad_input(out, gate, grad_input=out)
+    return out.mul_(1.702)
+
+
+def _activated(x: Tensor) -> Tensor:
+    result = torch.empty_like(x, memory_format=torch.contiguous_format)
+    for piece, out in _pieces(x, result):
+        _gate_into(out, piece).mul_(piece)
+    return result
 
 
 class _QuickGELU(torch.autograd.Function):
@@ -37,24 +60,33 @@ class _QuickGELU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        gate = _gate(x)
-        ctx.save_for_backward(x, *((gate,) if _is_small(x) else ()))
+        if not _is_small(x):
+            ctx.save_for_backward(x)
+            return _activated(x)
+        gate = _gate_into(torch.empty_like(x), x)
+        ctx.save_for_backward(x, gate)
         return x * gate
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         x, *kept = ctx.saved_tensors
-        gate = kept[0] if kept else _gate(x)
-        through = torch.ops.aten.sigmoid_backward(gradient * x, gate).mul_(1.702)
-        return through.add_(gate * gradient if kept else gate.mul_(gradient))
+        result = torch.empty_like(x, memory_format=torch.contiguous_format)
+        if kept:
+            return _through(gradient, x, kept[0], result).add_(kept[0] * gradient)
+        for grad, piece, out in _pieces(gradient, x, result):
+            gate = _gate_into(torch.empty_like(piece), piece)
+            _through(grad, piece, gate, out).add_(gate.mul_(grad))
+        return result
 
 
 def quick_gelu(x: Tensor) -> Tensor:
     """x * sigmoid(1.702 x); until the backward pass of a large x nothing else is kept."""
+    if torch.compiler.is_compiling():  # a compiler fuses, and may not know the sizes
+        return x * torch.sigmoid(1.702 * x)
     if x.requires_grad and torch.is_grad_enabled():
         return _QuickGELU.apply(x)
-    return _gate(x).mul_(x)
+    return _activated(x)
 
 
 class _Recomputed(torch.autograd.Function):

@@ -10,7 +10,14 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from clip.blocks import LayerNorm, SharedPrefixAttention, Transformer, self_attention
+from clip.blocks import (
+    LayerNorm,
+    SharedPrefixAttention,
+    Transformer,
+    one_of_each,
+    self_attention,
+    until,
+)
 from clip.changes import UNCHANGED, BlockChange, TowerChange
 from clip.dims import PLAIN, Variant
 from clip.errors import ClipError
@@ -147,20 +154,23 @@ class TextTower(nn.Module):
                     length, eot = length + tokens.count, eot + tokens.count
                     attend = SharedPrefixAttention(len(prefix), length, suffix.shape[1], group)
                 x = attend.join(prefix, suffix)
-            x = block(x, attend, change=entry)
-        return self._project(attend.split(x)[1], eot - length)
+            if done + 1 < len(todo):
+                x = block(x, attend, change=entry)
+        return self._project(block(x, *attend.at(eot - length), change=entry))
 
     def _finish(
         self, x: Tensor, eot: Tensor, todo: Sequence[tuple[nn.Module, BlockChange]]
     ) -> Tensor:
         attend = partial(self_attention, causal=self.variant.causal)
-        for block, entry in todo:
+        for done, (block, entry) in enumerate(todo):
             tokens = entry.tokens
             if tokens is not None:
                 x = tokens.into(x, self.tokenizer.start)
                 eot = eot + tokens.count if tokens.insert else eot
-            x = block(x, attend, change=entry)
-        return self._project(x, eot)
+            if done + 1 < len(todo):
+                x = block(x, attend, change=entry)
+        attend = until(eot, x.shape[1]) if self.variant.causal else self_attention
+        return self._project(block(x, attend, one_of_each(eot), entry))
 
     def _with_positions(self, embedded: Tensor, start: int, change: TowerChange) -> Tensor:
         end = start + embedded.shape[1]
@@ -173,11 +183,9 @@ class TextTower(nn.Module):
         placed = x + self.positional_embedding[start:end].to(x.dtype)
         return placed if change.at_input is None else placed + change.at_input(x).to(x.dtype)
 
-    def _project(self, x: Tensor, position: Tensor) -> Tensor:
-        """[R, L, W] and the position to read in each row [R] -> [R, D]."""
-        index = position.view(-1, 1, 1).expand(-1, 1, x.shape[-1])
-        # gather refuses positions outside the row, where plain indexing would wrap around
-        feature = self.ln_final(x.gather(1, index).squeeze(1)) @ self.text_projection
+    def _project(self, x: Tensor) -> Tensor:
+        """What the last block gave where each text is read, [R, 1, W] -> [R, D]."""
+        feature = self.ln_final(x.squeeze(1)) @ self.text_projection
         bias = self.text_projection_bias
         return feature if bias is None else feature + bias.to(feature.dtype)
 

@@ -8,12 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from clip.blocks import EVERY_POSITION, LayerNorm, Transformer, pixels, self_attention
+from clip.blocks import LayerNorm, Transformer, pixels, self_attention
 from clip.changes import UNCHANGED, Tokens, TowerChange
 from clip.dims import PLAIN, Variant
 from clip.errors import ClipError
-
-CLASS_TOKEN = slice(0, 1)
 
 
 class ImageOutput(NamedTuple):
@@ -88,10 +86,9 @@ class VisionTransformer(nn.Module):
             if entry.tokens is not None:
                 appended = _appended(appended, entry.tokens)
                 x = entry.tokens.into(x, 1 if self.has_class_token else 0)
-            keep = EVERY_POSITION
-            if position == len(todo) and change.states is None and self.reads_class_token:
-                keep = CLASS_TOKEN  # the feature is read there: the last block computes no other
-            x = block(x, self_attention, keep, entry)
+            last = position == len(todo) and change.states is None and self.reads_class_token
+            # the feature is read there: the last block computes no other
+            x = block(x, self_attention, class_token if last else None, entry)
         states = None if change.states is None else self.ln_post(x[:, change.states])
         return ImageOutput(self.feature(x, appended), states)
 
@@ -127,6 +124,11 @@ class VisionTransformer(nn.Module):
         if prompt is not None:
             x = torch.cat([x, prompt.to(x.dtype).expand(x.shape[0], -1, -1)], dim=1)
         return self.ln_pre(x)
+
+
+def class_token(x: Tensor) -> Tensor:
+    """[B, L, V] -> [B, 1, V]."""
+    return x[:, :1]
 
 
 def drawn(*shape: int, std: float) -> nn.Parameter:

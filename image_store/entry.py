@@ -1,6 +1,7 @@
 """One entry of the store: N rows of as many bytes each, in parts that come one by one."""
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from image_store.folder import ABOUT, Store, write_whole
 from image_store.sharing import Owner, this_process
@@ -90,16 +92,21 @@ class Entry:
         return None
 
     def row(self, index: int) -> np.ndarray | None:
-        """A row, uint8 [width]; None where its part is not there, or damaged."""
+        """A row, uint8 [width], for reading; None where its part is not there, or damaged."""
         part, place = divmod(index, self.step)
-        # The file is mapped for this row alone: what another machine removes from a shared folder
-        # must not be mapped any more.
-        found = self._mapped(part)
-        if found is None:
+        head, size = _head(self._type, len(self.span(part))), self._type.itemsize
+        try:
+            # Opened for this row alone, not mapped: another machine may remove it meanwhile.
+            with self._file(part).open("rb") as file:
+                same = file.read(len(head)) == head
+                file.seek(len(head) + place * size)
+                record = file.read(size)
+        except OSError:
             return None
-        row = np.array(found["row"][place])
-        if _checks(row[None])[0] == found["check"][place]:
-            return row
+        if same and len(record) == size:
+            found = np.frombuffer(record, self._type)
+            if (_checks(found["row"]) == found["check"]).all():
+                return found["row"][0]
         self._drop(part)
         return None
 
@@ -200,3 +207,12 @@ class Entry:
 def _checks(rows: np.ndarray) -> np.ndarray:
     """The CRC-32 of each row."""
     return np.array([zlib.crc32(row.tobytes()) for row in rows], "<u4")
+
+
+@functools.cache
+def _head(kind: np.dtype, rows: int) -> bytes:
+    """What stands before the rows in the file of a part."""
+    about = {"descr": npy.dtype_to_descr(kind), "fortran_order": False, "shape": (rows,)}
+    file = io.BytesIO()
+    npy.write_array_header_1_0(file, about)
+    return file.getvalue()

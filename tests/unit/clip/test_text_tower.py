@@ -1,9 +1,12 @@
 """The two forms of the text tower: whole rows (the reference) and shared prefixes."""
 
+from functools import partial
+
 import pytest
 import torch
 
 import clip
+from clip.blocks import self_attention
 
 WIDTH, CONTEXT, LAYERS, SUFFIX = 64, 20, 4, 6
 NUM_PROMPTS = 4
@@ -62,6 +65,43 @@ def test_shared_prefix_equals_plain_rows(tower, sizes, prefix_length, kind):
     for ours, reference in zip(shared_grads, plain_grads, strict=True):
         assert float(reference.abs().max()) > 1e-3
         torch.testing.assert_close(ours, reference, rtol=1e-5, atol=1e-5)
+
+
+def test_the_last_block_computes_only_what_is_read_whatever_changes_it(tower):
+    torch.manual_seed(6)
+    rows, length, prefix_length = 3, 9, 4
+    prefix, suffix = random(1, prefix_length, WIDTH), random(rows, length - prefix_length, WIDTH)
+    eot, group = torch.tensor([8, 5, 7]), torch.zeros(rows, dtype=torch.long)
+    *others, last = tower.transformer.resblocks
+    part = lambda x, output: output + x.mean(-1, keepdim=True)  # noqa: E731
+    changed = clip.BlockChange(
+        parts=dict.fromkeys(clip.changes.PARTS, part),
+        beside=lambda normed: 0.5 * normed,
+        weights={"in_proj": (random(3 * WIDTH, WIDTH) / 8, random(3 * WIDTH))},
+    )
+
+    causal = partial(self_attention, causal=True)
+    whole = torch.cat([prefix.expand(rows, -1, -1), suffix], dim=1)
+    x = whole + tower.positional_embedding[:length]
+    for block in others:
+        x = block(x, causal)
+    x = last(x, causal, change=changed)[torch.arange(rows), eot]
+    expected = tower.ln_final(x) @ tower.text_projection
+
+    change, shapes = clip.TowerChange(blocks={LAYERS - 1: changed}), []
+    hook = last.register_forward_hook(lambda *call: shapes.append(call[2].shape))
+    plain = tower(whole, eot, change)
+    shared = tower.forward_shared(prefix, suffix, group, eot, change)
+    hook.remove()
+    assert shapes == 2 * [(rows, 1, WIDTH)]
+    leaves = (prefix, suffix, *changed.weights["in_proj"])
+    right = torch.autograd.grad(expected.square().sum(), leaves)
+    for features in (plain, shared):
+        torch.testing.assert_close(features, expected, rtol=1e-5, atol=1e-5)
+        gradients = torch.autograd.grad(features.square().sum(), leaves)
+        for ours, reference in zip(gradients, right, strict=True):
+            limit = 1e-5 * float(reference.abs().max())
+            torch.testing.assert_close(ours, reference, rtol=0, atol=limit)
 
 
 def test_positions_after_the_end_of_text_change_nothing(tower):
