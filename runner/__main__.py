@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner.errors import exit_code
+from runner.plan.modes import TALLIED
 
 EPILOG = """examples:
   python -m runner status outputs
@@ -41,8 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         "CSV for each mode, trainer, YAML and number of shots."
     )
     each.add_argument("directory", metavar="DIR", help=HEIGHT)
-    modes = ("b2n", "gb2n", "xd", "dg", "fs", "mt")
-    each.add_argument("--mode", choices=modes, default="", help="default: all that are found")
+    each.add_argument("--mode", choices=TALLIED, default="", help="default: all that are found")
     each.add_argument(
         "--out",
         default="",

@@ -5,10 +5,10 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from runner.errors import UserError
 
+_MEMORY_OF_A_RUN = 2**30  # bytes, about, on a CPU
 _PATIENCE = 10.0  # seconds for nvidia-smi, which a broken driver holds for ever
 
 
@@ -82,21 +82,13 @@ def _chosen(gpus: list[str], indices: Sequence[int]) -> list[str]:
 
 
 def cpu_workers(number: int | None, num_jobs: int) -> list[Slot]:
-    """Return CPU workers, by default one per core, no more than jobs and free gigabytes, which
-    share the cores evenly."""
+    """Return CPU workers, which share the cores evenly: by default one per core, no more than jobs
+    and free memory allow."""
     from joblib import cpu_count  # knows what affinity and a container's quota leave
 
+    from machine import free_memory
+
     cores = cpu_count()
-    number = number or max(1, min(cores, num_jobs, free_gigabytes()))
+    number = number or max(1, min(cores, num_jobs, free_memory() // _MEMORY_OF_A_RUN))
     environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(max(1, cores // number))}
     return [Slot(f"CPU worker {each}", environment) for each in range(number)]
-
-
-def free_gigabytes() -> int:
-    """Return the memory that new processes can have; a run on CPU takes about one gigabyte."""
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.exists():  # on macOS
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**30
-    lines = meminfo.read_text().splitlines()
-    found = next(line for line in lines if line.startswith("MemAvailable:"))
-    return int(found.split()[1]) // 2**20

@@ -49,5 +49,6 @@ MODES = {
     )
 }
 DEFAULT_MODE = "b2n"
+TALLIED = ("b2n", "gb2n", "xd", "dg", "fs", "mt")  # that have tables of their own, in this order
 SETTINGS_MODES = tuple(dict.fromkeys(mode.settings for mode in MODES.values()))
 DATASET_LISTS = tuple(dict.fromkeys(mode.datasets for mode in MODES.values()))

@@ -12,14 +12,13 @@ import pandas as pd
 from runner.files.records import RunResult
 from runner.plan.build import ACCURACY, shots_column
 from runner.plan.jobs import BOTH, Study
-from runner.plan.modes import MODES
+from runner.plan.modes import MODES, TALLIED
 from runner.results.layouts import RUNNER, SOURCES
 from runner.results.reading import Row, row_of_result
 from runner.results.schema import DONE
 from runner.results.table import as_table
 from runner.results.tables import Table, fill
 
-TALLIED = ("b2n", "gb2n", "xd", "dg", "fs", "mt")
 PUBLISHED_SHOTS = 16  # not named in the names of files
 _BY_HALVES = [name for name, mode in MODES.items() if mode.base_to_new]
 _METHOD = ["experiment", "trainer", "cfg", "shots"]

@@ -16,6 +16,7 @@ FOLDERS = (
     *("assets", "clip", "configs", "dassl", "datasets", "downloads", "image_store", "runner"),
     *("trainers", "use"),
 )
+FILES = ("train.py", "command_line.py", "parallel_runner.py", "configs.py", "machine.py")
 
 
 def environment(**extra):
@@ -28,7 +29,7 @@ def copy_project(folder):
     """A copy of what runs, to add files to; returns its path."""
     for name in FOLDERS:
         shutil.copytree(PROJECT / name, folder / name)
-    for name in ("train.py", "command_line.py", "parallel_runner.py", "configs.py"):
+    for name in FILES:
         shutil.copy(PROJECT / name, folder)
     return folder
 

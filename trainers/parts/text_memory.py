@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 import clip
 from clip.sparing import nothing_small
 from dassl.utils.errors import UserError
+from machine import free_memory
 from trainers.parts.options import Option, Options
 from trainers.parts.prompts import TextPrompts
 
@@ -70,7 +71,7 @@ def in_use(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     give_back(device)
-    return _proc("/proc/self/status", "VmRSS")
+    return psutil.Process().memory_info().rss
 
 
 def give_back(device: torch.device) -> None:
@@ -82,16 +83,11 @@ def give_back(device: torch.device) -> None:
 
 
 def free(device: torch.device) -> int:
-    """Bytes that others do not use: of a GPU, or of the machine."""
+    """Bytes that others do not use: of a GPU, or of what a CPU's process may have."""
     if device.type == "cuda":
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + reserved
-    return _proc("/proc/meminfo", "MemAvailable")
-
-
-def _proc(file: str, name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB", Path(file).read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
+    return free_memory()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import joblib
 import pytest
 
+import machine
 from runner.launch import gpus
 from tests.unit.runner.lab import Lab
 
@@ -78,7 +79,7 @@ def test_cpu_workers_by_cores_jobs_and_memory(
     monkeypatch, cores, gigabytes, jobs, workers, threads
 ):
     monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
-    monkeypatch.setattr(gpus, "free_gigabytes", lambda: gigabytes)
+    monkeypatch.setattr(machine, "free_memory", lambda: gigabytes * 2**30)
     slots = gpus.cpu_workers(None, jobs)
     assert len(slots) == workers
     assert {slot.environment["OMP_NUM_THREADS"] for slot in slots} == {str(threads)}
