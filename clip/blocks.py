@@ -46,8 +46,8 @@ def self_attention(
 ) -> Tensor:
     """Scaled dot-product attention of [B, Lq, H, K] queries over [B, L, H, K] keys and values.
 
-    ``mask`` is [Lq, L] or [B, 1, Lq, L]: True where a query may look, or what is added to the
-    scores. Returns [B, Lq, H, K].
+    ``mask`` is boolean, [Lq, L] or [B, 1, Lq, L], True where a query may look. Returns
+    [B, Lq, H, K].
     """
     q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # [B, H, L, K], as PyTorch wants
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
@@ -74,8 +74,7 @@ class SharedPrefixAttention:
         self.suffix_shape = (group.shape[0], suffix_length)
         whole = prefix_length + suffix_length
         everything = torch.ones(suffix_length, whole, dtype=torch.bool, device=group.device)
-        self.seen = everything.tril(prefix_length)
-        self._mask = self.seen
+        self.mask = everything.tril(prefix_length)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[T, ...] -> prefixes [G, P, ...], suffixes [R, S, ...]."""
@@ -98,16 +97,14 @@ class SharedPrefixAttention:
             self.split, (q, k, v)
         )
         prefix = self_attention(q_prefix, k_prefix, v_prefix, causal=True)
-        if self._mask.dtype != q.dtype:  # for all blocks, where PyTorch would do so in each
-            self._mask = added(self.seen, q.dtype)
         rows = (q_suffix, k_prefix, k_suffix, v_prefix, v_suffix)
-        return self.join(prefix, self._of_rows(self._mask, *rows))
+        return self.join(prefix, self._of_rows(self.mask, *rows))
 
     def at(self, position: Tensor) -> tuple[Attend, Pick]:
         """For the block behind which each text is read at one position of its suffix [R]: what
         picks it, [T, W] -> [R, 1, W], and the attention of such queries [R, 1, H, K] over keys and
         values [T, H, K]."""
-        mask, pick = self.seen[position][:, None, None], one_of_each(position)
+        mask, pick = self.mask[position][:, None, None], one_of_each(position)
 
         def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             return self._of_rows(mask, q, *self.split(k), *self.split(v))
@@ -122,11 +119,6 @@ class SharedPrefixAttention:
 
         # keys and values of a prefix, once a row, are the most that a step would keep
         return recomputed(compute, *inputs)
-
-
-def added(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """What a boolean mask adds to scores: 0 where it is True, else minus infinity."""
-    return torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, -math.inf)
 
 
 def one_of_each(position: Tensor) -> Pick:

@@ -41,13 +41,6 @@ def _gate_into(out: Tensor, x: Tensor) -> Tensor:
     return torch.mul(x, 1.702, out=out).sigmoid_()
 
 
-def _through(gradient: Tensor, x: Tensor, gate: Tensor, out: Tensor) -> Tensor:
-    """The part of the gradient that passes through the gate."""
-    torch.mul(gradient, x, out=out)
-    torch.ops.aten.sigmoid_backward.grad_input(out, gate, grad_input=out)
-    return out.mul_(1.702)
-
-
 def _activated(x: Tensor) -> Tensor:
     result = torch.empty_like(x, memory_format=torch.contiguous_format)
     for piece, out in _pieces(x, result):
@@ -72,11 +65,11 @@ class _QuickGELU(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         x, *kept = ctx.saved_tensors
         result = torch.empty_like(x, memory_format=torch.contiguous_format)
-        if kept:
-            return _through(gradient, x, kept[0], result).add_(kept[0] * gradient)
-        for grad, piece, out in _pieces(gradient, x, result):
-            gate = _gate_into(torch.empty_like(piece), piece)
-            _through(grad, piece, gate, out).add_(gate.mul_(grad))
+        for grad, piece, *given, out in _pieces(gradient, x, *kept, result):
+            gate = given[0] if given else _gate_into(torch.empty_like(piece), piece)
+            torch.mul(grad, piece, out=out)
+            torch.ops.aten.sigmoid_backward.grad_input(out, gate, grad_input=out)
+            out.mul_(1.702).add_(gate * grad)
         return result
 
 

@@ -154,7 +154,7 @@ class TextTower(nn.Module):
                     length, eot = length + tokens.count, eot + tokens.count
                     attend = SharedPrefixAttention(len(prefix), length, suffix.shape[1], group)
                 x = attend.join(prefix, suffix)
-            if done + 1 < len(todo):
+            if done + 1 < len(todo):  # the last one computes only what is read
                 x = block(x, attend, change=entry)
         return self._project(block(x, *attend.at(eot - length), change=entry))
 
@@ -167,7 +167,7 @@ class TextTower(nn.Module):
             if tokens is not None:
                 x = tokens.into(x, self.tokenizer.start)
                 eot = eot + tokens.count if tokens.insert else eot
-            if done + 1 < len(todo):
+            if done + 1 < len(todo):  # as in forward_shared
                 x = block(x, attend, change=entry)
         attend = until(eot, x.shape[1]) if self.variant.causal else self_attention
         return self._project(block(x, attend, one_of_each(eot), entry))

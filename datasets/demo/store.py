@@ -95,7 +95,7 @@ def ensure(folder: Path, split_file: str, name: str, make: Callable[[], Iterator
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as making:
             made = Path(making, folder.name)
-            with unmoved():  # scikit-learn draws when it is first imported
+            with unmoved():  # a library first imported here may draw
                 write(made, split_file, make())
             found = digest(made, split_file)
             if found != expected_digest(name):
