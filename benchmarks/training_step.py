@@ -4,8 +4,8 @@ model's shape.
     python benchmarks/training_step.py --trainers CoOp MaPLeDePT --classes 50 --steps 50
 
 Needs no data and no download. Prints one line per trainer: median, fastest and slowest step after
-the warm-up, peak memory, floating-point operations of a step and what it does of them in a second.
-On a GPU the published precision, on a CPU fp32.
+the warm-up, its seconds, peak memory, floating-point operations of a step and what it does of them
+in a second. On a GPU the published precision, on a CPU fp32.
 """
 
 import argparse
@@ -92,8 +92,8 @@ def published(name: str) -> tuple[str, list[str]]:
     sys.exit(f"{name}: configs.py has no entry that trains it")
 
 
-def build(name: str, weights: Path, classes: int, *options: object) -> Any:
-    """A trainer with its published YAML and made-up classnames."""
+def settings(name: str, weights: Path, classes: int, *options: object) -> Any:
+    """The config of a trainer with its published YAML."""
     yaml, own = published(name)
     words = ["--trainer", name, "--backbone", str(weights), "--config-file", yaml]
     words += ["--dataset-config-file", "configs/datasets/oxford_pets.yaml", *own]
@@ -103,7 +103,12 @@ def build(name: str, weights: Path, classes: int, *options: object) -> Any:
         texts = {each: [f"a photo of a {each}."] for each in made_classnames(classes)}
         file.write_text(json.dumps(texts))
         words += [SENTENCES, str(file)]
-    cfg = setup_cfg(build_parser().parse_args(words))
+    return setup_cfg(build_parser().parse_args(words))
+
+
+def build(name: str, weights: Path, classes: int, *options: object) -> Any:
+    """A trainer with its published YAML and made-up classnames."""
+    cfg = settings(name, weights, classes, *options)
     torch.manual_seed(1)
     layers = (WithoutData, TRAINER_REGISTRY.get(name))
     trainer = type(name, layers, {"num_made_classes": classes})(cfg)
@@ -121,20 +126,33 @@ def made_batch(trainer: Any, seed: int = 2) -> dict[str, torch.Tensor]:
     return {"img": views, "label": torch.arange(size) % trainer.num_classes}
 
 
-def measure(name: str, weights: Path, *, classes: int, steps: int, warmup: int) -> dict[str, Any]:
-    """Milliseconds of a step, MiB at the peak, 10^9 operations of a step."""
+def measure(
+    name: str, weights: Path, *, classes: int, steps: int, warmup: int, mode: str = ""
+) -> dict[str, Any]:
+    """Milliseconds of a step, MiB at the peak, 10^9 operations of a step.
+
+    Args:
+        mode: of torch.compile, for both towers and what the method does before its logits; not
+            compiled by default.
+    """
     trainer = build(name, weights, classes)
+    plain = trainer.model.features
+    if mode:
+        trainer.model.features = torch.compile(plain, mode=mode)
     if trainer.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(trainer.device)
     batch, times = made_batch(trainer), []
     for _ in range(steps + warmup):
         started = time.perf_counter()
+        torch.compiler.cudagraph_mark_step_begin()
         float(trainer.forward_backward(batch)["loss"])  # waits for the device
         times.append(1000 * (time.perf_counter() - started))
     peak = peak_memory_mb(trainer.device)
+    trainer.model.features = plain
     with FlopCounterMode(display=False) as counted:
         trainer.forward_backward(batch)
-    times, operations = times[warmup:], counted.get_total_flops()
+    before, times = sum(times[:warmup]), times[warmup:]
+    operations = counted.get_total_flops()
     median = statistics.median(times)
     return {
         "trainer": name,
@@ -143,6 +161,7 @@ def measure(name: str, weights: Path, *, classes: int, steps: int, warmup: int) 
         "median ms": round(median, 2),
         "min ms": round(min(times), 2),
         "max ms": round(max(times), 2),
+        "warm-up s": round(before / 1000, 1),
         "peak MiB": round(peak),
         "GFLOP": round(operations / 1e9, 1),
         "TFLOP/s": round(operations / median / 1e9, 2),
@@ -160,8 +179,10 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=50, help="default: 50")
     parser.add_argument("--steps", type=int, default=50, help="counted steps; default: 50")
     parser.add_argument("--warmup", type=int, default=5, help="steps before; default: 5")
+    parser.add_argument("--compile", default="", metavar="MODE", help="compiled; a mode of torch's")
     args = parser.parse_args()
     counts = {"classes": args.classes, "steps": args.steps, "warmup": args.warmup}
+    counts["mode"] = args.compile
     with random_weights() as weights:
         print_rows([measure(name, weights, **counts) for name in args.trainers])
 
