@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import time
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from numpy.lib import format as npy
 
 from image_store.folder import ABOUT, Store, write_whole
 from image_store.sharing import Owner, this_process
+
+NAMELESS = 60  # seconds that a claim may be without its name, clocks of machines apart included
 
 
 class Entry:
@@ -150,11 +153,14 @@ class Entry:
         return False
 
     def owner(self, part: int) -> Owner | None:
-        """Who has claimed a part."""
+        """Who has claimed a part. A claim that stays without a name is nobody's: its process was
+        killed before it could write it."""
         try:
-            return Owner.read(self._claim(part).read_text())
+            owner = Owner.read(self._claim(part).read_text())
+            age = time.time() - self._claim(part).stat().st_mtime
         except OSError:
             return None
+        return owner if owner.process or age < NAMELESS else None
 
     def release(self, part: int) -> None:
         """Give a claim back."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from image_store import Store, left_over
-from image_store.entry import Entry
+from image_store.entry import NAMELESS, Entry
 from tests.support.command import PROJECT
 
 ROWS, WIDTH, STEP = 50, 1000, 4
@@ -103,9 +103,27 @@ def test_a_killed_writer_leaves_whole_parts_and_nothing_that_blocks(tmp_path):
         writer.wait()
     entry = entry_of(tmp_path)
     assert_whole(entry, set(range(entry.parts)) - set(entry.missing()))
+    for claim in entry.folder.glob("*.claim"):  # one may be without its name
+        make_old(claim)
     for part in entry.missing():
         assert entry.claim(part)  # those of the killed are nobody's
         entry.release(part)
+
+
+def make_old(claim):
+    then = time.time() - NAMELESS - 1
+    os.utime(claim, (then, then))
+
+
+def test_a_claim_whose_process_was_killed_before_it_wrote_its_name_ends_by_itself(tmp_path):
+    entry = entry_of(tmp_path)
+    assert entry.claim(0) and not entry.claim(0)
+    claim = entry.folder / "000000.claim"
+    claim.write_text("")
+    assert not entry.claim(0)  # it may be about to write it
+    make_old(claim)
+    assert list(left_over(entry, [0], 60)) == [0]
+    assert entry.claim(0) and not entry.claim(0)
 
 
 def test_two_writers_share_the_work(tmp_path):
