@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import torch.compiler.config
 from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -138,6 +139,8 @@ def measure(
     trainer = build(name, weights, classes)
     plain = trainer.model.features
     if mode:
+        torch.compiler.reset()  # and no kernels of an earlier call, that the warm-up be a run's own
+        torch.compiler.config.force_disable_caches = True
         trainer.model.features = torch.compile(plain, mode=mode)
     if trainer.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(trainer.device)
@@ -182,9 +185,8 @@ def main() -> None:
     parser.add_argument("--compile", default="", metavar="MODE", help="compiled; a mode of torch's")
     args = parser.parse_args()
     counts = {"classes": args.classes, "steps": args.steps, "warmup": args.warmup}
-    counts["mode"] = args.compile
     with random_weights() as weights:
-        print_rows([measure(name, weights, **counts) for name in args.trainers])
+        print_rows([measure(name, weights, **counts, mode=args.compile) for name in args.trainers])
 
 
 if __name__ == "__main__":

@@ -157,10 +157,11 @@ class Entry:
         killed before it could write it."""
         try:
             owner = Owner.read(self._claim(part).read_text())
-            age = time.time() - self._claim(part).stat().st_mtime
+            if owner.process or time.time() - self._claim(part).stat().st_mtime < NAMELESS:
+                return owner
         except OSError:
-            return None
-        return owner if owner.process or age < NAMELESS else None
+            pass
+        return None
 
     def release(self, part: int) -> None:
         """Give a claim back."""
