@@ -1,12 +1,13 @@
-"""Every benchmark that claims a speed, one after the other, into a folder: what each prints, its
+"""The benchmarks behind docs/speed.md, one after the other, into a folder: what each prints, its
 figures as JSON where it has some, and `index.md` with machine, versions, commands and tables.
 
     python benchmarks/everything.py --base ../other_checkout --out bench
     python benchmarks/everything.py --out bench --only memory loading
 
 `--base` is the checkout to compare with (`git worktree add ../other_checkout 798b71f`); without it
-the rows that need two sides are left out. The short form takes about a quarter of an hour on two
-cores, `--full` hours. Nothing else should run on the machine.
+the rows that need two sides are left out. The short form takes about ten minutes on two cores,
+`--full` hours. Nothing else should run on the machine. What needs a GPU (on_a_gpu.py) or the
+published repositories (published_steps.py) is not in it, nor what docs/image_reading.md tells.
 """
 
 import argparse
@@ -48,7 +49,7 @@ ROWS = {
         "Tests of a sweep, with the store of test images",
         "sweep_tests.py",
         "--images 24 --classes 10 --seeds 1 --methods ZeroshotCLIP CoOp MaPLe",
-        "--images 600",
+        "--images 600 --classes 10",
     ),
     "memory": Row(
         "Peak memory and step time by classes",
@@ -61,7 +62,7 @@ ROWS = {
         "Step time and peak memory of methods by classes",
         "class_curves.py",
         "--methods CoOp CoCoOp MaPLe --classes 10 100 --minutes 3 --anew",
-        "--minutes 60 --anew",
+        "--patience 100 --steps 2 --anew",
         sides=False,
     ),
     "loading": Row(

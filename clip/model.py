@@ -56,6 +56,7 @@ class CLIP(nn.Module):
 
     def __init__(self, dims: CLIPDims, activation: str = "quick_gelu"):
         super().__init__()
+        self.dims = dims
         self.visual = _visual_tower(dims)
         self.text = TextTower(
             width=dims.text_width,

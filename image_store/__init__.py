@@ -7,7 +7,7 @@ project.
     <folder>/store/limit                       bytes that it may take, where somebody has said so
     <folder>/store/<kind>/<key>/about.json     what the entry is; its time is that of the last use
     <folder>/store/<kind>/<key>/000007.npy     part 7: rows 7 * step and on, each with its CRC-32
-    <folder>/store/<kind>/<key>/000007.claim   who is making it: "<host> <process>"
+    <folder>/store/<kind>/<key>/000007.claim   who is making it: "<host> <process> <its start>"
 
 A part is written under another name, synchronised and renamed, so that it is there whole or not at
 all, on a shared folder too. Claims only save work: where one is lost, two make the same part.

@@ -73,45 +73,28 @@ class Entry:
 
     def missing(self) -> list[int]:
         """The parts that are not there."""
-        try:
-            names = set(os.listdir(self.folder))
-        except OSError:
-            names = set()
+        names = set()
+        with contextlib.suppress(OSError):
+            names.update(os.listdir(self.folder))
         return [part for part in range(self.parts) if f"{part:06d}.npy" not in names]
 
     def has(self, part: int) -> bool:
         """Whether a part is there."""
-        return self._file(part).exists()
+        try:
+            return self._file(part).exists()
+        except OSError:  # of a folder that this user may not search, or a server that is gone
+            return False
 
     def part(self, part: int) -> np.ndarray | None:
         """The rows of a part, uint8 [n, width]; None where it is not there, or damaged."""
-        found = self._mapped(part)
-        if found is None:
-            return None
-        rows = np.array(found["row"])
-        if (_checks(rows) == found["check"]).all():
-            return rows
-        self._drop(part)
-        return None
+        found = self._read(part, 0, len(self.span(part)))
+        return None if found is None else np.array(found)
 
     def row(self, index: int) -> np.ndarray | None:
         """A row, uint8 [width], for reading; None where its part is not there, or damaged."""
         part, place = divmod(index, self.step)
-        head, size = _head(self._type, len(self.span(part))), self._type.itemsize
-        try:
-            # Opened for this row alone, not mapped: another machine may remove it meanwhile.
-            with self._file(part).open("rb") as file:
-                same = file.read(len(head)) == head
-                file.seek(len(head) + place * size)
-                record = file.read(size)
-        except OSError:
-            return None
-        if same and len(record) == size:
-            found = np.frombuffer(record, self._type)
-            if (_checks(found["row"]) == found["check"]).all():
-                return found["row"][0]
-        self._drop(part)
-        return None
+        found = self._read(part, place, 1)
+        return None if found is None else found[0]
 
     def write(self, part: int, rows: np.ndarray) -> None:
         """Put a part in, uint8 [n, width].
@@ -146,22 +129,21 @@ class Entry:
                     return True
                 self.release(part)
                 return False
-            owner = self.owner(part)
-            if owner is not None and owner.may_live():
+            if self.claimed(part):
                 return False
             self.release(part)  # of a process that was killed
         return False
 
-    def owner(self, part: int) -> Owner | None:
-        """Who has claimed a part. A claim that stays without a name is nobody's: its process was
-        killed before it could write it."""
+    def claimed(self, part: int) -> bool:
+        """Whether a process that may live is at a part. A claim that stays without a name is
+        nobody's: its process was killed before it could write it."""
         try:
             owner = Owner.read(self._claim(part).read_text())
-            if owner.process or time.time() - self._claim(part).stat().st_mtime < NAMELESS:
-                return owner
+            if owner is None:
+                return time.time() - self._claim(part).stat().st_mtime < NAMELESS
         except OSError:
-            pass
-        return None
+            return False
+        return owner.may_live()
 
     def release(self, part: int) -> None:
         """Give a claim back."""
@@ -169,12 +151,13 @@ class Entry:
             self._claim(part).unlink()
 
     def _take(self, part: int) -> bool:
+        name = str(this_process())
         try:
             handle = os.open(self._claim(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         except (FileExistsError, FileNotFoundError):
             return False
         with os.fdopen(handle, "w") as file:
-            file.write(str(this_process()))
+            file.write(name)
         return True
 
     def _prepare(self) -> None:
@@ -188,15 +171,21 @@ class Entry:
                 if last:
                     raise
 
-    def _mapped(self, part: int) -> np.ndarray | None:
+    def _read(self, part: int, place: int, count: int) -> np.ndarray | None:
+        """Rows of a part from a place on, uint8 [count, width]."""
+        head, size = _head(self._type, len(self.span(part))), self._type.itemsize
         try:
-            found = np.load(self._file(part), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            if not isinstance(error, OSError):
-                self._drop(part)
+            # Read, not mapped: another machine may remove the file meanwhile.
+            with self._file(part).open("rb") as file:
+                same = file.read(len(head)) == head
+                file.seek(len(head) + place * size)
+                content = file.read(count * size)
+        except OSError:
             return None
-        if found.dtype == self._type and found.shape == (len(self.span(part)),):
-            return found
+        if same and len(content) == count * size:
+            found = np.frombuffer(content, self._type)
+            if (_checks(found["row"]) == found["check"]).all():
+                return found["row"]
         self._drop(part)
         return None
 

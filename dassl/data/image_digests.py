@@ -1,11 +1,11 @@
 """SHA-256 of files: of a list of images, taken again where one has changed; of code."""
 
-import functools
 import hashlib
 import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,38 @@ _STAT = np.dtype("<i8")
 _STATS = 4  # inode, size, times of content and of status: the last one no program can set
 _DIGEST = 32
 _WIDTH = _STATS * _STAT.itemsize + _DIGEST
+_NUMBER = 2**63 - 1  # file systems of a network number files with 64 bits, which have no sign
 _THREADS = 8
 # A file that changes twice within a tick of its clock has the same times. Clocks of a shared folder
 # may differ by a second or so.
 _SETTLED = 5.0  # seconds
 
 
-def content_digest(paths: Sequence[str], store: Store) -> str | None:
-    """SHA-256 over the digests of all files, in their order; None where one cannot be read.
+@dataclass(frozen=True)
+class Contents:
+    """What the files of a list hold.
+
+    Args:
+        digest: SHA-256 over the digests of all files, in their order.
+        paths: the files.
+        stats: what `stat` said of them before their digests were taken, int64 [N, 4].
+    """
+
+    digest: str
+    paths: Sequence[str]
+    stats: np.ndarray
+
+    def unchanged(self, places: range) -> bool:
+        """Whether the files at these places are still those that the digest is of."""
+        try:
+            now = _stats([self.paths[place] for place in places])
+        except OSError:
+            return False
+        return bool((now == self.stats[places.start : places.stop]).all())
+
+
+def contents(paths: Sequence[str], store: Store) -> Contents | None:
+    """What the files of a list hold; None where one cannot be read.
 
     Digests are kept with what `stat` says of the files, and taken again where that differs. A file
     that was changed in the last seconds is read each time.
@@ -54,19 +78,18 @@ def content_digest(paths: Sequence[str], store: Store) -> str | None:
             entry.use()
     except OSError:
         return None
-    return hashlib.sha256(kept[:, -_DIGEST:].tobytes()).hexdigest()
+    return Contents(hashlib.sha256(kept[:, -_DIGEST:].tobytes()).hexdigest(), paths, now)
 
 
-@functools.cache
 def code_digest(*files: Path) -> str:
     """SHA-256 over source files: what another version of the code has computed is not taken for
-    what this one computes."""
+    what this one computes. To be called when the code is imported: its files may change later."""
     return hashlib.sha256(b"".join(map(Path.read_bytes, files))).hexdigest()
 
 
 def _stats(paths: Sequence[str]) -> np.ndarray:
     found = map(os.stat, paths)
-    rows = [(f.st_ino, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for f in found]
+    rows = [(f.st_ino & _NUMBER, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for f in found]
     return np.array(rows, _STAT).reshape(len(paths), _STATS)
 
 

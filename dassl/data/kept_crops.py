@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import PIL
+import PIL.features
 import torch
 import torchvision
 from PIL import Image
@@ -19,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 from tqdm import tqdm
 
-from dassl.data.image_digests import code_digest, content_digest
+from dassl.data.image_digests import Contents, code_digest, contents
 from dassl.utils import files
 from dassl.utils.errors import UserError
 from dassl.utils.files import MAX_PIXELS, read_image
@@ -31,11 +32,14 @@ _CROPPING = (T.Resize, T.CenterCrop)  # steps without chance before the conversi
 _WITHOUT_CHANCE = (*_CROPPING, T.ToTensor, T.Normalize)  # and whole in their `repr`
 _STEP = 64  # images of a part
 _PATIENCE = 30.0  # seconds for another process to decode a part
+_READING = code_digest(Path(files.__file__))
 
 
-def image_facts(paths: Sequence[str], transform: Any, max_pixels: int) -> dict[str, Any] | None:
-    """What the tensors of a list of images depend on: contents of the files, the transform, the
-    libraries that decode and resize.
+def image_facts(
+    paths: Sequence[str], transform: Any, max_pixels: int
+) -> tuple[dict[str, Any], Contents] | None:
+    """What the tensors of a list of images depend on (contents of the files, the transform, the
+    libraries that decode and resize), and the contents alone.
 
     None where there is no store, the transform has a step of chance or an unknown one, or a file
     cannot be read.
@@ -45,17 +49,19 @@ def image_facts(paths: Sequence[str], transform: Any, max_pixels: int) -> dict[s
         return None
     if not all(type(step) in _WITHOUT_CHANCE for step in transform.transforms):
         return None
-    content = content_digest(paths, store)
-    if content is None:
+    found = contents(paths, store)
+    if found is None:
         return None
-    return {
-        "content": content,
+    facts = {
+        "content": found.digest,
         "steps": [repr(step) for step in transform.transforms],
         "max_pixels": max_pixels,
-        "reading": code_digest(Path(files.__file__)),
+        "reading": _READING,
         "pillow": PIL.__version__,
+        "jpeg": PIL.features.version("jpg"),
         "torchvision": torchvision.__version__,
     }
+    return facts, found
 
 
 class KeptCrops:
@@ -63,16 +69,16 @@ class KeptCrops:
 
     Args:
         entry: of the store; a row is a crop, uint8 [H, W, 3].
-        paths: the images.
+        images: their contents.
         crop: from image to crop, without chance; CenterCrop is its last step.
         rest: from crop to tensor.
         max_pixels: see `read_image`.
     """
 
     def __init__(
-        self, entry: Entry, paths: Sequence[str], crop: T.Compose, rest: T.Compose, max_pixels: int
+        self, entry: Entry, images: Contents, crop: T.Compose, rest: T.Compose, max_pixels: int
     ) -> None:
-        self.entry, self.paths = entry, paths
+        self.entry, self.images = entry, images
         self._crop, self._rest = crop, rest
         self._max_pixels = max_pixels
         self._shape = (*crop.transforms[-1].size, 3)
@@ -110,16 +116,18 @@ class KeptCrops:
             store.close(error)
 
     def make(self, part: int) -> None:
-        """Decode a part and put it into the store.
+        """Decode a part and put it into the store, unless an image has changed meanwhile.
 
         Raises:
             OSError: it cannot be written.
         """
+        span = self.entry.span(part)
         try:
-            rows = [np.asarray(self._cropped(index)) for index in self.entry.span(part)]
+            rows = [np.asarray(self._cropped(index)) for index in span]
         except UserError:
             return
-        self.entry.write(part, np.stack(rows).reshape(len(rows), -1))
+        if self.images.unchanged(span):
+            self.entry.write(part, np.stack(rows).reshape(len(rows), -1))
 
     def _decode(self, parts: list[int], num_workers: int) -> list[int]:
         """Make parts in worker processes; returns those that other processes are at.
@@ -143,7 +151,7 @@ class KeptCrops:
         return others
 
     def _cropped(self, index: int) -> Image.Image:
-        return self._crop(read_image(self.paths[index], self._max_pixels))
+        return self._crop(read_image(self.images.paths[index], self._max_pixels))
 
 
 class _Parts(Dataset):
@@ -183,10 +191,11 @@ def kept_crops(
     cropping = T.Compose(steps[:place])
     if not all(type(step) in _CROPPING for step in cropping.transforms):
         return None
-    facts = image_facts(paths, cropping, max_pixels)
-    if facts is None:
+    known = image_facts(paths, cropping, max_pixels)
+    if known is None:
         return None
+    facts, images = known
     height, width = steps[place - 1].size
     size = {"rows": len(paths), "width": height * width * 3, "step": _STEP}
     entry = Entry(store, "crops", facts, **size, about={"what": f"crops of {name}"})
-    return KeptCrops(entry, paths, cropping, T.Compose(steps[place:]), max_pixels)
+    return KeptCrops(entry, images, cropping, T.Compose(steps[place:]), max_pixels)

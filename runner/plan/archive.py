@@ -33,7 +33,8 @@ def open_archive(path: str, mode: Mode) -> Path:
         raise UserError(f"--weights {path}: no such folder; give that of the unpacked archive")
     if mode.name in ("fs-b2n", "mt"):
         raise UserError(
-            f"--mode {mode.name}: has no effect with --weights, which takes b2n, xd, dg and fs"
+            f"--mode {mode.name}: has no effect with --weights, which takes b2n, gb2n, xd, dg "
+            f"and fs"
         )
     return folder
 

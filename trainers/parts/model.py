@@ -266,6 +266,8 @@ class PromptModel(nn.Module):
 
     def features(self, image: Tensor, batch: Batch | None = None) -> Features:
         """Image and text features of images [B, 3, H, H]."""
+        if self.text_memory is not None:
+            self.text_memory.make_room(self.clip.logit_scale.device)
         image_features, states = self.image_features(image)
 
         def text() -> Tensor:

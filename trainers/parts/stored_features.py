@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tqdm import tqdm
 
 import clip
 from dassl.data.dataset_wrapper import DatasetWrapper
-from dassl.data.image_digests import code_digest
+from dassl.data.image_digests import Contents, code_digest
 from dassl.data.kept_crops import image_facts
 from image_store import active, left_over, shared_order
 from image_store.entry import Entry
@@ -32,6 +33,12 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE = 60.0  # seconds for another process to encode a batch
 _SLOWER = 4  # times as long as this one's slowest batch, where that is longer
+_CODE = code_digest(*sorted(Path(clip.__file__).parent.glob("*.py")))
+# Lines of Linux that tell a processor's kind: of x86, of ARM.
+_KIND = (
+    *("model name", "cpu family", "model", "stepping", "flags"),
+    *("CPU implementer", "CPU variant", "CPU part", "CPU revision", "Features"),
+)
 
 Encode = Callable[[Tensor], Tensor]  # images [B, 3, H, W] on the device -> raw features [B, D]
 
@@ -56,6 +63,7 @@ class StoredBatches:
     Args:
         loader: of a `DatasetWrapper`, in order.
         entry: of the store; a row is a feature, a part is a batch.
+        images: their contents.
         encode: see `Encode`.
         device: of the run.
         dtype: of the features.
@@ -65,11 +73,12 @@ class StoredBatches:
         self,
         loader: DataLoader,
         entry: Entry,
+        images: Contents,
         encode: Encode,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self._loader, self._entry = loader, entry
+        self._loader, self._entry, self._contents = loader, entry, images
         self._encode, self._device, self._dtype = encode, device, dtype
         self._own: dict[int, Tensor] = {}  # batches that the store does not take
 
@@ -141,9 +150,11 @@ class StoredBatches:
             return True
 
     def _put(self, part: int, feature: Tensor) -> None:
-        """Keep the features of a batch, in the store if it takes them."""
+        """Keep the features of a batch, in the store if it takes them and the images are still
+        those that the entry is of."""
         store = self._entry.store
-        if not store.why_closed and feature.dtype == self._dtype:
+        fits = feature.dtype == self._dtype and self._contents.unchanged(self._entry.span(part))
+        if fits and not store.why_closed:
             try:
                 self._entry.write(part, feature.contiguous().view(torch.uint8).cpu().numpy())
             except OSError as error:
@@ -177,18 +188,19 @@ def stored_batches(
     if store is None or source is None or not _in_order(loader):
         return None
     dataset = loader.dataset
-    images = image_facts(dataset.paths, dataset.transform, dataset.max_pixels)
-    if images is None:
+    known = image_facts(dataset.paths, dataset.transform, dataset.max_pixels)
+    if known is None:
         return None
+    image_keys, images = known
     dtype = torch.float16 if precision == "amp" else model.dtype
     facts = {
-        "images": images,
+        "images": image_keys,
         "weights": source.sha256,
         "activation": source.activation,
-        "tower": tower_digest(model.visual),
+        "tower": [tower_digest(model.visual), *structure_facts(model.dims)],
         "precision": precision,
         "torch": torch.__version__,
-        "code": code_digest(*sorted(Path(clip.__file__).parent.glob("*.py"))),
+        "code": _CODE,
         "device": device_facts(device),
     }
     entry = Entry(
@@ -200,7 +212,14 @@ def stored_batches(
         step=loader.batch_size,
         about={"what": f"features of {dataset.cfg.DATASET.NAME}: {source.name}, {precision}"},
     )
-    return StoredBatches(loader, entry, encode, device, dtype)
+    return StoredBatches(loader, entry, images, encode, device, dtype)
+
+
+def structure_facts(dims: clip.CLIPDims) -> list[str]:
+    """What a tower does with its weights that their shapes do not tell: heads, pooling, norms; of
+    one of timm the libraries that built it too."""
+    versions = [metadata.version(name) for name in ("timm", "open_clip_torch") if dims.timm]
+    return [repr(dims), *versions]
 
 
 def device_facts(device: torch.device) -> list[Any]:
@@ -222,12 +241,14 @@ def device_facts(device: torch.device) -> list[Any]:
 
 
 def _processor() -> str:
-    """The model of the CPU, as far as the system tells it."""
+    """The kind of CPU, as far as the system tells it: names of rented ones are of many kinds."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line for line in lines if line.startswith("model name")), platform.machine())
+    first = lines[: lines.index("")] if "" in lines else lines
+    kind = [line for line in first if line.partition(":")[0].strip() in _KIND]
+    return "\n".join([platform.machine(), *kind])
 
 
 def _in_order(loader: Any) -> bool:

@@ -45,7 +45,7 @@ SMALLEST_CHUNK = 16
 SHARE_OF_A_CHUNK = 0.15  # of what is left
 # What a CPU's peaks fit (benchmarks/class_memory.py), beside what texts save:
 HOLES = 105 * 2**20  # in the heap, and what images and the loss pass through
-SPARE = 0.01  # of the limit
+SPARE = 0.02  # of the limit
 KEPT = 1.2  # of what texts save, as it lies in the heap
 PASSING = 0.9  # of what a pass saves, beside that; as far as the holes do not hold it
 GRAPH = 0.7 * 2**20  # of each chunk, for its nodes and hooks without its tensors
@@ -152,6 +152,13 @@ class TextMemory:
     def __init__(self, limit: int):
         self.limit = limit
         self._plans: dict[tuple[int, ...], Plan] = {}
+
+    def make_room(self, device: torch.device) -> None:
+        """To be called before images are encoded: what chunks of an earlier step left in the heap
+        is in pieces too small for them."""
+        chunked = any(plan.at_once < rows for (rows, *_), plan in self._plans.items())
+        if chunked and torch.is_grad_enabled():
+            give_back(device)
 
     def encode(
         self, clip_model: clip.CLIP, prompts: TextPrompts, change: clip.TowerChange

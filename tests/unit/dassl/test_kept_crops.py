@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,6 +126,42 @@ def test_a_picture_that_has_changed_is_read_again_whatever_its_times_say(picture
     assert not torch.equal(before[0], after[0])
     assert_same(after[1:], before[1:])
     assert_same(after, plain(pictures))
+
+
+def test_nothing_is_kept_of_a_picture_that_changes_while_it_is_decoded(
+    pictures, store, monkeypatch
+):
+    monkeypatch.setattr(kept_crops, "_STEP", 2)
+    first, whole = Path(pictures[0].impath), plain(pictures)
+    content, read = first.read_bytes(), kept_crops.read_image
+
+    def changing(path, *limit):
+        if Path(path) == first:
+            Image.new("RGB", (40, 60), "red").save(first)
+        return read(path, *limit)
+
+    activate(store)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(kept_crops, "read_image", changing)
+        images(pictures)
+    assert [file.name for file in store.root.glob("crops/*/*.npy")] == ["000001.npy"]
+    first.write_bytes(content)
+    assert_same(images(pictures), whole)
+
+
+def test_files_may_have_any_number_of_a_network_file_system(pictures, store, monkeypatch):
+    stat, paths = os.stat, [item.impath for item in pictures]
+
+    def of_a_network(path, **how):
+        found = stat(path, **how)
+        if path not in paths:
+            return found
+        times = {"st_mtime_ns": found.st_mtime_ns, "st_ctime_ns": found.st_ctime_ns}
+        return SimpleNamespace(st_ino=2**64 - found.st_ino, st_size=found.st_size, **times)
+
+    expected = image_digests.contents(paths, store).digest
+    monkeypatch.setattr(os, "stat", of_a_network)
+    assert image_digests.contents(paths, store).digest == expected
 
 
 def test_a_picture_that_has_just_changed_is_read_whatever_stat_says(pictures, store, monkeypatch):

@@ -1,11 +1,13 @@
 """Rows that processes share: whole or not there, whoever writes and whoever is killed."""
 
+import errno
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +128,46 @@ def test_a_claim_whose_process_was_killed_before_it_wrote_its_name_ends_by_itsel
     assert entry.claim(0) and not entry.claim(0)
 
 
+def test_a_folder_that_does_not_answer_holds_nothing(tmp_path, monkeypatch):
+    """Of another user who lets nobody in, or of a file server that is gone."""
+    entry = filled(tmp_path)
+    assert entry.has(0)
+
+    def no_answer(self, *_mode, **_how):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    with monkeypatch.context() as closed:
+        for call in ("stat", "exists", "open", "read_text"):
+            closed.setattr(Path, call, no_answer)
+        assert not entry.has(0) and entry.part(0) is None and entry.row(0) is None
+        assert list(left_over(entry, [0, 1], 60)) == [0, 1]
+        with pytest.raises(OSError, match="Permission denied"):
+            entry.claim(0)
+    assert_whole(entry, [0])
+
+
+@pytest.mark.parametrize("died", ["and another process got its number", "unreaped"])
+def test_the_claim_of_a_process_that_died_is_taken_over(tmp_path, died):
+    entry = entry_of(tmp_path)
+    assert entry.claim(0) and not entry.claim(0)
+    claim = entry.folder / "000000.claim"
+    if died == "unreaped":
+        writer = start(tmp_path, pause=60)
+        while not (claimed := [part for part in range(1, entry.parts) if entry.claimed(part)]):
+            time.sleep(0.01)
+        claim = entry.folder / f"{claimed[0]:06d}.claim"
+        writer.kill()
+        os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        host, process, started = claim.read_text().split()
+        claim.write_text(f"{host} {process} {float(started) - 3600}")
+    part = int(claim.stem)
+    assert list(left_over(entry, [part], 60)) == [part]
+    assert entry.claim(part) and not entry.claim(part)
+    if died == "unreaped":
+        writer.communicate()
+
+
 def test_two_writers_share_the_work(tmp_path):
     writers = [start(tmp_path, pause=0.1) for _ in range(2)]
     made = [line for each in writers for line in each.communicate(timeout=60)[0].splitlines()]
@@ -139,7 +181,7 @@ def test_a_part_that_another_process_makes_is_waited_for(tmp_path):
     entry = entry_of(tmp_path)
     writer = start(tmp_path, pause=0.05)
     writer.stdout.readline()
-    while not (claimed := [part for part in entry.missing() if entry.owner(part)]):
+    while not (claimed := [part for part in entry.missing() if entry.claimed(part)]):
         time.sleep(0.005)
     assert not entry.claim(claimed[0])
     assert list(left_over(entry, claimed, 60)) == []
@@ -152,7 +194,7 @@ def test_who_is_silent_for_too_long_or_is_nobody_is_not_waited_for(tmp_path):
     assert list(left_over(entry, [0, 1], 60)) == [0, 1]  # nobody is at them
     for part in (2, 3, 4):
         assert entry.claim(part)
-        (entry.folder / f"{part:06d}.claim").write_text("another-machine 7")
+        (entry.folder / f"{part:06d}.claim").write_text("another-machine 7 0.0")
     started = time.monotonic()
     assert list(left_over(entry, [2, 3, 4], 0.2)) == [2, 3, 4]
     assert time.monotonic() - started < 5  # once, not for each

@@ -132,7 +132,7 @@ def test_few_shot_takes_a_folder_for_each_number_of_shots(lab):
         ),
         (
             ["--weights", "zoo", "--mode", "fs-b2n"],
-            "--mode fs-b2n: has no effect with --weights, which takes b2n, xd, dg and fs",
+            "--mode fs-b2n: has no effect with --weights, which takes b2n, gb2n, xd, dg and fs",
         ),
         (
             ["--weights", "zoo", "--cfg", "zsclip"],

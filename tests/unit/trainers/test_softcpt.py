@@ -34,7 +34,7 @@ def test_a_step_computes_its_own_tasks_only_with_the_loss_of_all(variant, softcp
         gradients = torch.autograd.grad(loss, list(trained(trainer).values()))
         results.append([loss.detach(), *gradients])
     for actual, expected in zip(*results, strict=True):
-        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-6)
+        assert (actual - expected).abs().max() <= 1e-4 * expected.abs().max()
 
 
 @pytest.mark.parametrize("make_it", ["soft", "hard"])

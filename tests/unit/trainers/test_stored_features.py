@@ -1,5 +1,7 @@
 """Which methods are tested on stored features, and what a feature is known by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -88,7 +90,7 @@ def test_what_decides_the_last_bits_is_in_the_key(stored, monkeypatch):
     folders.add(stored()._entry.folder)
     monkeypatch.setattr(stored_features, "_processor", lambda: "another one")
     folders.add(stored()._entry.folder)
-    monkeypatch.setattr(stored_features, "code_digest", lambda *files: "other code")
+    monkeypatch.setattr(stored_features, "_CODE", "other code")
     folders.add(stored()._entry.folder)
     assert len(folders) == 6
     assert stored()._entry.folder in folders
@@ -100,6 +102,24 @@ def test_weights_that_were_changed_in_memory_are_others(stored, make):
     assert stored(model=model)._entry.folder == before
     model.visual.transformer.resblocks[0].ln_1.weight.data += 1e-3
     assert stored(model=model)._entry.folder != before
+
+
+def test_a_tower_of_another_structure_is_another_one_though_its_weights_are_the_same(stored, make):
+    model = make("ZeroshotCLIP").model.clip
+    before = stored(model=model)._entry.folder
+    model.dims = replace(model.dims, vision_head_width=model.dims.vision_head_width // 2)
+    assert stored(model=model)._entry.folder != before
+
+
+def test_nothing_is_kept_of_a_picture_that_changes_while_it_is_encoded(stored, tmp_path):
+    batches = stored()
+    digest, changed = batches._contents.digest, sorted(tmp_path.rglob("*.jpg"))[6]
+    whole = changed.read_bytes()
+    changed.write_bytes(sorted(tmp_path.rglob("*.jpg"))[0].read_bytes())
+    assert len([*batches]) == 6
+    changed.write_bytes(whole)
+    again = stored()
+    assert again._contents.digest == digest and again._entry.missing() == [1]
 
 
 def test_images_by_chance_are_encoded_in_each_run(stored):

@@ -128,3 +128,19 @@ def test_a_limit_is_kept_by_plans_of_one_shape(shallow, batch):
     prompt_run.step(trainer, batch.image, batch.label)
     memory = trainer.model.text_memory
     assert isinstance(memory, TextMemory) and list(memory._plans.values()) == [Plan(5, 5)]
+
+
+@pytest.mark.parametrize(("at_once", "expected"), [(2, 1), (5, 0)])
+def test_the_heap_is_given_back_before_images_where_texts_went_in_chunks(
+    shallow, batch, monkeypatch, at_once, expected
+):
+    monkeypatch.setattr(text_memory, "plan_of", lambda rows, cost, left: Plan(0, at_once))
+    trainer = shallow("MMA", "MODEL.MEMORY_LIMIT", "900G")
+    prompt_run.step(trainer, batch.image, batch.label)
+    given, before = [], []
+    monkeypatch.setattr(text_memory, "give_back", given.append)
+    tower = trainer.model.clip.visual
+    encode = tower.encode
+    monkeypatch.setattr(tower, "encode", lambda *words: before.append(len(given)) or encode(*words))
+    prompt_run.step(trainer, batch.image, batch.label)
+    assert before == [expected]
