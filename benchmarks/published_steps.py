@@ -37,12 +37,9 @@ DATASET = "OxfordPets"  # by whose name trainers choose a template
 SEED = 1
 
 
-def classnames(number: int) -> list[str]:
-    """Names of classes that are not there."""
-    return [f"class number {index}" for index in range(number)]
-
-
-def published_trainer(name: str, yaml: str, weights: str, classes: int, options: list[str]) -> Any:
+def published_trainer(
+    name: str, yaml: str, weights: str, classnames: list[str], options: list[str]
+) -> Any:
     """A trainer of the repository that stands first on the path.
 
     Args:
@@ -50,8 +47,7 @@ def published_trainer(name: str, yaml: str, weights: str, classes: int, options:
         weights: the state dict of a CLIP, in place of a download.
         options: `KEY VALUE ...`, as in ours.
     """
-    for unused in ("plotnine",):  # imported for figures, which no step draws
-        sys.modules.setdefault(unused, ModuleType(unused))
+    sys.modules.setdefault("plotnine", ModuleType("plotnine"))  # for figures, which no step draws
     import train  # the repository's, which registers its trainers
     from dassl.config import get_cfg_default
     from dassl.engine import TRAINER_REGISTRY
@@ -67,24 +63,17 @@ def published_trainer(name: str, yaml: str, weights: str, classes: int, options:
             node.PREC = "fp32"
     for module in [found for key, found in sys.modules.items() if key.endswith(".clip")]:
         module._download = lambda *_words: weights  # type: ignore[attr-defined]
-    for kind in (torch.Tensor, torch.nn.Module):  # some cast or move whatever the config says
-        kind.half = kind.cuda = lambda self, *_words, **_how: self  # type: ignore
+    for base in (torch.Tensor, torch.nn.Module):  # some cast or move whatever the config says
+        base.half = base.cuda = lambda self, *_words, **_how: self  # type: ignore
 
     def without_data(self: Any) -> None:
-        names = classnames(classes)
-        self.dm = SimpleNamespace(dataset=SimpleNamespace(classnames=names), num_classes=classes)
-        self.num_classes, self.lab2cname = classes, dict(enumerate(names))
+        count, dataset = len(classnames), SimpleNamespace(classnames=classnames)
+        self.dm = SimpleNamespace(dataset=dataset, num_classes=count)
+        self.num_classes, self.lab2cname = count, dict(enumerate(classnames))
         self.train_loader_x = self.train_loader_u = self.val_loader = self.test_loader = None
 
     kind = TRAINER_REGISTRY.get(name)
     return type(name, (kind,), {"build_data_loader": without_data})(cfg)
-
-
-def our_trainer(name: str, weights: str, classes: int) -> Any:
-    """The trainer of this project."""
-    from benchmarks.training_step import build
-
-    return build(name, Path(weights), classes)
 
 
 def seconds(trainer: Any, classes: int, steps: int) -> list[float]:
@@ -105,14 +94,15 @@ def seconds(trainer: Any, classes: int, steps: int) -> list[float]:
 def child(words: Sequence[str]) -> None:
     """One side's steps, as JSON on the last line."""
     side, facts = words[0], json.loads(words[1])
-    count, steps = facts["classes"], facts["steps"]
+    name, weights, names = facts["name"], facts["weights"], facts["classnames"]
     torch.manual_seed(SEED)
     if side == OURS:
-        trainer = our_trainer(facts["name"], facts["weights"], count)
+        from benchmarks.training_step import build
+
+        trainer = build(name, Path(weights), len(names))
     else:
-        settings = facts["yaml"], facts["weights"], count, facts["options"]
-        trainer = published_trainer(facts["name"], *settings)
-    print("\n" + json.dumps(seconds(trainer, count, steps)))
+        trainer = published_trainer(name, facts["yaml"], weights, names, facts["options"])
+    print("\n" + json.dumps(seconds(trainer, len(names), facts["steps"])))
 
 
 def of_child(side: str, facts: dict[str, Any], *path: Path) -> list[float]:
@@ -151,14 +141,15 @@ def main() -> None:
     if not chosen:
         parser.error("nothing to run: --dept DIR or --promptsrc DIR, a clone that has the trainers")
 
-    from benchmarks.training_step import published, random_weights
+    from benchmarks.training_step import made_classnames, published, random_weights
 
     rows, found = [], {}
     with random_weights() as weights:
         for name, place in chosen:
             yaml, options = published(name)
             facts = {"name": name, "weights": str(weights), "yaml": str(place / yaml)}
-            facts |= {"options": options, "classes": args.classes, "steps": args.steps}
+            facts |= {"options": options, "steps": args.steps}
+            facts |= {"classnames": made_classnames(args.classes)}
             sides: dict[str, list[float]] = {PUBLISHED: [], OURS: []}
             for _ in range(args.rounds):
                 sides[PUBLISHED] += of_child(PUBLISHED, facts, place)

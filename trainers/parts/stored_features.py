@@ -153,8 +153,8 @@ class StoredBatches:
         """Keep the features of a batch, in the store if it takes them and the images are still
         those that the entry is of."""
         store = self._entry.store
-        fits = feature.dtype == self._dtype and self._contents.unchanged(self._entry.span(part))
-        if fits and not store.why_closed:
+        takes = not store.why_closed and feature.dtype == self._dtype
+        if takes and self._contents.unchanged(self._entry.span(part)):
             try:
                 self._entry.write(part, feature.contiguous().view(torch.uint8).cpu().numpy())
             except OSError as error:
